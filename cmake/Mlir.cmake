@@ -1,6 +1,9 @@
 # LLVM/MLIR 22. Only the dynamic libraries MLIR and LLVM are linked: mixing in component archives would load
 # everything twice.
-find_package(MLIR 22 REQUIRED CONFIG HINTS /usr/lib/llvm-22/lib/cmake/mlir)
+find_package(MLIR REQUIRED CONFIG HINTS /usr/lib/llvm-22/lib/cmake/mlir)
+if(NOT LLVM_VERSION_MAJOR EQUAL 22)
+  message(FATAL_ERROR "LLVM/MLIR 22 is needed, found ${LLVM_PACKAGE_VERSION} in ${LLVM_DIR}; run ./dev setup")
+endif()
 list(APPEND CMAKE_MODULE_PATH "${MLIR_CMAKE_DIR}" "${LLVM_CMAKE_DIR}")
 include(TableGen)
 include(AddLLVM)
@@ -11,6 +14,9 @@ add_library(tenon_mlir INTERFACE)
 target_include_directories(tenon_mlir SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
 target_compile_definitions(tenon_mlir INTERFACE ${LLVM_DEFINITIONS_LIST})
 target_link_libraries(tenon_mlir INTERFACE MLIR LLVM)
+
+# mlir_tablegen reads the include directories of the folder it is called in.
+include_directories(SYSTEM ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
 
 # The MLIR headers, parsed once. Libraries made with tenon_compiler_library reuse it.
 file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/pch_anchor.cpp "")
