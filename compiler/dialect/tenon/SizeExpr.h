@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // An integer expression over the symbols of a function: constants, +, -, *, floordiv, ceildiv, mod, min, max.
-// Expressions are kept as polynomials over atoms (symbols and the operators that are not polynomial), uniqued in a
-// SizeContext, so that two expressions that are equal as polynomials are the same pointer. A tensor's dimensions are
-// a vector of them (Dims).
+// Expressions are kept as polynomials over atoms (symbols and the operators that are not polynomial), uniqued
+// in a SizeContext, so that two expressions that are equal as polynomials are the same pointer. A tensor's
+// dimensions are a vector of them (Dims).
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -45,11 +45,12 @@ struct SymbolInfo {
   llvm::SmallVector<int64_t> likely;
 };
 
-/// A canonical integer expression. A value type of one pointer; the SizeContext that made it must outlive it. Equality
-/// is pointer equality and is sound (equal pointers, equal values); it is complete for polynomials.
+/// A canonical integer expression. A value type of one pointer; the SizeContext that made it must outlive it.
+/// Equality is pointer equality and is sound (equal pointers, equal values); it is complete for polynomials.
 class Size {
 public:
   Size() = default;
+  explicit Size(const detail::SizePoly *p) : poly(p) {}
   bool operator==(const Size &o) const { return poly == o.poly; }
   bool operator!=(const Size &o) const { return poly != o.poly; }
   explicit operator bool() const { return poly != nullptr; }
@@ -57,6 +58,9 @@ public:
   /// The value when the expression is a constant.
   std::optional<int64_t> constant() const;
   bool isConstant(int64_t v) const { return constant() == v; }
+  /// Whether the expression has no value: it divides by the constant 0, or a coefficient is beyond int64.
+  /// Such an expression absorbs every operation and never evaluates.
+  bool isUndefined() const;
   /// The name when the expression is exactly one symbol, else "".
   llvm::StringRef symbol() const;
 
@@ -72,6 +76,7 @@ public:
   Size ceilDiv(Size o) const;
   Size ceilDiv(int64_t v) const;
   Size mod(Size o) const;
+  Size mod(int64_t v) const;
   Size min(Size o) const;
   Size max(Size o) const;
   /// The quotient when this expression is a polynomial multiple of `o`, else nothing.
@@ -79,7 +84,8 @@ public:
 
   /// Bounds that follow from the bounds of the symbols (interval arithmetic; may be wider than the truth).
   SizeRange range() const;
-  /// The largest integer known to divide the value whatever the symbols are (from coefficients and multiple_of).
+  /// The largest integer known to divide the value whatever the symbols are (from coefficients and
+  /// multiple_of); 0 for the constant 0, which everything divides.
   int64_t knownDivisor() const;
 
   /// The names of the symbols that occur, sorted, without repetition.
@@ -93,15 +99,13 @@ public:
   const detail::SizePoly *impl() const { return poly; }
 
 private:
-  friend class SizeContext;
-  explicit Size(const detail::SizePoly *p) : poly(p) {}
   const detail::SizePoly *poly = nullptr;
 };
 
 using Dims = llvm::SmallVector<Size, 4>;
 
-/// Lowers an expression to code of some kind, bottom-up. A Handle is the visitor's own name for a value: an SSA value's
-/// opaque pointer, a slot number cast to a pointer. Handles are never looked into.
+/// Lowers an expression to code of some kind, bottom-up. A Handle is the visitor's own name for a value: an
+/// SSA value's opaque pointer, a slot number cast to a pointer. Handles are never looked into.
 class SizeVisitor {
 public:
   using Handle = void *;
@@ -143,7 +147,8 @@ private:
 /// The product of the dimensions; 1 for a scalar.
 Size productOf(SizeContext &context, llvm::ArrayRef<Size> dims);
 
-/// Lowers `e` bottom-up through `v`, in an order that depends on names only. Equal atoms are visited once per call.
+/// Lowers `e` bottom-up through `v`, in an order that depends on names only. Equal atoms are visited once per
+/// call. An undefined expression lowers to the largest int64, which no allocation can satisfy.
 SizeVisitor::Handle visitSize(Size e, SizeVisitor &v);
 
 } // namespace tenon
