@@ -1,0 +1,28 @@
+"""lit: every `.mlir` under a folder named `test` of the compiler, and under tests/. `lit -D build=build/dev tests`."""
+
+import os
+import pathlib
+
+import lit.formats
+
+root = pathlib.Path(__file__).resolve().parents[1]
+build = pathlib.Path(lit_config.params.get("build", root / "build" / "release")).resolve()  # noqa: F821
+
+config.name = "tenon"  # noqa: F821
+config.test_format = lit.formats.ShTest(execute_external=False)  # noqa: F821
+config.suffixes = [".mlir", ".test"]  # noqa: F821
+config.test_source_root = str(root)  # noqa: F821
+config.test_exec_root = str(build / "lit")  # noqa: F821
+config.excludes = ["build", "models", "seeds", "Inputs", "fuzz-corpus", *[p.name for p in root.glob(".*")]]  # noqa: F821
+
+
+def folder_of(command):
+    found = [p for p in build.rglob(command) if p.is_file() and os.access(p, os.X_OK)]
+    if not found:
+        lit_config.warning(f"{command} is not built under {build}")  # noqa: F821
+        return []
+    return [str(min(found, key=lambda p: len(p.parts)).parent)]
+
+
+folders = [*folder_of("tenon-opt"), *folder_of("tenon"), "/usr/lib/llvm-22/bin"]
+config.environment["PATH"] = os.pathsep.join([*folders, os.environ["PATH"]])  # noqa: F821

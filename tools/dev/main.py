@@ -1,0 +1,172 @@
+"""The verbs of ./dev."""
+
+import argparse
+import sys
+
+import environments
+from project import PRESETS, ROOT, models_dir, run, say
+
+import build
+
+DESCRIPTION = "The developer command of Tenon. Each verb installs and builds what it needs first."
+EXAMPLES = """examples:
+  ./dev demo --sentences my_sentences.txt
+  ./dev test -k softmax
+  ./dev build --preset dev
+  ./dev bench --json bench.json minilm resnet50
+"""
+
+
+def setup(options) -> int:
+    environments.ensure()
+    if options.torch:
+        environments.ensure(".venv-torch")
+    say("setup: done")
+    return 0
+
+
+def do_build(options) -> int:
+    build.build(options.preset, *options.targets)
+    return 0
+
+
+def test(options) -> int:
+    import suites
+
+    return suites.run_all(options)
+
+
+def models(options) -> int:
+    from pathlib import Path
+
+    names = [*(["--torch-free"] if options.torch_free else []), *options.names]
+    return collect(Path(options.dest).absolute(), names, needs_torch=not options.torch_free)
+
+
+def collect(dest, arguments: list[str], needs_torch: bool) -> int:
+    """Runs the collector in the venv that it needs."""
+    python = environments.ensure(".venv-torch" if needs_torch else ".venv")
+    run(python, ROOT / "tests/models/collect.py", dest, *arguments)
+    return 0
+
+
+def lint(options) -> int:
+    import lint as linter
+
+    return linter.check(options)
+
+
+def fmt(options) -> int:
+    import lint as linter
+
+    return linter.apply_format()
+
+
+def demo(options) -> int:
+    build.build(options.preset)
+    collect(models_dir(), ["--torch-free", "minilm_embed", "ppocr4_det", "ppocr4_rec", "ppocr2_cls"], needs_torch=False)
+    inputs = [w for flag in ("image", "sentences") if (v := getattr(options, flag)) for w in (f"--{flag}", v)]
+    return run(
+        environments.python(), ROOT / "tools/demo/demo.py", "--models", models_dir(), *inputs, check=False
+    ).returncode
+
+
+def bench(options) -> int:
+    build.build("release")
+    environments.ensure(".venv-bench")
+    build.link_python("release")
+    missing_torch = not options.torch_free
+    collect(models_dir(), ["--torch-free"] * options.torch_free + options.names, needs_torch=missing_torch)
+    outputs = [w for flag in ("json", "html") if (v := getattr(options, flag)) for w in (f"--{flag}", v)]
+    command = [
+        environments.python(".venv-bench"),
+        ROOT / "bench/peers.py",
+        "--models",
+        models_dir(),
+        *outputs,
+        *options.names,
+    ]
+    return run(*command, check=False).returncode
+
+
+def docs(options) -> int:
+    import reference_docs
+
+    return reference_docs.generate()
+
+
+def fuzz(options) -> int:
+    import fuzz as fuzzer
+
+    return fuzzer.run_targets(options.target, options.runs)
+
+
+def new_op(options) -> int:
+    import scaffold
+
+    return scaffold.new_op(options.name, options.family)
+
+
+def new_pass(options) -> int:
+    import scaffold
+
+    return scaffold.new_pass(options.name, options.phase)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="./dev", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    verbs = top.add_subparsers(metavar="VERB", required=True)
+
+    def verb(name: str, function, help: str, preset: bool = False) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=help, description=help)
+        made.set_defaults(function=function)
+        if preset:
+            made.add_argument("--preset", choices=PRESETS, default="release", help="CMake preset (default: release)")
+        return made
+
+    verb("setup", setup, "install what is missing").add_argument(
+        "--torch", action="store_true", help="also .venv-torch"
+    )
+    verb("build", do_build, "build, and make `import tenon` work in .venv", True).add_argument("targets", nargs="*")
+    add = verb("test", test, "build, then run the tests; the last line is the count", True).add_argument
+    add("--models", action="store_true", help="also the models that torch exports")
+    add("-k", dest="keyword", metavar="WORD", help="only tests whose name contains WORD")
+    add("--suite", choices=("ctest", "lit", "pytest"), action="append", help="only this suite (repeatable)")
+    add = verb("models", models, "collect the test models").add_argument
+    add("dest", metavar="DEST")
+    add("names", nargs="*", metavar="NAME")
+    add("--torch-free", action="store_true", help="only the models that need no torch")
+    verb("lint", lint, "check form and dependency laws").add_argument(
+        "--no-tidy", action="store_true", help="leave out clang-tidy (the only check that needs a build)"
+    )
+    verb("fmt", fmt, "apply the formatters")
+    add = verb("demo", demo, "compile real models, run them, show the result", True).add_argument
+    add("--image", metavar="FILE", help="read the text in this image")
+    add("--sentences", metavar="FILE", help="compare these sentences, one a line")
+    add = verb("bench", bench, "measure against the peers, side by side").add_argument
+    add("names", nargs="*", metavar="MODEL")
+    add("--json", metavar="FILE")
+    add("--html", metavar="FILE")
+    add("--torch-free", action="store_true", help="only the models that need no torch")
+    verb("docs", docs, "generate the references of ops and passes into build/docs")
+    add = verb("fuzz", fuzz, "build and run the fuzz targets").add_argument
+    add("target", nargs="?", metavar="TARGET")
+    add("--runs", type=int, default=10000, metavar="N")
+    add = verb("new-op", new_op, "start a new op").add_argument
+    add("name", help="mnemonic, for example `cumsum`")
+    add("family", help="the op family's ODS file, for example `Reduction`")
+    add = verb("new-pass", new_pass, "start a new pass").add_argument
+    add("name", help="class name without `Pass`, verb first, for example `FuseEpilogue`")
+    add("phase", help="the phase's folder under compiler/, for example `graph`")
+    return top
+
+
+def main() -> int:
+    options = parser().parse_args()
+    return options.function(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
