@@ -1,7 +1,6 @@
 """A small decoder of the Llama family (as SmolLM2 is one): RMSNorm, rotary positions, grouped-query attention,
-SwiGLU and
-tied embeddings, with deterministic random weights. Two graphs, prefill and decode, differ only in how many tokens they
-take; both update key and value caches of fixed capacity by ScatterND, so that the caches can be session state.
+SwiGLU and tied embeddings, with deterministic random weights. Two graphs, prefill and decode, differ only in how many
+tokens they take; both update key and value caches of fixed capacity by ScatterND, so that these can be session state.
 
 Structure after Touvron et al., "LLaMA" (2023); rotary embedding after Su et al., "RoFormer" (2021).
 """
@@ -20,9 +19,8 @@ MASKED = -3.4028235e38
 
 def build(name: str, tokens: str | int) -> onnx.ModelProto:
     """A graph over `tokens` new tokens (a number, or the name of a symbol): `input_ids` [1, tokens], `position` [1]
-    (how
-    many tokens the caches hold), `past_k.i`, `past_v.i` [capacity, kv heads, head dim] -> `logits` [1, vocabulary]
-    of the last token, `present_k.i`, `present_v.i`."""
+    (how many tokens the caches hold), `past_k.i`, `past_v.i` [capacity, kv heads, head dim] -> `logits`
+    [1, vocabulary] of the last token, `present_k.i`, `present_v.i`."""
     weights = make_weights()
     g = Graph(name)
     ids = g.input("input_ids", "int64", [1, tokens])

@@ -9,8 +9,7 @@ ELEMENT = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
 
 
 class Graph:
-    """Collects nodes and initializers. `graph.MatMul(a, b)` appends a node and returns its output's name; arguments
-    that are arrays become initializers."""
+    """Collects nodes and initializers. `graph.MatMul(a, b)` appends a node and returns its output's name."""
 
     def __init__(self, name: str):
         self.name = name
