@@ -31,9 +31,7 @@ def build(name: str, tokens: str | int) -> onnx.ModelProto:
     flat = g.Reshape(ids, g.ints(-1))
     table = g.weight("embedding", weights["embedding"])
     x = g.Gather(table, flat)
-    count = g.Squeeze(g.Shape(flat), g.ints(0))
-    start, one = g.weight("zero", np.array(0, np.int64)), g.weight("one", np.array(1, np.int64))
-    positions = g.Add(g.Range(start, count, one), position)
+    positions = position if tokens == 1 else g.Add(count_up(g, flat), position)
     rotary = [g.Unsqueeze(g.Gather(g.weight(n, weights[n]), positions), g.ints(1)) for n in ("cos", "sin")]
     columns = g.weight("columns", np.arange(CAPACITY, dtype=np.int64))
     visible = g.LessOrEqual(columns, g.Unsqueeze(positions, g.ints(1)))
@@ -48,13 +46,20 @@ def build(name: str, tokens: str | int) -> onnx.ModelProto:
     return g.model()
 
 
+def count_up(g: Graph, flat: str) -> str:
+    """0, 1, ... one number for each element of the 1-D `flat`."""
+    zero, one = g.weight("zero", np.array(0, np.int64)), g.weight("one", np.array(1, np.int64))
+    return g.Range(zero, g.Gather(g.Shape(flat), zero), one)
+
+
 def make_weights() -> dict[str, np.ndarray]:
     r = np.random.default_rng(SEED)
 
     def matrix(rows: int, columns: int) -> np.ndarray:
         return (r.standard_normal((rows, columns)) / math.sqrt(rows)).astype(np.float32)
 
-    w = {"embedding": r.standard_normal((VOCABULARY, HIDDEN)).astype(np.float32)}
+    # Small against what the layers add: else the tied embedding would make every token predict itself.
+    w = {"embedding": (0.05 * r.standard_normal((VOCABULARY, HIDDEN))).astype(np.float32)}
     for i in range(LAYERS):
         p = f"layer.{i}."
         w[p + "q"] = matrix(HIDDEN, HEADS * HEAD_DIM)

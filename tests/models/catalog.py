@@ -20,7 +20,7 @@ class Dim:
 
 @dataclass(frozen=True)
 class Input:
-    """One graph input. `fill`: randn, randint (0 .. high-1), ones or full (value)."""
+    """One graph input. `fill`: randn, randint (0 .. high-1), ones, full (value) or page (see inputs.py)."""
 
     name: str
     shape: tuple[int | Dim, ...]
@@ -50,23 +50,18 @@ WHEELS = {
 }
 
 BATCH = Dim(1, max=8, tests=(1, 2, 3))
+SENTENCES = (Dim(1, max=64, tests=(1, 3, 2)), Dim(128, min=2, max=512, tests=(128, 17, 64)))
 TOKENS = (
-    Input(
-        "input_ids",
-        (Dim(1, max=64, tests=(1, 3, 2)), Dim(128, min=2, max=512, tests=(128, 17, 64))),
-        "int64",
-        "randint",
-        30000,
-    ),
-    Input(
-        "attention_mask",
-        (Dim(1, max=64, tests=(1, 3, 2)), Dim(128, min=2, max=512, tests=(128, 17, 64))),
-        "int64",
-        "ones",
-    ),
+    Input("input_ids", SENTENCES, "int64", "randint", 30000),
+    Input("attention_mask", SENTENCES, "int64", "ones"),
 )
 IMAGE = (Input("x", (1, 3, 224, 224)),)
-PAGE = Dim(640, min=32, max=1280, multiple=32, tests=(640, 96, 320))
+PAGE = (
+    Dim(640, min=32, max=1280, multiple=32, tests=(640, 96, 320)),
+    Dim(640, min=32, max=1280, multiple=32, tests=(640, 160, 256)),
+)
+LINE = Dim(320, min=16, max=2560, multiple=8, tests=(320, 96, 640))
+CROP = (Dim(48, min=32, max=96, tests=(48, 32, 64)), Dim(192, min=32, max=384, tests=(192, 100, 320)))
 OCR = "rapidocr_onnxruntime/models/"
 
 # The decoder of build_decoder.py.
@@ -83,35 +78,14 @@ def decoder(tokens: int | Dim, position: int) -> tuple[Input, ...]:
     )
 
 
+def image(*shape: int | Dim) -> tuple[Input, ...]:
+    return (Input("x", (BATCH, 3, *shape), fill="page"),)
+
+
 MODELS = {
-    "ppocr4_det": Model(
-        "wheel",
-        (Input("x", (BATCH, 3, PAGE, Dim(640, min=32, max=1280, multiple=32, tests=(640, 160, 256)))),),
-        "rapidocr-onnxruntime",
-        OCR + "ch_PP-OCRv4_det_infer.onnx",
-    ),
-    "ppocr4_rec": Model(
-        "wheel",
-        (Input("x", (BATCH, 3, 48, Dim(320, min=16, max=2560, multiple=8, tests=(320, 96, 640)))),),
-        "rapidocr-onnxruntime",
-        OCR + "ch_PP-OCRv4_rec_infer.onnx",
-    ),
-    "ppocr2_cls": Model(
-        "wheel",
-        (
-            Input(
-                "x",
-                (
-                    BATCH,
-                    3,
-                    Dim(48, min=32, max=96, tests=(48, 32, 64)),
-                    Dim(192, min=32, max=384, tests=(192, 100, 320)),
-                ),
-            ),
-        ),
-        "rapidocr-onnxruntime",
-        OCR + "ch_ppocr_mobile_v2.0_cls_infer.onnx",
-    ),
+    "ppocr4_det": Model("wheel", image(*PAGE), "rapidocr-onnxruntime", OCR + "ch_PP-OCRv4_det_infer.onnx"),
+    "ppocr4_rec": Model("wheel", image(48, LINE), "rapidocr-onnxruntime", OCR + "ch_PP-OCRv4_rec_infer.onnx"),
+    "ppocr2_cls": Model("wheel", image(*CROP), "rapidocr-onnxruntime", OCR + "ch_ppocr_mobile_v2.0_cls_infer.onnx"),
     "silero_vad": Model(
         "wheel",
         (

@@ -34,8 +34,27 @@ def fill(r: np.random.Generator, row, shape: list[int]) -> np.ndarray:
         value = r.integers(0, field(row, "high"), shape)
     elif kind == "ones":
         value = np.ones(shape)
+    elif kind == "page":
+        value = page(r, shape)
     elif kind == "full":
         value = np.full(shape, field(row, "value"))
     else:
         raise ValueError(f"unknown fill {kind!r} of input {field(row, 'name')!r}")
     return np.asarray(value).astype(field(row, "dtype"))
+
+
+def page(r: np.random.Generator, shape: list[int]) -> np.ndarray:
+    """Images (batch x channels x height x width, -1 .. 1) of dark strokes in rows on light ground: text, to a detector.
+    On noise its output is nearly zero everywhere, which would make a comparison by the largest value meaningless."""
+    batch, _, height, width = shape
+    image = np.full((batch, 1, height, width), 0.9)
+    for row in range(6, height - 18, 28):
+        for left in range(8, width - 16, 9):
+            top, kind = row + int(r.integers(0, 4)), r.integers(0, 4, batch)
+            for b in range(batch):
+                if kind[b] < 2:
+                    image[b, 0, top : top + 14, left : left + 2] = -0.9
+                if kind[b] in (1, 2):
+                    image[b, 0, top + 6 : top + 8, left : left + 7] = -0.9
+                    image[b, 0, top : top + 14, left + 5 : left + 7] = -0.9
+    return np.broadcast_to(image, shape) + 0.02 * r.standard_normal(shape)

@@ -25,7 +25,8 @@ void tenon::TenonDialect::initialize() {
       >();
 }
 
-Operation *tenon::TenonDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type, Location loc) {
+Operation *tenon::TenonDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type,
+                                                    Location loc) {
   if (type.isIndex())
     return arith::ConstantOp::create(builder, loc, type, cast<TypedAttr>(value));
   auto elements = dyn_cast<ElementsAttr>(value);

@@ -28,7 +28,8 @@ inline constexpr llvm::StringLiteral kDimsAttr = "tenon.dims";
 /// Argument and result attribute: the name that the model gives an input or output.
 inline constexpr llvm::StringLiteral kNameAttr = "tenon.name";
 
-/// Marks operations that compute each element of their results from the elements at the same place of the operands.
+/// Marks operations that compute each element of their results from the elements at the same place of the
+/// operands.
 template <typename ConcreteType>
 class ElementwiseTrait : public mlir::OpTrait::TraitBase<ConcreteType, ElementwiseTrait> {};
 
