@@ -1,0 +1,33 @@
+//===- CpuTarget.h - what code generation knows of a CPU --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tenon::cpu {
+
+/// One ISA level of a target. Schedules and code generation read nothing else of the machine.
+struct CpuTarget {
+  std::string name;      // "x86-64-v3", "x86-64-v4", "zen5", ...
+  std::string triple;    // "x86_64-unknown-linux-gnu"
+  std::string llvmCpu;   // -mcpu
+  std::string features;  // -mattr, "+avx2,+fma,..."
+  uint64_t required = 0; // package::bit(CpuFeature) that an image of this level needs to run
+  unsigned vectorBits = 256;   // width that schedules are written for
+  unsigned vectorRegisters = 16;
+  bool vnni = false, bf16 = false;
+  int64_t l1Bytes = 32 << 10, l2Bytes = 512 << 10;
+  double peakGflops = 100.0, dramGBs = 18.0; // one core; scale of the cost model, nothing else
+  /// Lowers schedules written for `vectorBits` to instructions that any x86-64-v3 CPU runs.
+  bool emulate = false;
+
+  unsigned lanes(unsigned elementBits) const { return vectorBits / elementBits; }
+};
+
+} // namespace tenon::cpu
