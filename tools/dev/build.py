@@ -1,9 +1,10 @@
 """Configure, build, and make `import tenon` work in .venv."""
 
+import os
 from pathlib import Path
 
 import environments
-from project import ROOT, jobs, run, say
+from project import LLVM_BIN, ROOT, jobs, run, say
 
 
 def build_dir(preset: str) -> Path:
@@ -41,3 +42,9 @@ def program(name: str, preset: str) -> Path | None:
     """A built command, wherever its CMake folder put it."""
     found = [p for p in build_dir(preset).rglob(name) if p.is_file() and p.stat().st_mode & 0o111]
     return min(found, key=lambda p: len(p.parts), default=None)
+
+
+def search_path(preset: str) -> str:
+    """PATH with the built commands, the venv's and LLVM's tools in front."""
+    commands = sorted({str(p.parent) for n in ("tenon", "tenon-opt") if (p := program(n, preset))})
+    return os.pathsep.join([*commands, str(environments.python().parent), str(LLVM_BIN), os.environ["PATH"]])

@@ -6,7 +6,7 @@ Link visibility in CMake enforces them too; this check also catches headers, whi
 import re
 from pathlib import Path, PurePosixPath
 
-INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^">]+)[">]', re.MULTILINE)
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^">]+)[">]', re.MULTILINE)
 LLVM = ("llvm", "llvm-c", "mlir", "mlir-c", "lld", "clang")
 ROOMS = ("compiler", "isa", "sim", "package", "reference", "runtime", "python", "tools", "bench", "tests")
 

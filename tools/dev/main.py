@@ -1,13 +1,16 @@
 """The verbs of ./dev."""
 
 import argparse
+import os
 import sys
+from pathlib import Path
 
 import environments
 from project import PRESETS, ROOT, models_dir, run, say
 
 import build
 
+DEMO_MODELS = ("minilm_embed", "ppocr4_det", "ppocr2_cls", "ppocr4_rec")
 DESCRIPTION = "The developer command of Tenon. Each verb installs and builds what it needs first."
 EXAMPLES = """examples:
   ./dev demo --sentences my_sentences.txt
@@ -37,8 +40,6 @@ def test(options) -> int:
 
 
 def models(options) -> int:
-    from pathlib import Path
-
     names = [*(["--torch-free"] if options.torch_free else []), *options.names]
     return collect(Path(options.dest).absolute(), names, needs_torch=not options.torch_free)
 
@@ -64,29 +65,27 @@ def fmt(options) -> int:
 
 def demo(options) -> int:
     build.build(options.preset)
-    collect(models_dir(), ["--torch-free", "minilm_embed", "ppocr4_det", "ppocr4_rec", "ppocr2_cls"], needs_torch=False)
+    collect(models_dir(), ["--torch-free", *DEMO_MODELS], needs_torch=False)
     inputs = [w for flag in ("image", "sentences") if (v := getattr(options, flag)) for w in (f"--{flag}", v)]
-    return run(
-        environments.python(), ROOT / "tools/demo/demo.py", "--models", models_dir(), *inputs, check=False
-    ).returncode
+    command = [environments.python(), ROOT / "tools/demo/demo.py", "--models", models_dir(), *inputs]
+    return with_commands(options.preset, command)
 
 
 def bench(options) -> int:
     build.build("release")
     environments.ensure(".venv-bench")
     build.link_python("release")
-    missing_torch = not options.torch_free
-    collect(models_dir(), ["--torch-free"] * options.torch_free + options.names, needs_torch=missing_torch)
+    torch_free = ["--torch-free"] if options.torch_free else []
+    collect(models_dir(), [*torch_free, *options.names], needs_torch=not options.torch_free)
     outputs = [w for flag in ("json", "html") if (v := getattr(options, flag)) for w in (f"--{flag}", v)]
-    command = [
-        environments.python(".venv-bench"),
-        ROOT / "bench/peers.py",
-        "--models",
-        models_dir(),
-        *outputs,
-        *options.names,
-    ]
-    return run(*command, check=False).returncode
+    script = [environments.python(".venv-bench"), ROOT / "bench/peers.py", "--models", models_dir()]
+    return with_commands("release", [*script, *torch_free, *outputs, *options.names])
+
+
+def with_commands(preset: str, command: list) -> int:
+    """Runs a script that may call the built commands, from where the user stands."""
+    environment = {**os.environ, "PATH": build.search_path(preset)}
+    return run(*command, check=False, env=environment, cwd=Path.cwd()).returncode
 
 
 def docs(options) -> int:

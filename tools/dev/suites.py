@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import environments
-from project import LLVM_BIN, ROOT, jobs, models_dir, run, say
+from project import ROOT, jobs, models_dir, run, say
 
 import build
 
@@ -72,7 +72,7 @@ def run_ctest(options, folder: Path, reports: Path) -> Count:
         summary,
         *keyword,
         check=False,
-        env={**os.environ, "GTEST_OUTPUT": f"xml:{cases}/", "PATH": path(folder)},
+        env={**os.environ, "GTEST_OUTPUT": f"xml:{cases}/", "PATH": build.search_path(folder.name)},
     )
     if not summary.exists():
         return Count(failed=1)
@@ -86,11 +86,6 @@ def run_ctest(options, folder: Path, reports: Path) -> Count:
             count = Count(passed=1) if case.get("status") == "run" else Count(skipped=1)
         total.add(count)
     return total
-
-
-def path(folder: Path) -> str:
-    commands = sorted({str(p.parent) for n in ("tenon", "tenon-opt") if (p := build.program(n, folder.name))})
-    return os.pathsep.join([*commands, str(environments.python().parent), str(LLVM_BIN), os.environ["PATH"]])
 
 
 def run_lit(options, folder: Path, reports: Path) -> Count:
@@ -129,7 +124,7 @@ def run_pytest(options, folder: Path, reports: Path) -> Count:
     keyword = ["-k", options.keyword] if options.keyword else []
     environment = {
         **os.environ,
-        "PATH": path(folder),
+        "PATH": build.search_path(folder.name),
         "TENON_MODELS": str(models),
         "TENON_TEST_TORCH_MODELS": "1" if options.models else "",
     }
