@@ -30,6 +30,8 @@ enum class DType : uint8_t {
 
 inline constexpr uint8_t kDTypeCount = 20; // one more than the largest number
 
+inline constexpr bool isDType(uint8_t value) { return value != 0 && value < kDTypeCount; }
+
 /// Bits of one element; 0 for a number that is not an element type.
 inline constexpr uint32_t bitWidth(DType type) {
   switch (type) {
