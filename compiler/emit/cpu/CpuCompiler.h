@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The CPU side of Emit. Kernel regions are added one by one; equal ones (same body, same types, same pattern of equal
-// sizes) share one kernel. Then everything is compiled for each ISA level and linked into one image per level.
+// The CPU side of Emit. Kernel regions are added one by one; equal ones (same body, same types, same pattern
+// of equal sizes) share one kernel. Then everything is compiled for each ISA level and linked into one image
+// per level.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -21,20 +22,21 @@
 
 namespace tenon::cpu {
 
-/// What the plan needs to know to dispatch one kernel region. Sizes are over the symbols of the region's function.
+/// What the plan needs to know to dispatch one kernel region. Sizes are over the symbols of the region's
+/// function.
 struct DispatchInfo {
-  uint32_t kernel = 0;        // index of the unique kernel
-  std::vector<Size> scalars;  // values of tenon_kernel_io::sym, in order
-  Size grid;                  // items; the kernel is called on [begin, end) within [0, grid)
-  Size grain;                 // items that belong together (at least 1)
-  Size scratch;               // bytes for each worker, 64-byte aligned; 0 for none
-  Size cost;                  // estimated nanoseconds on one worker
-  Size flops, bytes;          // work and compulsory memory traffic, for reports
+  uint32_t kernel = 0;       // index of the unique kernel
+  std::vector<Size> scalars; // values of tenon_kernel_io::sym, in order
+  Size grid;                 // items; the kernel is called on [begin, end) within [0, grid)
+  Size grain;                // items that belong together (at least 1)
+  Size scratch;              // bytes for each worker, 64-byte aligned; 0 for none
+  Size cost;                 // estimated nanoseconds on one worker
+  Size flops, bytes;         // work and compulsory memory traffic, for reports
 };
 
 /// One unique kernel. The buffers of a dispatch are the region's inputs, then its outputs.
 struct KernelInfo {
-  std::string name;   // symbol in the image, [a-zA-Z0-9_]
+  std::string name; // symbol in the image, [a-zA-Z0-9_]
   std::string family;
   std::string schedule; // text of the schedule, for reports
   std::vector<package::Access> access;
@@ -48,9 +50,9 @@ struct KernelListing {
 };
 
 struct CompileOptions {
-  unsigned jobs = 0;           // threads; 0: as many as the machine has
-  std::string cacheDirectory;  // object cache; empty: none
-  bool assembly = false;       // also produce assembly listings
+  unsigned jobs = 0;          // threads; 0: as many as the machine has
+  std::string cacheDirectory; // object cache; empty: none
+  bool assembly = false;      // also produce assembly listings
 };
 
 class CpuCompiler {
@@ -58,15 +60,17 @@ public:
   explicit CpuCompiler(std::vector<CpuTarget> levels);
   ~CpuCompiler();
 
-  /// Registers a kernel region whose schedule is set. Emits a diagnostic on the operation and fails when the region
-  /// holds something that the CPU cannot do (code TN0401).
+  /// Registers a kernel region whose schedule is set. Emits a diagnostic on the operation and fails when the
+  /// region holds something that the CPU cannot do (code TN0401).
   mlir::FailureOr<DispatchInfo> add(KernelOp op, SizeAnalysis &sizes);
 
   /// The unique kernels so far, in the order of first use.
   const std::vector<KernelInfo> &kernels() const;
 
-  /// Compiles all kernels for all levels: one image per level, ordered as the levels are. Fails with a message.
-  mlir::LogicalResult compile(const CompileOptions &options, std::vector<package::CodeImage> &images, std::string &error);
+  /// Compiles all kernels for all levels: one image per level, ordered as the levels are. Fails with a
+  /// message.
+  mlir::LogicalResult compile(const CompileOptions &options, std::vector<package::CodeImage> &images,
+                              std::string &error);
 
   /// After compile: the listing of a kernel for a level.
   const KernelListing &listing(uint32_t kernel, uint32_t level) const;

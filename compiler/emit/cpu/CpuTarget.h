@@ -14,12 +14,12 @@ namespace tenon::cpu {
 
 /// One ISA level of a target. Schedules and code generation read nothing else of the machine.
 struct CpuTarget {
-  std::string name;      // "x86-64-v3", "x86-64-v4", "zen5", ...
-  std::string triple;    // "x86_64-unknown-linux-gnu"
-  std::string llvmCpu;   // -mcpu
-  std::string features;  // -mattr, "+avx2,+fma,..."
-  uint64_t required = 0; // package::bit(CpuFeature) that an image of this level needs to run
-  unsigned vectorBits = 256;   // width that schedules are written for
+  std::string name;          // "x86-64-v3", "x86-64-v4", "zen5", ...
+  std::string triple;        // "x86_64-unknown-linux-gnu"
+  std::string llvmCpu;       // -mcpu
+  std::string features;      // -mattr, "+avx2,+fma,..."
+  uint64_t required = 0;     // package::bit(CpuFeature) that an image of this level needs to run
+  unsigned vectorBits = 256; // width that schedules are written for
   unsigned vectorRegisters = 16;
   bool vnni = false, bf16 = false;
   int64_t l1Bytes = 32 << 10, l2Bytes = 512 << 10;

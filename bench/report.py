@@ -1,0 +1,130 @@
+"""Tables and charts of benchmark rows (see peers.py for their fields)."""
+
+import html as escaping
+import math
+import platform
+from pathlib import Path
+
+COLORS = {"tenon": "#c2410c", "onnxruntime": "#475569", "openvino": "#0e7490"}
+OTHER_COLOR = "#a3a3a3"
+BAR, GAP, LABEL, PLOT = 16, 14, 220, 520
+
+
+def ratios(rows: list[dict], threads: int) -> dict[str, dict[str, float]]:
+    """model -> peer -> Tenon's median over the peer's, and `best`: over the fastest peer's. Below 1 Tenon is faster."""
+    table: dict[str, dict[str, float]] = {}
+    for name in dict.fromkeys(row["model"] for row in rows):
+        times = {r["peer"]: r["p50_ms"] for r in rows if r["model"] == name and r["threads"] == threads and r["p50_ms"]}
+        own = times.pop("tenon", None)
+        if own and times:
+            table[name] = {peer: own / time for peer, time in times.items()}
+            table[name]["best"] = own / min(times.values())
+    return table
+
+
+def geometric_mean(values) -> float:
+    values = list(values)
+    return math.exp(sum(map(math.log, values)) / len(values)) if values else math.nan
+
+
+def thread_counts(rows: list[dict]) -> list[int]:
+    return sorted({row["threads"] for row in rows})
+
+
+def cell(value: float | None, digits: str = ".3g") -> str:
+    return "-" if value is None else format(value, digits)
+
+
+def progress(rows: list[dict], name: str, threads: int) -> str:
+    here = [r for r in rows if r["model"] == name and r["threads"] == threads]
+    parts = [f"{r['peer']} {'failed' if r.get('error') else cell(r['p50_ms']) + ' ms'}" for r in here]
+    return f"bench: {name}, {threads} threads: {', '.join(parts)}"
+
+
+def brief(error: str) -> str:
+    return " ".join(error.split())[:200]
+
+
+FIELDS = ("model", "peer", "threads", "p50_ms", "min_ms", "load_ms", "compile_ms", "peak_mb", "size_mb")
+
+
+def text(rows: list[dict]) -> str:
+    """All rows as a table, then ratios and their geometric means."""
+    table = [[*FIELDS, "max_rel_error", "ratio"]]
+    for row in rows:
+        ratio = ratios(rows, row["threads"]).get(row["model"], {})
+        shown = ratio.get("best" if row["peer"] == "tenon" else row["peer"])
+        values = [str(row[f]) if f in ("model", "peer", "threads") else cell(row[f]) for f in FIELDS]
+        table.append([*values, cell(row["max_rel_error"], ".1e"), cell(shown, ".2f")])
+    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+    lines = [
+        "  ".join(v.ljust(w) if i < 2 else v.rjust(w) for i, (v, w) in enumerate(zip(line, widths, strict=True)))
+        for line in table
+    ]
+    lines += [
+        "",
+        "ratio: Tenon's median over the peer's (on Tenon's rows: over the fastest peer's); below 1 Tenon is faster",
+    ]
+    lines += [f"geometric mean, {t} threads: {means(rows, t)}" for t in thread_counts(rows)]
+    lines += [
+        f"failed: {r['model']}, {r['peer']}, {r['threads']} threads: {brief(r['error'])}"
+        for r in rows
+        if r.get("error")
+    ]
+    return "\n".join(lines)
+
+
+def means(rows: list[dict], threads: int) -> str:
+    table = ratios(rows, threads)
+    peers = sorted({peer for row in table.values() for peer in row})
+    parts = [f"{p} {geometric_mean(r[p] for r in table.values() if p in r):.2f}" for p in peers]
+    worst = max(table.items(), key=lambda item: item[1]["best"], default=None)
+    return ", ".join([*parts, *([f"worst {worst[0]} {worst[1]['best']:.2f}"] if worst else [])]) or "nothing to compare"
+
+
+def processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.machine()
+
+
+def html(rows: list[dict]) -> str:
+    """One page with bars (inline SVG, no script) for each number of threads, and the table."""
+    charts = "".join(
+        f"<h2>{t} threads: median ms</h2>{chart(rows, t)}<p>{means(rows, t)}</p>" for t in thread_counts(rows)
+    )
+    return (
+        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Tenon and its peers</title>"
+        "<style>body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1f2937}"
+        "pre{overflow-x:auto;font-size:12px}svg text{font:12px system-ui,sans-serif;fill:#1f2937}</style>"
+        f"<h1>Tenon and its peers</h1><p>{escaping.escape(processor())}. Bars are scaled within each model; shorter is "
+        f"faster.</p>{legend(rows)}{charts}<h2>All figures</h2><pre>{escaping.escape(text(rows))}</pre></html>\n"
+    )
+
+
+def legend(rows: list[dict]) -> str:
+    peers = dict.fromkeys(row["peer"] for row in rows)
+    boxes = "".join(
+        f"<span style='background:{COLORS.get(p, OTHER_COLOR)};display:inline-block;width:.8em;height:.8em;"
+        f"margin:0 .4em 0 1em'></span>{escaping.escape(p)}"
+        for p in peers
+    )
+    return f"<p>{boxes}</p>"
+
+
+def chart(rows: list[dict], threads: int) -> str:
+    parts, y = [], 0
+    for name in dict.fromkeys(row["model"] for row in rows):
+        here = [r for r in rows if r["model"] == name and r["threads"] == threads]
+        longest = max((r["p50_ms"] for r in here if r["p50_ms"]), default=None)
+        parts.append(f"<text x='{LABEL - 10}' y='{y + BAR - 4}' text-anchor='end'>{escaping.escape(name)}</text>")
+        for row in here:
+            width = PLOT * row["p50_ms"] / longest if row["p50_ms"] else 0
+            label = f"{row['p50_ms']:.3g}" if row["p50_ms"] else "failed"
+            color = COLORS.get(row["peer"], OTHER_COLOR)
+            parts.append(f"<rect x='{LABEL}' y='{y}' width='{width:.1f}' height='{BAR - 2}' fill='{color}'/>")
+            parts.append(f"<text x='{LABEL + width + 6:.1f}' y='{y + BAR - 4}'>{label}</text>")
+            y += BAR
+        y += GAP
+    total = LABEL + PLOT + 80
+    return f"<svg viewBox='0 0 {total} {y}' width='100%' role='img'>{''.join(parts)}</svg>"

@@ -1,0 +1,63 @@
+"""One engine with one model in a process of its own:  worker.py ENGINE FILE THREADS INPUTS.npz OUTPUTS.npz
+
+Speaks JSON lines: first what loading cost; then, for each line `{"seconds": s, "runs": n}` on standard input, the run
+times in milliseconds of at least n runs and at least s seconds. An empty line asks for the peak memory and ends it.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from engines import ENGINES, peak_memory_mb
+
+
+def measure(engine, seconds: float, runs: int) -> list[float]:
+    times, end = [], time.perf_counter() + seconds
+    while len(times) < runs or time.perf_counter() < end:
+        start = time.perf_counter()
+        engine.run()
+        times.append(1e3 * (time.perf_counter() - start))
+    return times
+
+
+def compile_package(model: str, package: str) -> dict:
+    import tenon
+
+    start = time.perf_counter()
+    tenon.compile(model).save(package)
+    return {"compile_ms": 1e3 * (time.perf_counter() - start)}
+
+
+def answer(message: dict) -> None:
+    print(json.dumps(message), file=sys.__stdout__, flush=True)
+
+
+def main() -> None:
+    if sys.argv[1] == "compile":
+        answer(compile_package(*sys.argv[2:]))
+        return
+    name, path, threads, inputs, outputs = sys.argv[1:]
+    engine = ENGINES[name]()
+    arrays = {key: np.ascontiguousarray(value) for key, value in np.load(inputs).items()}
+    start = time.perf_counter()
+    engine.load(Path(path), int(threads), arrays)
+    load_ms = 1e3 * (time.perf_counter() - start)
+    engine.bind(arrays)
+    engine.run()
+    np.savez(outputs, **engine.outputs())
+    answer({"load_ms": load_ms})
+    for line in sys.stdin:
+        if not line.strip():
+            break
+        answer({"times": measure(engine, **json.loads(line))})
+    answer({"peak_mb": peak_memory_mb()})
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Exception as error:
+        answer({"error": f"{type(error).__name__}: {error}"})
+        sys.exit(1)
