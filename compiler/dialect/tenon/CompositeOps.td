@@ -19,6 +19,7 @@ class Tenon_Activation<string mnemonic, string text, dag parameters = (ins)>
   let arguments = !con((ins Tenon_NumericTensor:$input), parameters);
   let results = (outs Tenon_NumericTensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($result)";
+  let extraClassDefinition = Tenon_InferSameSizes;
 }
 def Tenon_ReluOp : Tenon_Activation<"relu", "max(x, 0)">;
 def Tenon_LeakyReluOp : Tenon_Activation<"leaky_relu", "x, or alpha * x when negative", (ins F64Attr:$alpha)>;
@@ -50,6 +51,7 @@ def Tenon_ModOp : Tenon_CompositeOp<"mod", [SameOperandsAndResultType]> {
   let arguments = (ins Tenon_NumericTensor:$lhs, Tenon_NumericTensor:$rhs);
   let results = (outs Tenon_NumericTensor:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
+  let extraClassDefinition = Tenon_InferSameSizes;
 }
 
 //===----------------------------------------------------------------------===//
@@ -62,6 +64,7 @@ class Tenon_AxisOp<string mnemonic, string text> : Tenon_CompositeOp<mnemonic, [
   let arguments = (ins Tenon_FloatTensor:$input, I64Attr:$axis);
   let results = (outs Tenon_FloatTensor:$result);
   let assemblyFormat = "$input `axis` $axis attr-dict `:` type($result)";
+  let extraClassDefinition = Tenon_InferSameSizes;
   let hasVerifier = 1;
 }
 def Tenon_SoftmaxOp : Tenon_AxisOp<"softmax", "exp(x - max) / sum of it, along an axis">;
@@ -99,13 +102,14 @@ def Tenon_GroupNormOp : Tenon_CompositeOp<"group_norm", [AllTypesMatch<["input",
   let assemblyFormat = "$input `,` $scale `,` $bias `groups` $groups attr-dict `:` type($input) `,` type($scale) `,` type($bias)";
   let hasVerifier = 1;
 }
-def Tenon_BatchNormOp : Tenon_CompositeOp<"batch_norm", [AllTypesMatch<["input", "result"]>]> {
+def Tenon_BatchNormOp : Tenon_CompositeOp<"batch_norm", [AllTypesMatch<["input", "result"]>,
+                                                         AllTypesMatch<["scale", "bias", "mean", "variance"]>]> {
   let summary = "(x - mean) / sqrt(variance + epsilon) * scale + bias with constants per element of `axis`";
   let description = "Example: `%y = tenon.batch_norm %x, %g, %b, %m, %v axis 1 {epsilon = 1.0e-5} : tensor<1x8x4x4xf32>, tensor<8xf32>`";
   let arguments = (ins Tenon_FloatTensor:$input, Tenon_FloatTensor:$scale, Tenon_FloatTensor:$bias, Tenon_FloatTensor:$mean,
                        Tenon_FloatTensor:$variance, I64Attr:$axis, F64Attr:$epsilon);
   let results = (outs Tenon_FloatTensor:$result);
-  let assemblyFormat = "$input `,` $scale `,` $bias `,` $mean `,` $variance `axis` $axis attr-dict `:` type($input) `,` type($scale) `,` type($bias) `,` type($mean) `,` type($variance)";
+  let assemblyFormat = "$input `,` $scale `,` $bias `,` $mean `,` $variance `axis` $axis attr-dict `:` type($input) `,` type($scale)";
   let hasVerifier = 1;
 }
 

@@ -18,7 +18,7 @@ class Tenon_Unary<string mnemonic, Type type, string text>
   let arguments = (ins type:$input);
   let results = (outs type:$result);
   let assemblyFormat = "$input attr-dict `:` type($result)";
-  let hasFolder = 0;
+  let extraClassDefinition = Tenon_InferSameSizes;
 }
 class Tenon_Binary<string mnemonic, Type type, string text, list<Trait> traits = []>
     : Tenon_CoreOp<mnemonic, !listconcat([SameOperandsAndResultType, Tenon_Elementwise], traits)> {
@@ -27,6 +27,7 @@ class Tenon_Binary<string mnemonic, Type type, string text, list<Trait> traits =
   let arguments = (ins type:$lhs, type:$rhs);
   let results = (outs type:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
+  let extraClassDefinition = Tenon_InferSameSizes;
 }
 
 def Tenon_AbsOp : Tenon_Unary<"abs", Tenon_NumericTensor, "absolute value; the smallest signed integer maps to itself">;
@@ -67,6 +68,7 @@ def Tenon_CmpOp : Tenon_CoreOp<"cmp", [SameTypeOperands, SameOperandsAndResultSh
   let arguments = (ins Tenon_CmpPredicate:$predicate, Tenon_Tensor:$lhs, Tenon_Tensor:$rhs);
   let results = (outs Tenon_BoolTensor:$result);
   let assemblyFormat = "$predicate $lhs `,` $rhs attr-dict `:` type($lhs) `->` type($result)";
+  let extraClassDefinition = Tenon_InferSameSizes;
 }
 def Tenon_SelectOp : Tenon_CoreOp<"select", [SameOperandsAndResultShape, AllTypesMatch<["on_true", "on_false", "result"]>, Tenon_Elementwise]> {
   let summary = "the element of the second operand where the condition holds, else of the third";
@@ -74,6 +76,8 @@ def Tenon_SelectOp : Tenon_CoreOp<"select", [SameOperandsAndResultShape, AllType
   let arguments = (ins Tenon_BoolTensor:$condition, Tenon_Tensor:$on_true, Tenon_Tensor:$on_false);
   let results = (outs Tenon_Tensor:$result);
   let assemblyFormat = "$condition `,` $on_true `,` $on_false attr-dict `:` type($condition) `,` type($result)";
+  let extraClassDefinition = Tenon_InferSameSizes;
+  let hasFolder = 1;
 }
 def Tenon_CastOp : Tenon_CoreOp<"cast", [SameOperandsAndResultShape, Tenon_Elementwise]> {
   let summary = "conversion of the element type";
@@ -86,6 +90,8 @@ def Tenon_CastOp : Tenon_CoreOp<"cast", [SameOperandsAndResultShape, Tenon_Eleme
   let arguments = (ins Tenon_Tensor:$input);
   let results = (outs Tenon_Tensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let extraClassDefinition = Tenon_InferSameSizes;
+  let hasFolder = 1;
 }
 def Tenon_BitcastOp : Tenon_CoreOp<"bitcast", [SameOperandsAndResultShape, Tenon_Elementwise]> {
   let summary = "the same bits under another element type of the same width";
@@ -93,6 +99,8 @@ def Tenon_BitcastOp : Tenon_CoreOp<"bitcast", [SameOperandsAndResultShape, Tenon
   let arguments = (ins Tenon_Tensor:$input);
   let results = (outs Tenon_Tensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
+  let extraClassDefinition = Tenon_InferSameSizes;
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 #endif

@@ -95,5 +95,6 @@ def Tenon_NonZeroOp : Tenon_CoreOp<"non_zero"> {
   let arguments = (ins Tenon_Tensor:$input, Variadic<Index>:$sizes);
   let results = (outs RankedTensorOf<[I64]>:$positions, Index:$count);
   let assemblyFormat = "$input (`(` $sizes^ `)`)? attr-dict `:` type($input) `->` type($positions)";
+  let hasVerifier = 1;
 }
 #endif

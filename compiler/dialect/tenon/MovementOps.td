@@ -20,6 +20,7 @@ def Tenon_ReshapeOp : Tenon_CoreOp<"reshape"> {
   let assemblyFormat = "$input (`(` $sizes^ `)`)? attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
   let hasFolder = 1;
+  let hasCanonicalizer = 1;
 }
 def Tenon_BroadcastOp : Tenon_CoreOp<"broadcast"> {
   let summary = "repeats dimensions of size one";
@@ -34,6 +35,7 @@ def Tenon_BroadcastOp : Tenon_CoreOp<"broadcast"> {
   let assemblyFormat = "$input (`(` $sizes^ `)`)? attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
   let hasFolder = 1;
+  let hasCanonicalizer = 1;
 }
 def Tenon_TransposeOp : Tenon_CoreOp<"transpose"> {
   let summary = "permutes the dimensions: result dimension i is input dimension permutation[i]";
@@ -43,6 +45,7 @@ def Tenon_TransposeOp : Tenon_CoreOp<"transpose"> {
   let assemblyFormat = "$input $permutation attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
   let hasFolder = 1;
+  let hasCanonicalizer = 1;
 }
 def Tenon_SliceOp : Tenon_CoreOp<"slice", [AttrSizedOperandSegments]> {
   let summary = "a strided box: element i of an axis is input element offset + i * stride";
@@ -62,6 +65,7 @@ def Tenon_SliceOp : Tenon_CoreOp<"slice", [AttrSizedOperandSegments]> {
   }];
   let hasVerifier = 1;
   let hasFolder = 1;
+  let hasCanonicalizer = 1;
 }
 def Tenon_ConcatOp : Tenon_CoreOp<"concat"> {
   let summary = "joins tensors along an axis";
@@ -71,6 +75,7 @@ def Tenon_ConcatOp : Tenon_CoreOp<"concat"> {
   let assemblyFormat = "$inputs `axis` $axis attr-dict `:` functional-type($inputs, $result)";
   let hasVerifier = 1;
   let hasFolder = 1;
+  let hasCanonicalizer = 1;
 }
 def Tenon_PadOp : Tenon_CoreOp<"pad", [AttrSizedOperandSegments]> {
   let summary = "surrounds a tensor with a constant value";

@@ -20,6 +20,7 @@ def Tenon_ReduceOp : Tenon_CoreOp<"reduce"> {
   let results = (outs Tenon_Tensor:$result);
   let assemblyFormat = "$kind $input $axes attr-dict `:` type($input) `->` type($result)";
   let hasVerifier = 1;
+  let hasFolder = 1;
 }
 def Tenon_ArgReduceOp : Tenon_CoreOp<"arg_reduce"> {
   let summary = "the position of the largest (kind max) or smallest (min) element along an axis, which stays with size 1";
@@ -43,6 +44,7 @@ def Tenon_ScanOp : Tenon_CoreOp<"scan", [SameOperandsAndResultType]> {
   let arguments = (ins Tenon_ReduceKind:$kind, Tenon_NumericTensor:$input, I64Attr:$axis, UnitAttr:$exclusive, UnitAttr:$reverse);
   let results = (outs Tenon_NumericTensor:$result);
   let assemblyFormat = "$kind $input `axis` $axis (`exclusive` $exclusive^)? (`reverse` $reverse^)? attr-dict `:` type($result)";
+  let extraClassDefinition = Tenon_InferSameSizes;
   let hasVerifier = 1;
 }
 def Tenon_ReduceWindowOp : Tenon_CoreOp<"reduce_window"> {

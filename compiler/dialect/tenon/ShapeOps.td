@@ -31,6 +31,8 @@ def Tenon_ReadScalarOp : Tenon_CoreOp<"read_scalar"> {
   let arguments = (ins Tenon_IntOrBoolTensor:$input, I64Attr:$position, OptionalAttr<I64Attr>:$min, OptionalAttr<I64Attr>:$max);
   let results = (outs Index:$result);
   let assemblyFormat = "$input `at` $position (`min` $min^)? (`max` $max^)? attr-dict `:` type($input)";
+  let hasFolder = 1;
+  let hasVerifier = 1;
 }
 def Tenon_FromIndexOp : Tenon_CoreOp<"from_index"> {
   let summary = "a one-dimensional integer tensor made of sizes (rank 0 when there is one value and the type says so)";
@@ -38,6 +40,7 @@ def Tenon_FromIndexOp : Tenon_CoreOp<"from_index"> {
   let arguments = (ins Variadic<Index>:$values);
   let results = (outs Tenon_IndexTensor:$result);
   let assemblyFormat = "$values attr-dict `:` type($result)";
+  let hasFolder = 1;
   let hasVerifier = 1;
 }
 def Tenon_ConstantOp : Tenon_CoreOp<"constant", [ConstantLike, AllTypesMatch<["value", "result"]>]> {

@@ -79,6 +79,15 @@ def Tenon_Composite : OpInterface<"CompositeOpInterface"> {
   ];
 }
 
+// Operations whose results have the sizes of their operands: one definition of inferSizes serves all of them.
+defvar Tenon_InferSameSizes = [{
+  ::llvm::LogicalResult $cppClass::inferSizes(::tenon::SizeContext &, ::llvm::ArrayRef<::tenon::Dims> operands,
+                                              ::llvm::function_ref<::tenon::Size(::mlir::Value)>,
+                                              ::llvm::SmallVectorImpl<::tenon::Dims> &results) {
+    return ::tenon::inferSameSizes(operands, results);
+  }
+}];
+
 class Tenon_Op<string mnemonic, list<Trait> traits = []>
     : Op<Tenon_Dialect, mnemonic, traits>;
 
