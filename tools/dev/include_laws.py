@@ -30,7 +30,7 @@ SIMULATOR_DEVICE = "runtime/devices/mortise/"
 
 
 def is_test(path: PurePosixPath) -> bool:
-    return path.stem.endswith("_test") or "test" in path.parts or "fuzz" in path.parts or path.stem.endswith("_fuzz")
+    return path.stem.lower().endswith(("test", "fuzz")) or not {"test", "fuzz"}.isdisjoint(path.parts)
 
 
 def phase_of(path: PurePosixPath) -> str | None:
