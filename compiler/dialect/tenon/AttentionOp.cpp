@@ -26,13 +26,14 @@ static LogicalResult verifyMask(AttentionOp op, int64_t keys) {
 
 LogicalResult AttentionOp::verify() {
   RankedTensorType query = tensorType(getQuery()), key = tensorType(getKey()), value = tensorType(getValue());
-  if (failed(verifyRank(*this, "query", query.getRank(), 4)) || failed(verifyRank(*this, "key", key.getRank(), 4)) ||
+  if (failed(verifyRank(*this, "query", query.getRank(), 4)) ||
+      failed(verifyRank(*this, "key", key.getRank(), 4)) ||
       failed(verifyRank(*this, "value", value.getRank(), 4)))
     return failure();
   int64_t batch = query.getDimSize(0), heads = query.getDimSize(1), groups = key.getDimSize(1);
   if (heads != kDynamic && groups != kDynamic && (groups == 0 || heads % groups != 0))
-    return emitOpError() << "expected query heads that are a multiple of the " << groups << " key heads, found "
-                         << heads;
+    return emitOpError() << "expected query heads that are a multiple of the " << groups
+                         << " key heads, found " << heads;
   if (failed(verifyDim(*this, "dimension 3 of key", key.getDimSize(3), query.getDimSize(3))) ||
       failed(verifyShape(*this, "the leading dimensions of value", value.getShape().drop_back(),
                          key.getShape().drop_back())))
@@ -52,11 +53,14 @@ LogicalResult AttentionOp::verify() {
     return failure();
   if (getSinks() && failed(verifyShape(*this, "sinks", tensorType(getSinks()).getShape(), {heads})))
     return failure();
-  for (auto [name, scale, scaled] : {std::tuple{"key_scale", getKeyScale(), key}, {"value_scale", getValueScale(), value}})
-    if (scale && failed(verifyShape(*this, name, tensorType(scale).getShape(), scaled.getShape().drop_back())))
+  for (auto [name, scale, scaled] :
+       {std::tuple{"key_scale", getKeyScale(), key}, {"value_scale", getValueScale(), value}})
+    if (scale &&
+        failed(verifyShape(*this, name, tensorType(scale).getShape(), scaled.getShape().drop_back())))
       return failure();
   if (getWindow() < 0)
-    return emitOpError() << "expected a window that is not negative, found " << static_cast<int64_t>(getWindow());
+    return emitOpError() << "expected a window that is not negative, found "
+                         << static_cast<int64_t>(getWindow());
   return verifyInferred(*this);
 }
 

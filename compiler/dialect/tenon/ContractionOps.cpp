@@ -29,12 +29,13 @@ LogicalResult ContractOp::verify() {
   Type l = tensorType(getLhs()).getElementType(), r = tensorType(getRhs()).getElementType();
   bool floats = isa<FloatType>(l);
   if (floats != isa<FloatType>(r) || floats != isa<FloatType>(getType().getElementType()))
-    return emitOpError() << "expected operands and result to be all floating or all integer, found " << l << ", " << r
-                         << " and " << getType().getElementType();
+    return emitOpError() << "expected operands and result to be all floating or all integer, found " << l
+                         << ", " << r << " and " << getType().getElementType();
   return verifyInferred(*this);
 }
 
-LogicalResult ContractOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn, SmallVectorImpl<Dims> &results) {
+LogicalResult ContractOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn,
+                                     SmallVectorImpl<Dims> &results) {
   const Dims &lhs = operands[0], &rhs = operands[1];
   if (lhs.size() < 2 || rhs.size() < 2 || (rhs.size() != 2 && rhs.size() != lhs.size()))
     return failure();
@@ -66,19 +67,21 @@ LogicalResult ConvOp::verify() {
       failed(verifyAtLeast(*this, "dilations", getDilations(), 1)) ||
       failed(verifyAtLeast(*this, "input_dilations", getInputDilations(), 1)))
     return failure();
-  int64_t groups = getGroups(), channels = input.back(), perGroup = filter[spatial], outputs = filter[spatial + 1];
+  int64_t groups = getGroups(), channels = input.back(), perGroup = filter[spatial],
+          outputs = filter[spatial + 1];
   if (groups < 1)
     return emitOpError() << "expected 1 or more groups, found " << groups;
   if (channels != kDynamic && perGroup != kDynamic && channels != perGroup * groups)
     return emitOpError() << "expected channels (" << channels << ") = groups (" << groups
                          << ") * channels of the filter (" << perGroup << ")";
   if (outputs != kDynamic && outputs % groups != 0)
-    return emitOpError() << "expected output channels that are a multiple of the " << groups << " groups, found "
-                         << outputs;
+    return emitOpError() << "expected output channels that are a multiple of the " << groups
+                         << " groups, found " << outputs;
   return verifyInferred(*this);
 }
 
-LogicalResult ConvOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn, SmallVectorImpl<Dims> &results) {
+LogicalResult ConvOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn,
+                                 SmallVectorImpl<Dims> &results) {
   const Dims &input = operands[0], &filter = operands[1];
   size_t spatial = getStrides().size();
   if (input.size() != spatial + 2 || filter.size() != spatial + 2)
@@ -86,7 +89,8 @@ LogicalResult ConvOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn
   Dims dims = {input[0]};
   for (size_t d = 0; d < spatial; ++d) {
     Size spread = (input[d + 1] - 1) * getInputDilations()[d] + 1;
-    dims.push_back(windowPositions(spread, filter[d], getStrides()[d], getDilations()[d], getLow()[d], getHigh()[d],
+    dims.push_back(windowPositions(spread, filter[d], getStrides()[d], getDilations()[d], getLow()[d],
+                                   getHigh()[d],
                                    /*ceilMode=*/false));
   }
   dims.push_back(filter.back());

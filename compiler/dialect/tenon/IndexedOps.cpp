@@ -23,7 +23,8 @@ static LogicalResult verifyBatchDims(Operation *op, int64_t batch, Value input, 
     return op->emitOpError() << "expected batch dimensions from 0 to " << std::min(in.getRank(), at.getRank())
                              << ", found " << batch;
   for (int64_t d = 0; d < batch; ++d)
-    if (failed(verifyDim(op, "batch dimension " + Twine(d) + " of indices", at.getDimSize(d), in.getDimSize(d))))
+    if (failed(
+            verifyDim(op, "batch dimension " + Twine(d) + " of indices", at.getDimSize(d), in.getDimSize(d))))
       return failure();
   return success();
 }
@@ -34,11 +35,13 @@ LogicalResult GatherOp::verify() {
       failed(verifyBatchDims(*this, getBatchDims(), getInput(), getIndices())))
     return failure();
   if (getBatchDims() > getAxis())
-    return emitOpError() << "expected batch dimensions up to the axis " << getAxis() << ", found " << getBatchDims();
+    return emitOpError() << "expected batch dimensions up to the axis " << getAxis() << ", found "
+                         << getBatchDims();
   return verifyInferred(*this);
 }
 
-LogicalResult GatherOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn, SmallVectorImpl<Dims> &results) {
+LogicalResult GatherOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn,
+                                   SmallVectorImpl<Dims> &results) {
   ArrayRef<Size> input = operands[0], indices = operands[1];
   Dims dims(input.take_front(getAxis()));
   llvm::append_range(dims, indices.drop_front(getBatchDims()));
@@ -68,8 +71,8 @@ LogicalResult GatherNdOp::verify() {
       failed(verifyBatchDims(*this, getBatchDims(), getInput(), getIndices())))
     return failure();
   if (at.getRank() <= static_cast<int64_t>(getBatchDims()))
-    return emitOpError() << "expected indices of a rank above the " << getBatchDims() << " batch dimensions, found "
-                         << at.getRank();
+    return emitOpError() << "expected indices of a rank above the " << getBatchDims()
+                         << " batch dimensions, found " << at.getRank();
   int64_t depth = at.getShape().back();
   int64_t room = in.getRank() - static_cast<int64_t>(getBatchDims());
   if (depth == kDynamic || depth < 1 || depth > room)
@@ -100,7 +103,8 @@ LogicalResult ScatterElementsOp::verify() {
       failed(verifyAxis(*this, getAxis(), in.getRank())) ||
       failed(verifyRank(*this, "indices", tensorType(getIndices()).getRank(), in.getRank())))
     return failure();
-  return verifyShape(*this, "updates", tensorType(getUpdates()).getShape(), tensorType(getIndices()).getShape());
+  return verifyShape(*this, "updates", tensorType(getUpdates()).getShape(),
+                     tensorType(getIndices()).getShape());
 }
 
 LogicalResult ScatterElementsOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn,
@@ -117,8 +121,8 @@ LogicalResult ScatterNdOp::verify() {
     return emitOpError("expected rank 1 or more for indices, found 0");
   int64_t depth = at.getShape().back();
   if (depth == kDynamic || depth < 1 || depth > in.getRank())
-    return emitOpError() << "expected index vectors of a constant length from 1 to " << in.getRank() << ", found "
-                         << (depth == kDynamic ? std::string("?") : std::to_string(depth));
+    return emitOpError() << "expected index vectors of a constant length from 1 to " << in.getRank()
+                         << ", found " << (depth == kDynamic ? std::string("?") : std::to_string(depth));
   SmallVector<int64_t> expected(at.getShape().drop_back());
   llvm::append_range(expected, in.getShape().drop_front(depth));
   return verifyShape(*this, "updates", tensorType(getUpdates()).getShape(), expected);

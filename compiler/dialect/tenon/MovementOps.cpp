@@ -40,7 +40,8 @@ LogicalResult ReshapeOp::verify() {
   RankedTensorType from = tensorType(getInput());
   if (failed(verifySameElements(*this, getInput())) || failed(verifySizeCount(*this, getType(), getSizes())))
     return failure();
-  if (from.hasStaticShape() && getType().hasStaticShape() && from.getNumElements() != getType().getNumElements())
+  if (from.hasStaticShape() && getType().hasStaticShape() &&
+      from.getNumElements() != getType().getNumElements())
     return emitOpError() << "expected " << from.getNumElements() << " elements in the result, found "
                          << getType().getNumElements();
   return success();
@@ -73,7 +74,8 @@ OpFoldResult ReshapeOp::fold(FoldAdaptor adaptor) {
 
 LogicalResult BroadcastOp::verify() {
   RankedTensorType from = tensorType(getInput());
-  if (failed(verifySameElements(*this, getInput())) || failed(verifySizeCount(*this, getType(), getSizes())) ||
+  if (failed(verifySameElements(*this, getInput())) ||
+      failed(verifySizeCount(*this, getType(), getSizes())) ||
       failed(verifyRank(*this, "the result", getType().getRank(), from.getRank())))
     return failure();
   for (auto [d, f, t] : llvm::enumerate(from.getShape(), getType().getShape()))
@@ -137,7 +139,8 @@ OpFoldResult TransposeOp::fold(FoldAdaptor adaptor) {
 LogicalResult SliceOp::verify() {
   RankedTensorType from = tensorType(getInput());
   size_t rank = from.getRank();
-  if (failed(verifySameElements(*this, getInput())) || failed(verifySizeCount(*this, getType(), getSizes())) ||
+  if (failed(verifySameElements(*this, getInput())) ||
+      failed(verifySizeCount(*this, getType(), getSizes())) ||
       failed(verifyRank(*this, "the result", getType().getRank(), rank)) ||
       failed(verifyLength(*this, "static_offsets", getStaticOffsets().size(), rank)) ||
       failed(verifyLength(*this, "strides", getStrides().size(), rank)))
@@ -198,11 +201,13 @@ LogicalResult ConcatOp::verify() {
   return verifyInferred(*this);
 }
 
-LogicalResult ConcatOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn, SmallVectorImpl<Dims> &results) {
+LogicalResult ConcatOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn,
+                                   SmallVectorImpl<Dims> &results) {
   Dims dims = operands[0];
   for (const Dims &other : operands.drop_front())
     for (auto [d, size] : llvm::enumerate(other))
-      dims[d] = static_cast<int64_t>(d) == static_cast<int64_t>(getAxis()) ? dims[d] + size : sameSize(dims[d], size);
+      dims[d] = static_cast<int64_t>(d) == static_cast<int64_t>(getAxis()) ? dims[d] + size
+                                                                           : sameSize(dims[d], size);
   results.push_back(dims);
   return success();
 }
@@ -218,18 +223,20 @@ OpFoldResult ConcatOp::fold(FoldAdaptor) {
 LogicalResult PadOp::verify() {
   RankedTensorType from = tensorType(getInput()), value = tensorType(getValue());
   size_t rank = from.getRank();
-  if (failed(verifySameElements(*this, getInput())) || failed(verifyRank(*this, "value", value.getRank(), 0)) ||
+  if (failed(verifySameElements(*this, getInput())) ||
+      failed(verifyRank(*this, "value", value.getRank(), 0)) ||
       failed(verifyElementType(*this, "value", value.getElementType(), from.getElementType())) ||
       failed(verifyLength(*this, "static_low", getStaticLow().size(), rank)) ||
       failed(verifyLength(*this, "static_high", getStaticHigh().size(), rank)))
     return failure();
   auto check = [&](StringRef name, ArrayRef<int64_t> amounts, ValueRange dynamic) -> LogicalResult {
     if (static_cast<size_t>(llvm::count(amounts, kDynamic)) != dynamic.size())
-      return emitOpError() << "expected " << llvm::count(amounts, kDynamic) << " operands '" << name << "', found "
-                           << dynamic.size();
+      return emitOpError() << "expected " << llvm::count(amounts, kDynamic) << " operands '" << name
+                           << "', found " << dynamic.size();
     for (int64_t amount : amounts)
       if (amount < 0 && amount != kDynamic)
-        return emitOpError() << "expected amounts that are not negative in '" << name << "', found " << amount;
+        return emitOpError() << "expected amounts that are not negative in '" << name << "', found "
+                             << amount;
     return success();
   };
   if (failed(check("low", getStaticLow(), getLow())) || failed(check("high", getStaticHigh(), getHigh())))
@@ -257,7 +264,8 @@ LogicalResult IotaOp::verify() {
   return verifySizeCount(*this, getType(), getSizes());
 }
 
-LogicalResult IotaOp::inferSizes(SizeContext &context, ArrayRef<Dims>, IndexFn index, SmallVectorImpl<Dims> &results) {
+LogicalResult IotaOp::inferSizes(SizeContext &context, ArrayRef<Dims>, IndexFn index,
+                                 SmallVectorImpl<Dims> &results) {
   results.push_back(namedDims(context, getType(), getSizes(), index));
   return success();
 }

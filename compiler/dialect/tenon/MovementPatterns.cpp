@@ -57,18 +57,19 @@ struct MergeSlices : OpRewritePattern<SliceOp> {
     if (!inner || !inner.getOffsets().empty() || !op.getOffsets().empty())
       return rewriter.notifyMatchFailure(op, "the input is not a slice, or an offset is dynamic");
     SmallVector<int64_t> offsets, strides;
-    for (auto [o, s, io, is] : llvm::zip_equal(op.getStaticOffsets(), op.getStrides(), inner.getStaticOffsets(),
-                                               inner.getStrides())) {
+    for (auto [o, s, io, is] : llvm::zip_equal(op.getStaticOffsets(), op.getStrides(),
+                                               inner.getStaticOffsets(), inner.getStrides())) {
       offsets.push_back(io + o * is);
       strides.push_back(s * is);
     }
-    rewriter.replaceOpWithNewOp<SliceOp>(op, op.getType(), inner.getInput(), ValueRange(), op.getSizes(), offsets,
-                                         strides);
+    rewriter.replaceOpWithNewOp<SliceOp>(op, op.getType(), inner.getInput(), ValueRange(), op.getSizes(),
+                                         offsets, strides);
     return success();
   }
 };
 
-/// concat(a, concat(b, c)) on one axis -> concat(a, b, c); inputs without elements along the axis are left out
+/// concat(a, concat(b, c)) on one axis -> concat(a, b, c); inputs without elements along the axis are left
+/// out
 struct FlattenConcat : OpRewritePattern<ConcatOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(ConcatOp op, PatternRewriter &rewriter) const override {
@@ -90,8 +91,16 @@ struct FlattenConcat : OpRewritePattern<ConcatOp> {
 
 } // namespace
 
-void ReshapeOp::getCanonicalizationPatterns(RewritePatternSet &set, MLIRContext *c) { set.add<MergeReshapes>(c); }
-void BroadcastOp::getCanonicalizationPatterns(RewritePatternSet &set, MLIRContext *c) { set.add<MergeBroadcasts>(c); }
-void TransposeOp::getCanonicalizationPatterns(RewritePatternSet &set, MLIRContext *c) { set.add<MergeTransposes>(c); }
+void ReshapeOp::getCanonicalizationPatterns(RewritePatternSet &set, MLIRContext *c) {
+  set.add<MergeReshapes>(c);
+}
+void BroadcastOp::getCanonicalizationPatterns(RewritePatternSet &set, MLIRContext *c) {
+  set.add<MergeBroadcasts>(c);
+}
+void TransposeOp::getCanonicalizationPatterns(RewritePatternSet &set, MLIRContext *c) {
+  set.add<MergeTransposes>(c);
+}
 void SliceOp::getCanonicalizationPatterns(RewritePatternSet &set, MLIRContext *c) { set.add<MergeSlices>(c); }
-void ConcatOp::getCanonicalizationPatterns(RewritePatternSet &set, MLIRContext *c) { set.add<FlattenConcat>(c); }
+void ConcatOp::getCanonicalizationPatterns(RewritePatternSet &set, MLIRContext *c) {
+  set.add<FlattenConcat>(c);
+}

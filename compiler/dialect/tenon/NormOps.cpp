@@ -13,7 +13,8 @@ LogicalResult SoftmaxOp::verify() { return verifyAxis(*this, getAxis(), getType(
 LogicalResult LogSoftmaxOp::verify() { return verifyAxis(*this, getAxis(), getType().getRank()); }
 
 /// scale and bias of a layer norm: rank of the input, 1 before the axis, the input's sizes from it on.
-static LogicalResult verifyFactor(Operation *op, StringRef what, Value factor, RankedTensorType input, int64_t axis) {
+static LogicalResult verifyFactor(Operation *op, StringRef what, Value factor, RankedTensorType input,
+                                  int64_t axis) {
   SmallVector<int64_t> expected(input.getShape());
   std::fill(expected.begin(), expected.begin() + axis, 1);
   return verifyShape(op, what, tensorType(factor).getShape(), expected);
@@ -27,7 +28,8 @@ LogicalResult LayerNormOp::verify() {
   return getBias() ? verifyFactor(*this, "bias", getBias(), input, getAxis()) : success();
 }
 
-LogicalResult LayerNormOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn, SmallVectorImpl<Dims> &results) {
+LogicalResult LayerNormOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn,
+                                      SmallVectorImpl<Dims> &results) {
   results.push_back(operands[0]);
   return success();
 }
@@ -39,7 +41,8 @@ LogicalResult RmsNormOp::verify() {
   return verifyFactor(*this, "scale", getScale(), input, getAxis());
 }
 
-LogicalResult RmsNormOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn, SmallVectorImpl<Dims> &results) {
+LogicalResult RmsNormOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn,
+                                    SmallVectorImpl<Dims> &results) {
   results.push_back(operands[0]);
   return success();
 }
@@ -51,14 +54,15 @@ LogicalResult GroupNormOp::verify() {
                          << input.getRank();
   int64_t channels = input.getDimSize(1), groups = getGroups();
   if (groups < 1 || (channels != kDynamic && channels % groups != 0))
-    return emitOpError() << "expected a number of groups that divides the channels (" << channels << "), found "
-                         << groups;
+    return emitOpError() << "expected a number of groups that divides the channels (" << channels
+                         << "), found " << groups;
   if (failed(verifyShape(*this, "scale", tensorType(getScale()).getShape(), {channels})))
     return failure();
   return verifyShape(*this, "bias", tensorType(getBias()).getShape(), {channels});
 }
 
-LogicalResult GroupNormOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn, SmallVectorImpl<Dims> &results) {
+LogicalResult GroupNormOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn,
+                                      SmallVectorImpl<Dims> &results) {
   results.push_back(operands[0]);
   return success();
 }
@@ -70,7 +74,8 @@ LogicalResult BatchNormOp::verify() {
   return verifyShape(*this, "scale", tensorType(getScale()).getShape(), {input.getDimSize(getAxis())});
 }
 
-LogicalResult BatchNormOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn, SmallVectorImpl<Dims> &results) {
+LogicalResult BatchNormOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn,
+                                      SmallVectorImpl<Dims> &results) {
   results.push_back(operands[0]);
   return success();
 }

@@ -9,8 +9,7 @@
 using namespace mlir;
 using namespace tenon;
 
-template <typename PoolOpTy>
-static LogicalResult verifyPool(PoolOpTy op) {
+template <typename PoolOpTy> static LogicalResult verifyPool(PoolOpTy op) {
   RankedTensorType type = tensorType(op.getInput());
   if (type.getRank() < 3)
     return op.emitOpError() << "expected rank 3 or more for the input, [batch, spatial..., channels], found "
@@ -31,7 +30,8 @@ static LogicalResult verifyPool(PoolOpTy op) {
 }
 
 template <typename PoolOpTy>
-static LogicalResult inferPool(PoolOpTy op, SizeContext &context, const Dims &input, SmallVectorImpl<Dims> &results) {
+static LogicalResult inferPool(PoolOpTy op, SizeContext &context, const Dims &input,
+                               SmallVectorImpl<Dims> &results) {
   size_t spatial = op.getWindow().size();
   if (input.size() != spatial + 2)
     return failure();

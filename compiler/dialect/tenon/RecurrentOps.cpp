@@ -11,10 +11,9 @@ using namespace tenon;
 
 static int64_t times(int64_t gates, int64_t size) { return size == kDynamic ? kDynamic : gates * size; }
 
-/// What every recurrent layer has: x [T, B, I], w [gates * H, I], r [gates * H, H], bias [2 * gates * H], lengths [B],
-/// the first hidden state [B, H], and its activations.
-template <typename LayerOp>
-static LogicalResult verifyLayer(LayerOp op, int64_t gates, size_t activations) {
+/// What every recurrent layer has: x [T, B, I], w [gates * H, I], r [gates * H, H], bias [2 * gates * H],
+/// lengths [B], the first hidden state [B, H], and its activations.
+template <typename LayerOp> static LogicalResult verifyLayer(LayerOp op, int64_t gates, size_t activations) {
   RankedTensorType x = tensorType(op.getX()), r = tensorType(op.getR());
   if (failed(verifyRank(op, "x", x.getRank(), 3)) || failed(verifyRank(op, "r", r.getRank(), 2)))
     return failure();
@@ -26,14 +25,15 @@ static LogicalResult verifyLayer(LayerOp op, int64_t gates, size_t activations) 
     return failure();
   if (op.getLengths() && failed(verifyShape(op, "lengths", tensorType(op.getLengths()).getShape(), {batch})))
     return failure();
-  if (op.getInitialH() && failed(verifyShape(op, "initial_h", tensorType(op.getInitialH()).getShape(), {batch, hidden})))
+  if (op.getInitialH() &&
+      failed(verifyShape(op, "initial_h", tensorType(op.getInitialH()).getShape(), {batch, hidden})))
     return failure();
   if (ArrayAttr names = op.getActivationsAttr()) {
     if (failed(verifyLength(op, "activations", names.size(), activations)))
       return failure();
-    static constexpr StringLiteral known[] = {"Sigmoid", "Tanh",     "Relu",        "Elu",         "HardSigmoid",
-                                              "LeakyRelu", "Softplus", "Softsign", "ThresholdedRelu", "Affine",
-                                              "ScaledTanh"};
+    static constexpr StringLiteral known[] = {"Sigmoid",         "Tanh",      "Relu",      "Elu",
+                                              "HardSigmoid",     "LeakyRelu", "Softplus",  "Softsign",
+                                              "ThresholdedRelu", "Affine",    "ScaledTanh"};
     for (Attribute name : names)
       if (!llvm::is_contained(known, cast<StringAttr>(name).getValue()))
         return op.emitOpError() << "expected an activation of ONNX's recurrent layers, found " << name;
@@ -56,7 +56,8 @@ LogicalResult LstmOp::verify() {
   if (failed(verifyLayer(*this, 4, 3)))
     return failure();
   int64_t batch = tensorType(getX()).getDimSize(1), hidden = tensorType(getR()).getDimSize(1);
-  if (getInitialC() && failed(verifyShape(*this, "initial_c", tensorType(getInitialC()).getShape(), {batch, hidden})))
+  if (getInitialC() &&
+      failed(verifyShape(*this, "initial_c", tensorType(getInitialC()).getShape(), {batch, hidden})))
     return failure();
   if (getPeephole())
     return verifyShape(*this, "peephole", tensorType(getPeephole()).getShape(), {times(3, hidden)});
@@ -65,12 +66,15 @@ LogicalResult LstmOp::verify() {
 LogicalResult GruOp::verify() { return verifyLayer(*this, 3, 2); }
 LogicalResult RnnOp::verify() { return verifyLayer(*this, 1, 1); }
 
-LogicalResult LstmOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn, SmallVectorImpl<Dims> &results) {
+LogicalResult LstmOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn,
+                                 SmallVectorImpl<Dims> &results) {
   return inferLayer(*this, operands, results);
 }
-LogicalResult GruOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn, SmallVectorImpl<Dims> &results) {
+LogicalResult GruOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn,
+                                SmallVectorImpl<Dims> &results) {
   return inferLayer(*this, operands, results);
 }
-LogicalResult RnnOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn, SmallVectorImpl<Dims> &results) {
+LogicalResult RnnOp::inferSizes(SizeContext &, ArrayRef<Dims> operands, IndexFn,
+                                SmallVectorImpl<Dims> &results) {
   return inferLayer(*this, operands, results);
 }

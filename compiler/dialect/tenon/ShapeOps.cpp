@@ -43,13 +43,16 @@ LogicalResult ReadScalarOp::verify() {
   int64_t position = static_cast<int64_t>(getPosition());
   int64_t count = type.hasStaticShape() ? type.getNumElements() : std::numeric_limits<int64_t>::max();
   if (position < 0 || position >= count)
-    return emitOpError() << "expected a position from 0 up to and without " << count << ", found " << position;
+    return emitOpError() << "expected a position from 0 up to and without " << count << ", found "
+                         << position;
   if (getMin() && getMax() && static_cast<int64_t>(*getMax()) < static_cast<int64_t>(*getMin()))
-    return emitOpError() << "expected a maximum of at least the minimum " << *getMin() << ", found " << *getMax();
+    return emitOpError() << "expected a maximum of at least the minimum " << *getMin() << ", found "
+                         << *getMax();
   return success();
 }
 
-LogicalResult ReadScalarOp::inferSizes(SizeContext &, ArrayRef<Dims>, IndexFn, SmallVectorImpl<Dims> &results) {
+LogicalResult ReadScalarOp::inferSizes(SizeContext &, ArrayRef<Dims>, IndexFn,
+                                       SmallVectorImpl<Dims> &results) {
   results.emplace_back();
   return success();
 }
@@ -75,10 +78,12 @@ LogicalResult FromIndexOp::verify() {
   ArrayRef<int64_t> shape = getType().getShape();
   if ((shape.empty() && count == 1) || (shape.size() == 1 && shape[0] == count))
     return success();
-  return emitOpError() << "expected a result of one dimension with " << count << " elements, found " << getType();
+  return emitOpError() << "expected a result of one dimension with " << count << " elements, found "
+                       << getType();
 }
 
-LogicalResult FromIndexOp::inferSizes(SizeContext &context, ArrayRef<Dims>, IndexFn, SmallVectorImpl<Dims> &results) {
+LogicalResult FromIndexOp::inferSizes(SizeContext &context, ArrayRef<Dims>, IndexFn,
+                                      SmallVectorImpl<Dims> &results) {
   return staticSizes(context, getResult(), results);
 }
 
@@ -104,7 +109,8 @@ LogicalResult ConstantOp::verify() {
   return emitOpError() << "expected a static shape, found " << getType();
 }
 
-LogicalResult ConstantOp::inferSizes(SizeContext &context, ArrayRef<Dims>, IndexFn, SmallVectorImpl<Dims> &results) {
+LogicalResult ConstantOp::inferSizes(SizeContext &context, ArrayRef<Dims>, IndexFn,
+                                     SmallVectorImpl<Dims> &results) {
   return staticSizes(context, getResult(), results);
 }
 
@@ -122,7 +128,8 @@ LogicalResult WeightOp::verify() {
   auto type = cast<RankedTensorType>(getType());
   int64_t bits = type.getElementTypeBitWidth(), bytes = type.getNumElements() * (bits == 1 ? 1 : bits / 8);
   if (static_cast<int64_t>(getOffset()) < 0)
-    return emitOpError() << "expected an offset that is not negative, found " << static_cast<int64_t>(getOffset());
+    return emitOpError() << "expected an offset that is not negative, found "
+                         << static_cast<int64_t>(getOffset());
   if (static_cast<int64_t>(getLength()) != bytes)
     return emitOpError() << "expected " << bytes << " bytes for " << type << ", found " << getLength();
   return success();
@@ -131,7 +138,8 @@ LogicalResult WeightOp::verify() {
 LogicalResult StateOp::verify() { return verifyStatic(*this, getType()); }
 
 template <typename SymbolOpTy>
-static LogicalResult verifyUse(Operation *op, FlatSymbolRefAttr name, Type type, SymbolTableCollection &tables) {
+static LogicalResult verifyUse(Operation *op, FlatSymbolRefAttr name, Type type,
+                               SymbolTableCollection &tables) {
   auto target = tables.lookupNearestSymbolFrom<SymbolOpTy>(op, name);
   if (!target)
     return op->emitOpError() << "expected " << name << " to name a " << SymbolOpTy::getOperationName()
@@ -145,7 +153,8 @@ LogicalResult GetWeightOp::verifySymbolUses(SymbolTableCollection &tables) {
   return verifyUse<WeightOp>(*this, getWeightAttr(), getType(), tables);
 }
 
-LogicalResult GetWeightOp::inferSizes(SizeContext &context, ArrayRef<Dims>, IndexFn, SmallVectorImpl<Dims> &results) {
+LogicalResult GetWeightOp::inferSizes(SizeContext &context, ArrayRef<Dims>, IndexFn,
+                                      SmallVectorImpl<Dims> &results) {
   return staticSizes(context, getResult(), results);
 }
 
@@ -153,7 +162,8 @@ LogicalResult ReadStateOp::verifySymbolUses(SymbolTableCollection &tables) {
   return verifyUse<StateOp>(*this, getStateAttr(), getType(), tables);
 }
 
-LogicalResult ReadStateOp::inferSizes(SizeContext &context, ArrayRef<Dims>, IndexFn, SmallVectorImpl<Dims> &results) {
+LogicalResult ReadStateOp::inferSizes(SizeContext &context, ArrayRef<Dims>, IndexFn,
+                                      SmallVectorImpl<Dims> &results) {
   return staticSizes(context, getResult(), results);
 }
 

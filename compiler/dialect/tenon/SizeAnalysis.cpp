@@ -37,7 +37,8 @@ struct SizeAnalysis::Impl {
   llvm::BumpPtrAllocator storage;
   DenseMap<Value, ArrayRef<Size>> tensors;
   DenseMap<Value, Size> indices;
-  /// Symbols of sizes that nothing determines; kept when a loop's sizes are inferred again, so that names are stable.
+  /// Symbols of sizes that nothing determines; kept when a loop's sizes are inferred again, so that names are
+  /// stable.
   DenseMap<std::pair<Value, int64_t>, Size> unknown;
   llvm::StringMap<Binding> bindings;
 
@@ -86,7 +87,8 @@ void SizeAnalysis::Impl::setDims(Value v, Dims dims) {
   tensors[v] = ArrayRef<Size>(dims).copy(storage);
 }
 
-Size SizeAnalysis::Impl::fresh(Value v, int64_t dim, StringRef prefix, int64_t min, std::optional<int64_t> max) {
+Size SizeAnalysis::Impl::fresh(Value v, int64_t dim, StringRef prefix, int64_t min,
+                               std::optional<int64_t> max) {
   Size &size = unknown[{v, dim}];
   if (!size) {
     size = context.fresh(prefix, min, max);
@@ -232,7 +234,8 @@ void SizeAnalysis::Impl::computeResults(Operation *op) {
   FailureOr<SmallVector<Dims>> inferred = infer(op);
   for (OpResult v : op->getResults()) {
     if (isTensor(v) && succeeded(inferred) &&
-        static_cast<int64_t>((*inferred)[v.getResultNumber()].size()) == cast<RankedTensorType>(v.getType()).getRank())
+        static_cast<int64_t>((*inferred)[v.getResultNumber()].size()) ==
+            cast<RankedTensorType>(v.getType()).getRank())
       setDims(v, (*inferred)[v.getResultNumber()]);
     else if (v.getType().isIndex())
       if (Size size = computeIndex(op, v))
@@ -323,8 +326,8 @@ void SizeAnalysis::Impl::inferIf(scf::IfOp op) {
                                   valueSizes(op.elseYield().getOperand(i))));
 }
 
-/// Assumes that carried values keep the sizes that they start with, and takes back what an iteration changes, until
-/// nothing is taken back.
+/// Assumes that carried values keep the sizes that they start with, and takes back what an iteration changes,
+/// until nothing is taken back.
 void SizeAnalysis::Impl::inferFor(scf::ForOp op) {
   SmallVector<Dims> carried;
   for (Value init : op.getInitArgs())
@@ -419,7 +422,8 @@ Value SizeAnalysis::Impl::symbolValue(OpBuilder &builder, Location loc, StringRe
   auto kernel = dyn_cast<KernelOp>(parent);
   if (!kernel)
     kernel = parent->getParentOfType<KernelOp>();
-  if (kernel && (it == bindings.end() || !kernel->isAncestor(it->second.value.getParentBlock()->getParentOp())))
+  if (kernel &&
+      (it == bindings.end() || !kernel->isAncestor(it->second.value.getParentBlock()->getParentOp())))
     return kernelSymbol(kernel, loc, name);
   if (it != bindings.end()) {
     if (it->second.dim < 0)
@@ -428,10 +432,10 @@ Value SizeAnalysis::Impl::symbolValue(OpBuilder &builder, Location loc, StringRe
   }
   const SymbolInfo *info = context.info(name);
   OpBuilder entry = OpBuilder::atBlockBegin(&function.getBody().front());
-  auto op = SymbolOp::create(entry, function.getLoc(), entry.getStringAttr(name), entry.getI64IntegerAttr(info->min),
-                             info->max ? entry.getI64IntegerAttr(*info->max) : IntegerAttr(),
-                             entry.getI64IntegerAttr(info->multipleOf),
-                             entry.getDenseI64ArrayAttr(info->likely));
+  auto op = SymbolOp::create(
+      entry, function.getLoc(), entry.getStringAttr(name), entry.getI64IntegerAttr(info->min),
+      info->max ? entry.getI64IntegerAttr(*info->max) : IntegerAttr(),
+      entry.getI64IntegerAttr(info->multipleOf), entry.getDenseI64ArrayAttr(info->likely));
   bindings[name] = {op.getResult(), -1};
   return op.getResult();
 }
@@ -439,8 +443,7 @@ Value SizeAnalysis::Impl::symbolValue(OpBuilder &builder, Location loc, StringRe
 namespace {
 
 /// Builds arith operations bottom-up.
-template <typename SymbolFn>
-class ArithVisitor : public SizeVisitor {
+template <typename SymbolFn> class ArithVisitor : public SizeVisitor {
 public:
   ArithVisitor(OpBuilder &builder, Location loc, SymbolFn symbolValue)
       : builder(builder), loc(loc), symbolValue(symbolValue) {}
@@ -460,8 +463,7 @@ public:
 
 private:
   static Handle handle(Value v) { return v.getAsOpaquePointer(); }
-  template <typename OpTy>
-  Handle binary(Handle a, Handle b) {
+  template <typename OpTy> Handle binary(Handle a, Handle b) {
     return handle(OpTy::create(builder, loc, Value::getFromOpaquePointer(a), Value::getFromOpaquePointer(b)));
   }
   OpBuilder &builder;
@@ -508,7 +510,9 @@ void SizeAnalysis::forget(Operation *op) {
 void SizeAnalysis::refresh(Operation *op) { impl->forget(op); }
 
 Value SizeAnalysis::materialize(OpBuilder &builder, Location loc, Size size) {
-  auto symbolValue = [this](OpBuilder &b, Location l, StringRef name) { return impl->symbolValue(b, l, name); };
+  auto symbolValue = [this](OpBuilder &b, Location l, StringRef name) {
+    return impl->symbolValue(b, l, name);
+  };
   ArithVisitor visitor(builder, loc, symbolValue);
   return Value::getFromOpaquePointer(visitSize(size, visitor));
 }
@@ -522,7 +526,8 @@ SmallVector<Value> SizeAnalysis::materializeDynamic(OpBuilder &builder, Location
 }
 
 RankedTensorType tenon::typeFor(ArrayRef<Size> dims, Type element) {
-  SmallVector<int64_t> shape = llvm::map_to_vector(dims, [](Size s) { return s.constant().value_or(kDynamic); });
+  SmallVector<int64_t> shape =
+      llvm::map_to_vector(dims, [](Size s) { return s.constant().value_or(kDynamic); });
   return RankedTensorType::get(shape, element);
 }
 

@@ -5,10 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Answers the size of every dimension of every tensor of a function as an expression over the function's symbols, and
-// turns expressions back into SSA values. Symbols are the names in the argument attribute `tenon.dims`, the
-// `tenon.symbol` operations, and fresh ones for sizes that nothing else determines (data-dependent extents, sizes that
-// differ between the branches of an scf.if or change from one iteration to the next).
+// Answers the size of every dimension of every tensor of a function as an expression over the function's
+// symbols, and turns expressions back into SSA values. Symbols are the names in the argument attribute
+// `tenon.dims`, the `tenon.symbol` operations, and fresh ones for sizes that nothing else determines
+// (data-dependent extents, sizes that differ between the branches of an scf.if or change from one iteration
+// to the next).
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -20,8 +21,9 @@
 
 namespace tenon {
 
-/// Lazy and memoized. Operations may be added freely while an analysis lives; call `forget` before an operation is
-/// erased and `refresh` when its operands change (SizeAnalysisListener does so inside a rewriter).
+/// Lazy and memoized. Operations may be added freely while an analysis lives; call `forget` before an
+/// operation is erased and `refresh` when its operands change (SizeAnalysisListener does so inside a
+/// rewriter).
 class SizeAnalysis {
 public:
   explicit SizeAnalysis(mlir::func::FuncOp function);
@@ -35,18 +37,19 @@ public:
   /// The value of an `index`.
   Size index(mlir::Value v);
 
-  /// What the operation itself says of its results' sizes, whatever their types say at present. Fails when the
-  /// operation has no inference or breaks its verifier.
+  /// What the operation itself says of its results' sizes, whatever their types say at present. Fails when
+  /// the operation has no inference or breaks its verifier.
   llvm::FailureOr<llvm::SmallVector<Dims>> inferResultDims(mlir::Operation *op);
-  /// Gives the results of a new operation the types that follow from inference (element types stay) and casts operands
-  /// of elementwise operations to the refined shape. Fails with a diagnostic at the operation.
+  /// Gives the results of a new operation the types that follow from inference (element types stay) and casts
+  /// operands of elementwise operations to the refined shape. Fails with a diagnostic at the operation.
   llvm::LogicalResult setInferredTypes(mlir::OpBuilder &builder, mlir::Operation *op);
 
-  /// Code for an expression at the insertion point: arith operations on `index` over the values of its symbols. Missing
-  /// `tenon.symbol` operations are created at the function's entry; inside a `tenon.kernel`, symbols become operands of
-  /// the kernel. The values of fresh symbols must dominate the insertion point.
+  /// Code for an expression at the insertion point: arith operations on `index` over the values of its
+  /// symbols. Missing `tenon.symbol` operations are created at the function's entry; inside a `tenon.kernel`,
+  /// symbols become operands of the kernel. The values of fresh symbols must dominate the insertion point.
   mlir::Value materialize(mlir::OpBuilder &builder, mlir::Location loc, Size size);
-  /// Values for the dimensions that are not constant, in order: the `sizes` operands of the operations that take them.
+  /// Values for the dimensions that are not constant, in order: the `sizes` operands of the operations that
+  /// take them.
   llvm::SmallVector<mlir::Value> materializeDynamic(mlir::OpBuilder &builder, mlir::Location loc,
                                                     llvm::ArrayRef<Size> dims);
 
@@ -74,16 +77,16 @@ private:
 /// The tensor type with these sizes: a dimension is static exactly when its size is constant.
 mlir::RankedTensorType typeFor(llvm::ArrayRef<Size> dims, mlir::Type element);
 
-/// Elementwise operations want operands of one shape. Where the result's type knows more of it than an operand's, the
-/// operand is cast in front of the operation.
+/// Elementwise operations want operands of one shape. Where the result's type knows more of it than an
+/// operand's, the operand is cast in front of the operation.
 void castElementwiseOperands(mlir::OpBuilder &builder, mlir::Operation *op);
 
-/// Builds an operation with one tensor result whose type follows from inference; `args` are those of the builder that
-/// takes the result type first. Returns a null value after a diagnostic when the operands do not fit together. For
-/// operations whose sizes are operands see the functions below.
+/// Builds an operation with one tensor result whose type follows from inference; `args` are those of the
+/// builder that takes the result type first. Returns a null value after a diagnostic when the operands do not
+/// fit together. For operations whose sizes are operands see the functions below.
 template <typename OpTy, typename... Args>
-mlir::Value createInferred(mlir::OpBuilder &builder, mlir::Location loc, SizeAnalysis &sizes, mlir::Type element,
-                           Args &&...args) {
+mlir::Value createInferred(mlir::OpBuilder &builder, mlir::Location loc, SizeAnalysis &sizes,
+                           mlir::Type element, Args &&...args) {
   mlir::Type provisional = mlir::RankedTensorType::get({}, element);
   auto op = OpTy::create(builder, loc, provisional, std::forward<Args>(args)...);
   if (succeeded(sizes.setInferredTypes(builder, op)))
@@ -93,13 +96,15 @@ mlir::Value createInferred(mlir::OpBuilder &builder, mlir::Location loc, SizeAna
   return {};
 }
 
-/// Operations whose result sizes are operands, from expressions. Each returns its input where nothing changes.
-mlir::Value createReshape(mlir::OpBuilder &builder, mlir::Location loc, SizeAnalysis &sizes, mlir::Value input,
-                          llvm::ArrayRef<Size> dims);
-mlir::Value createBroadcast(mlir::OpBuilder &builder, mlir::Location loc, SizeAnalysis &sizes, mlir::Value input,
-                            llvm::ArrayRef<Size> dims);
+/// Operations whose result sizes are operands, from expressions. Each returns its input where nothing
+/// changes.
+mlir::Value createReshape(mlir::OpBuilder &builder, mlir::Location loc, SizeAnalysis &sizes,
+                          mlir::Value input, llvm::ArrayRef<Size> dims);
+mlir::Value createBroadcast(mlir::OpBuilder &builder, mlir::Location loc, SizeAnalysis &sizes,
+                            mlir::Value input, llvm::ArrayRef<Size> dims);
 mlir::Value createSlice(mlir::OpBuilder &builder, mlir::Location loc, SizeAnalysis &sizes, mlir::Value input,
-                        llvm::ArrayRef<Size> offsets, llvm::ArrayRef<Size> dims, llvm::ArrayRef<int64_t> strides);
+                        llvm::ArrayRef<Size> offsets, llvm::ArrayRef<Size> dims,
+                        llvm::ArrayRef<int64_t> strides);
 mlir::Value createPad(mlir::OpBuilder &builder, mlir::Location loc, SizeAnalysis &sizes, mlir::Value input,
                       mlir::Value value, llvm::ArrayRef<Size> low, llvm::ArrayRef<Size> high);
 mlir::Value createIota(mlir::OpBuilder &builder, mlir::Location loc, SizeAnalysis &sizes, mlir::Type element,

@@ -35,8 +35,8 @@ Dims tenon::namedDims(SizeContext &context, RankedTensorType type, ValueRange si
   return dims;
 }
 
-Size tenon::windowPositions(Size size, Size window, int64_t stride, int64_t dilation, int64_t low, int64_t high,
-                            bool ceilMode) {
+Size tenon::windowPositions(Size size, Size window, int64_t stride, int64_t dilation, int64_t low,
+                            int64_t high, bool ceilMode) {
   Size reach = (window - 1) * dilation + 1;
   Size room = size + (low + high) - reach;
   if (!ceilMode)
@@ -79,7 +79,8 @@ LogicalResult tenon::verifyElementType(Operation *op, StringRef what, Type found
   return op->emitOpError() << "expected element type " << expected << " for " << what << ", found " << found;
 }
 
-LogicalResult tenon::verifyShape(Operation *op, StringRef what, ArrayRef<int64_t> found, ArrayRef<int64_t> expected) {
+LogicalResult tenon::verifyShape(Operation *op, StringRef what, ArrayRef<int64_t> found,
+                                 ArrayRef<int64_t> expected) {
   if (failed(verifyRank(op, what, found.size(), expected.size())))
     return failure();
   for (auto [d, f, e] : llvm::enumerate(found, expected))
@@ -97,7 +98,8 @@ LogicalResult tenon::verifyLength(Operation *op, StringRef what, size_t found, s
 LogicalResult tenon::verifyAtLeast(Operation *op, StringRef what, ArrayRef<int64_t> found, int64_t least) {
   for (int64_t v : found)
     if (v < least)
-      return op->emitOpError() << "expected entries of at least " << least << " in '" << what << "', found " << v;
+      return op->emitOpError() << "expected entries of at least " << least << " in '" << what << "', found "
+                               << v;
   return success();
 }
 

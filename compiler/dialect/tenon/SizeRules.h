@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What the verifiers and the size inference of the operations have in common. Verifiers see types only: a dynamic
-// dimension agrees with everything.
+// What the verifiers and the size inference of the operations have in common. Verifiers see types only: a
+// dynamic dimension agrees with everything.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -49,7 +49,8 @@ llvm::LogicalResult verifyLength(mlir::Operation *op, llvm::StringRef what, size
 /// Checks that every entry is at least `least`.
 llvm::LogicalResult verifyAtLeast(mlir::Operation *op, llvm::StringRef what, llvm::ArrayRef<int64_t> found,
                                   int64_t least);
-/// Checks the types against what the operation's own inference says of them, taking dynamic dimensions as unknown.
+/// Checks the types against what the operation's own inference says of them, taking dynamic dimensions as
+/// unknown.
 llvm::LogicalResult verifyInferred(mlir::Operation *op);
 
 } // namespace tenon

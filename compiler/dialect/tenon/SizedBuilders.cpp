@@ -38,22 +38,24 @@ static bool hasDims(SizeAnalysis &sizes, Value v, ArrayRef<Size> dims) {
   return sizes.dims(v) == dims && typeFor(dims, getElementTypeOrSelf(v)) == v.getType();
 }
 
-Value tenon::createReshape(OpBuilder &builder, Location loc, SizeAnalysis &sizes, Value input, ArrayRef<Size> dims) {
+Value tenon::createReshape(OpBuilder &builder, Location loc, SizeAnalysis &sizes, Value input,
+                           ArrayRef<Size> dims) {
   if (hasDims(sizes, input, dims))
     return input;
   SmallVector<Value> named = sizes.materializeDynamic(builder, loc, dims);
   return ReshapeOp::create(builder, loc, typeFor(dims, getElementTypeOrSelf(input)), input, named);
 }
 
-Value tenon::createBroadcast(OpBuilder &builder, Location loc, SizeAnalysis &sizes, Value input, ArrayRef<Size> dims) {
+Value tenon::createBroadcast(OpBuilder &builder, Location loc, SizeAnalysis &sizes, Value input,
+                             ArrayRef<Size> dims) {
   if (hasDims(sizes, input, dims))
     return input;
   SmallVector<Value> named = sizes.materializeDynamic(builder, loc, dims);
   return BroadcastOp::create(builder, loc, typeFor(dims, getElementTypeOrSelf(input)), input, named);
 }
 
-Value tenon::createSlice(OpBuilder &builder, Location loc, SizeAnalysis &sizes, Value input, ArrayRef<Size> offsets,
-                         ArrayRef<Size> dims, ArrayRef<int64_t> strides) {
+Value tenon::createSlice(OpBuilder &builder, Location loc, SizeAnalysis &sizes, Value input,
+                         ArrayRef<Size> offsets, ArrayRef<Size> dims, ArrayRef<int64_t> strides) {
   bool plain = llvm::all_of(offsets, [](Size o) { return o.isConstant(0); }) &&
                llvm::all_of(strides, [](int64_t s) { return s == 1; });
   if (plain && hasDims(sizes, input, dims))
@@ -62,8 +64,8 @@ Value tenon::createSlice(OpBuilder &builder, Location loc, SizeAnalysis &sizes, 
   SmallVector<Value> values;
   splitAmounts(builder, loc, sizes, offsets, constants, values);
   SmallVector<Value> named = sizes.materializeDynamic(builder, loc, dims);
-  return SliceOp::create(builder, loc, typeFor(dims, getElementTypeOrSelf(input)), input, values, named, constants,
-                         strides);
+  return SliceOp::create(builder, loc, typeFor(dims, getElementTypeOrSelf(input)), input, values, named,
+                         constants, strides);
 }
 
 Value tenon::createPad(OpBuilder &builder, Location loc, SizeAnalysis &sizes, Value input, Value value,
@@ -78,12 +80,12 @@ Value tenon::createPad(OpBuilder &builder, Location loc, SizeAnalysis &sizes, Va
   Dims dims(sizes.dims(input));
   for (auto [d, l, h] : llvm::zip_equal(dims, low, high))
     d = d + l + h;
-  return PadOp::create(builder, loc, typeFor(dims, getElementTypeOrSelf(input)), input, value, lowValues, highValues,
-                       lowConstants, highConstants);
+  return PadOp::create(builder, loc, typeFor(dims, getElementTypeOrSelf(input)), input, value, lowValues,
+                       highValues, lowConstants, highConstants);
 }
 
-Value tenon::createIota(OpBuilder &builder, Location loc, SizeAnalysis &sizes, Type element, ArrayRef<Size> dims,
-                        int64_t axis) {
+Value tenon::createIota(OpBuilder &builder, Location loc, SizeAnalysis &sizes, Type element,
+                        ArrayRef<Size> dims, int64_t axis) {
   SmallVector<Value> named = sizes.materializeDynamic(builder, loc, dims);
   return IotaOp::create(builder, loc, typeFor(dims, element), named, axis);
 }

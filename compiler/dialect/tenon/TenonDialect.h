@@ -28,7 +28,8 @@ inline constexpr llvm::StringLiteral kDimsAttr = "tenon.dims";
 /// Argument and result attribute: the name that the model gives an input or output.
 inline constexpr llvm::StringLiteral kNameAttr = "tenon.name";
 
-/// Sizes of results that have the sizes of the operands; where operands disagree in what is known, a constant wins.
+/// Sizes of results that have the sizes of the operands; where operands disagree in what is known, a constant
+/// wins.
 llvm::LogicalResult inferSameSizes(llvm::ArrayRef<Dims> operands, llvm::SmallVectorImpl<Dims> &results);
 
 /// Marks operations that compute each element of their results from the elements at the same place of the
