@@ -4,7 +4,7 @@
 set -euo pipefail
 
 packages=(
-  ca-certificates git cmake ninja-build ccache
+  ca-certificates git pkg-config cmake ninja-build ccache
   clang-22 lld-22 llvm-22-dev llvm-22-tools libmlir-22-dev mlir-22-tools liblld-22-dev libclang-rt-22-dev
   clang-tidy-22 clang-format-22
   protobuf-compiler libprotobuf-dev flatbuffers-compiler libflatbuffers-dev
