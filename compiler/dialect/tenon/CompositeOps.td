@@ -125,7 +125,7 @@ def Tenon_AttentionOp : Tenon_CompositeOp<"attention", [AttrSizedOperandSegments
     or i1 (true keeps); `lengths` [B]: keys at or beyond it are ignored; `sinks` [H]: an extra logit per head that
     takes part in the softmax's sum only; `page_table` [B, pages]: key and value are then pools [pages, G, page, D];
     `key_scale`, `value_scale`: dequantization factors per position. `scale` 0 stands for 1 / sqrt(D). With `causal`,
-    query i (counted so that the last query meets the last key) sees keys up to itself; `window` w > 0 hides keys
+    query i (counted so that the last query meets the last key that is not ignored) sees keys up to itself; `window` w > 0 hides keys
     more than w - 1 behind it. `softcap` c > 0 maps a logit to c * tanh(logit / c). Rows that see no key give 0.
 
     Example: `%y = tenon.attention %q, %k, %v mask(%m : tensor<1x1x1x?xf32>) {scale = 0.0 : f64} : tensor<?x12x?x32xf32>, tensor<?x12x?x32xf32>, tensor<?x12x?x32xf32> -> tensor<?x12x?x32xf32>`
