@@ -32,7 +32,6 @@ def Tenon_Dialect : Dialect {
     Signed integers are signless in the type (i8, i32), unsigned ones are ui8, ui16, ...; booleans are i1, stored in a
     byte each.
   }];
-  let useDefaultAttributePrinterParser = 1;
   let hasConstantMaterializer = 1;
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect",
                            "::mlir::scf::SCFDialect", "::mlir::func::FuncDialect"];
