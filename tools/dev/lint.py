@@ -68,7 +68,8 @@ def clang_format(files: list[Path]) -> list[str]:
     if not files:
         return []
     done = run(LLVM_BIN / "clang-format", "--dry-run", "--Werror", *files, check=False, capture_output=True, text=True)
-    return [line for line in done.stderr.splitlines() if "error:" in line]
+    unformatted = sorted({line.split(":")[0] for line in done.stderr.splitlines() if "error:" in line})
+    return [f"{file}: not formatted: run `./dev fmt`" for file in unformatted]
 
 
 def ruff_command(*arguments: str):
