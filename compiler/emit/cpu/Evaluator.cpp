@@ -1,0 +1,539 @@
+//===- Evaluator.cpp - values of a kernel's body at a point
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/emit/cpu/Evaluator.h"
+
+#include "compiler/emit/cpu/ElementwiseCode.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include <numeric>
+
+using namespace mlir;
+
+namespace tenon::cpu {
+
+int64_t knownMultiple(Value index, unsigned depth) {
+  if (auto c = getConstantIntValue(index))
+    return *c < 0 ? -*c : *c; // 0 is divided by everything; gcd treats it so
+  if (depth > 6)
+    return 1;
+  if (auto arg = dyn_cast<BlockArgument>(index)) {
+    auto loop = dyn_cast_or_null<scf::ForOp>(arg.getOwner()->getParentOp());
+    if (!loop || arg != loop.getInductionVar())
+      return 1;
+    return std::gcd(knownMultiple(loop.getLowerBound(), depth + 1), knownMultiple(loop.getStep(), depth + 1));
+  }
+  Operation *def = index.getDefiningOp();
+  auto of = [&](unsigned i) { return knownMultiple(def->getOperand(i), depth + 1); };
+  if (isa<arith::MulIOp>(def))
+    return of(0) * of(1);
+  if (isa<arith::AddIOp, arith::SubIOp, arith::RemUIOp>(def))
+    return std::gcd(of(0), of(1));
+  return 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Coordinates.
+//===----------------------------------------------------------------------===//
+
+Value Evaluator::asLanes(Coord c) {
+  return c.lanes ? c.lanes : k.laneOffsets(c.base, c.stride, lanes);
+}
+
+Coord Evaluator::affine(Coord c, int64_t scale, Value offset) {
+  if (c.lanes) {
+    OpBuilder &b = k.builder();
+    Value factor = k.splat(b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), k.constant(scale)), lanes);
+    Value shift = k.splat(b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), offset), lanes);
+    Value v = arith::MulIOp::create(b, k.loc(), c.lanes, factor);
+    return {Value(), 0, arith::AddIOp::create(b, k.loc(), v, shift)};
+  }
+  return {k.add(k.mul(c.base, k.constant(scale)), offset), c.stride * scale};
+}
+
+Coord Evaluator::addCoords(Coord a, Coord c) {
+  if (!a.lanes && !c.lanes)
+    return {k.add(a.base, c.base), a.stride + c.stride};
+  return {Value(), 0, arith::AddIOp::create(k.builder(), k.loc(), asLanes(a), asLanes(c))};
+}
+
+Coord Evaluator::scaleCoord(Coord c, Size by) {
+  auto constant = by.constant();
+  if (!c.lanes && (constant || c.stride == 0))
+    return {k.mul(c.base, k.size(by)), constant ? c.stride * *constant : 0};
+  OpBuilder &b = k.builder();
+  Value factor = k.splat(b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), k.size(by)), lanes);
+  return {Value(), 0, arith::MulIOp::create(b, k.loc(), asLanes(c), factor)};
+}
+
+Coord Evaluator::linearize(ArrayRef<Coord> at, ArrayRef<Size> dims) {
+  Coord sum = fixed(0);
+  Size stride = k.spec().context().constant(1);
+  for (size_t i = at.size(); i-- > 0;) {
+    sum = addCoords(sum, scaleCoord(at[i], stride));
+    stride = stride * dims[i];
+  }
+  return sum;
+}
+
+void Evaluator::splitCoord(Coord linear, ArrayRef<Size> extents, SmallVectorImpl<Coord> &out) {
+  out.assign(extents.size(), Coord{});
+  OpBuilder &b = k.builder();
+  for (size_t i = extents.size(); i-- > 0;) {
+    if (i == 0) {
+      out[0] = linear;
+      return;
+    }
+    Value extent = k.size(extents[i]);
+    auto constant = extents[i].constant();
+    if (linear.lanes || linear.stride != 0) {
+      int64_t span = linear.stride * lanes;
+      bool inRow = !linear.lanes && constant && linear.stride > 0 && *constant % span == 0 &&
+                   knownMultiple(linear.base) % span == 0;
+      if (!inRow) {
+        Value v = asLanes(linear);
+        Value e = k.splat(b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), extent), lanes);
+        out[i] = {Value(), 0, arith::RemUIOp::create(b, k.loc(), v, e)};
+        linear = {Value(), 0, arith::DivUIOp::create(b, k.loc(), v, e)};
+        continue;
+      }
+    }
+    out[i] = {k.rem(linear.base, extent), linear.stride};
+    linear = {k.div(linear.base, extent)};
+  }
+}
+
+Coords Evaluator::throughReshape(ArrayRef<Coord> at, ArrayRef<Size> from, ArrayRef<Size> to) {
+  Coords result(from.size(), fixed(0));
+  SizeContext &context = k.spec().context();
+  size_t i = 0, j = 0;
+  while (i < from.size() || j < to.size()) {
+    if (i < from.size() && from[i].isConstant(1)) {
+      ++i;
+      continue;
+    }
+    if (j < to.size() && to[j].isConstant(1)) {
+      ++j;
+      continue;
+    }
+    if (i == from.size() || j == to.size())
+      break; // only possible when an extent is empty
+    size_t i0 = i, j0 = j;
+    Size p = from[i++], q = to[j++];
+    while (p != q && (i < from.size() || j < to.size())) {
+      if (i < from.size() && (j == to.size() || q.exactDiv(p)))
+        p = p * from[i++];
+      else
+        q = q * to[j++];
+    }
+    Coord linear = linearize(at.slice(j0, j - j0), to.slice(j0, j - j0));
+    if (i - i0 == 1) {
+      result[i0] = linear;
+      continue;
+    }
+    SmallVector<Coord> parts;
+    splitCoord(linear, from.slice(i0, i - i0), parts);
+    for (size_t n = 0; n < parts.size(); ++n)
+      result[i0 + n] = parts[n];
+  }
+  (void)context;
+  return result;
+}
+
+Value Evaluator::inside(Coord c, Value low, Value high) {
+  OpBuilder &b = k.builder();
+  if (c.uniform())
+    return b.createOrFold<arith::AndIOp>(k.loc(), b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::sge, c.base, low),
+                                         k.less(c.base, high));
+  auto wide = [&](Value v) { return k.splat(b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), v), lanes); };
+  Value v = asLanes(c);
+  Value above = arith::CmpIOp::create(b, k.loc(), arith::CmpIPredicate::sge, v, wide(low));
+  Value below = arith::CmpIOp::create(b, k.loc(), arith::CmpIPredicate::slt, v, wide(high));
+  return arith::AndIOp::create(b, k.loc(), above, below);
+}
+
+Coord Evaluator::clampCoord(Coord c, Value low, Value high) {
+  OpBuilder &b = k.builder();
+  Value last = k.sub(high, k.constant(1));
+  if (c.uniform())
+    return {k.max(k.min(c.base, last), low)};
+  auto wide = [&](Value v) { return k.splat(b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), v), lanes); };
+  Value v = arith::MinSIOp::create(b, k.loc(), asLanes(c), wide(last));
+  return {Value(), 0, arith::MaxSIOp::create(b, k.loc(), v, wide(low))};
+}
+
+//===----------------------------------------------------------------------===//
+// Values.
+//===----------------------------------------------------------------------===//
+
+Value Evaluator::eval(Value tensor, ArrayRef<Coord> at) {
+  if (failed)
+    return {};
+  Key key{{tensor.getAsOpaquePointer(), 0}};
+  for (const Coord &c : at) {
+    key.emplace_back(c.base.getAsOpaquePointer(), c.stride);
+    key.emplace_back(c.lanes.getAsOpaquePointer(), 0);
+  }
+  auto it = known.find(key);
+  if (it != known.end())
+    return it->second;
+  Value v;
+  auto bound = bindings.find(tensor);
+  if (bound != bindings.end()) {
+    v = bound->second(*this, at);
+    if (v && lanes > 1)
+      v = k.splat(v, lanes);
+  } else if (lanes > 1 && llvm::all_of(at, [](const Coord &c) { return c.uniform(); }) && !isa<IotaOp>(tensor.getDefiningOp())) {
+    v = uniformly(tensor, at);
+  } else {
+    v = compute(tensor, at);
+  }
+  known[key] = v;
+  return v;
+}
+
+Value Evaluator::uniformly(Value tensor, ArrayRef<Coord> at) {
+  Evaluator scalar(k, 1);
+  scalar.bindings = bindings;
+  // A binding that holds vectors answers vectors: then the operation is evaluated in vector form after all.
+  bool dependsOnBinding = false;
+  SmallVector<Value> work{tensor};
+  llvm::DenseSet<Value> seen;
+  while (!work.empty() && !dependsOnBinding) {
+    Value v = work.pop_back_val();
+    if (!seen.insert(v).second)
+      continue;
+    dependsOnBinding = bindings.contains(v);
+    if (Operation *def = v.getDefiningOp(); def && !dependsOnBinding)
+      for (Value operand : def->getOperands())
+        if (isa<RankedTensorType>(operand.getType()))
+          work.push_back(operand);
+  }
+  if (dependsOnBinding)
+    return compute(tensor, at);
+  Value v = scalar.eval(tensor, at);
+  failed = scalar.failed;
+  return v ? k.splat(v, lanes) : Value();
+}
+
+Value Evaluator::leaf(Value pointer, Value tensor, ArrayRef<Coord> at) {
+  Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
+  Coord c = linearize(at, k.spec().dims(tensor));
+  if (c.uniform() || lanes == 1)
+    return k.splat(k.load(pointer, c.base, element, 1), lanes);
+  if (!c.lanes && c.stride == 1)
+    return k.load(pointer, c.base, element, lanes, mask);
+  return k.gather(pointer, asLanes(c), element, lanes, mask);
+}
+
+void Evaluator::store(Value value, Value pointer, ArrayRef<Coord> at, ArrayRef<Size> dims, Type element) {
+  Coord c = linearize(at, dims);
+  if (lanes == 1 || (!c.lanes && c.stride == 1)) {
+    k.store(value, pointer, c.base, element, lanes, mask);
+    return;
+  }
+  OpBuilder &b = k.builder();
+  Value offsets = asLanes(c);
+  for (unsigned l = 0; l < lanes; ++l) {
+    auto one = [&] {
+      Value o = arith::IndexCastOp::create(b, k.loc(), b.getIndexType(),
+                                           vector::ExtractOp::create(b, k.loc(), offsets, static_cast<int64_t>(l)));
+      k.store(vector::ExtractOp::create(b, k.loc(), value, static_cast<int64_t>(l)), pointer, o, element, 1);
+    };
+    if (mask)
+      k.ifThen(vector::ExtractOp::create(b, k.loc(), mask, static_cast<int64_t>(l)), one);
+    else
+      one();
+  }
+}
+
+Value Evaluator::compute(Value tensor, ArrayRef<Coord> at) {
+  if (Value pointer = k.bufferOf(tensor))
+    return leaf(pointer, tensor, at);
+  Operation *op = tensor.getDefiningOp();
+  OpBuilder &b = k.builder();
+  if (op->hasTrait<ElementwiseTrait>()) {
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands()) {
+      operands.push_back(eval(operand, at));
+      if (!operands.back())
+        return {};
+    }
+    if (Value v = emitElementwise(k, op, operands, lanes))
+      return v;
+    failed = op;
+    return {};
+  }
+  return llvm::TypeSwitch<Operation *, Value>(op)
+      .Case([&](ConstantOp c) -> Value {
+        auto elements = dyn_cast<DenseElementsAttr>(c.getValue());
+        if (!elements || !elements.isSplat()) {
+          failed = op;
+          return {};
+        }
+        Attribute a = elements.getSplatValue<Attribute>();
+        Type type = k.valueType(elements.getElementType());
+        if (auto i = dyn_cast<IntegerAttr>(a))
+          a = b.getIntegerAttr(type, i.getValue());
+        if (lanes == 1)
+          return arith::ConstantOp::create(b, k.loc(), cast<TypedAttr>(a));
+        return arith::ConstantOp::create(b, k.loc(), DenseElementsAttr::get(cast<VectorType>(k.vectorOf(type, lanes)), a));
+      })
+      .Case([&](TransposeOp t) {
+        Coords in(at.size());
+        for (auto [i, p] : llvm::enumerate(t.getPermutation()))
+          in[p] = at[i];
+        return eval(t.getInput(), in);
+      })
+      .Case([&](BroadcastOp t) {
+        Coords in(at.begin(), at.end());
+        auto type = cast<RankedTensorType>(t.getInput().getType());
+        auto result = cast<RankedTensorType>(t.getType());
+        for (auto [i, c] : llvm::enumerate(in))
+          if (type.getDimSize(i) == 1 && result.getDimSize(i) != 1)
+            c = fixed(0);
+        return eval(t.getInput(), in);
+      })
+      .Case([&](ReshapeOp t) {
+        return eval(t.getInput(), throughReshape(at, k.spec().dims(t.getInput()), k.spec().dims(t.getResult())));
+      })
+      .Case([&](SliceOp t) {
+        Coords in;
+        unsigned dynamic = 0;
+        for (auto [i, c] : llvm::enumerate(at)) {
+          int64_t o = t.getStaticOffsets()[i];
+          Value offset = o == kDynamic ? k.size(k.spec().index(t.getOffsets()[dynamic++])) : k.constant(o);
+          in.push_back(affine(c, t.getStrides()[i], offset));
+        }
+        return eval(t.getInput(), in);
+      })
+      .Case([&](ConcatOp t) { return evalConcat(t, at); })
+      .Case([&](PadOp t) { return evalPad(t, at); })
+      .Case([&](UpdateSliceOp t) { return evalUpdateSlice(t, at); })
+      .Case([&](GatherOp t) { return evalGather(t, at); })
+      .Case([&](GatherElementsOp t) { return evalGatherElements(t, at); })
+      .Case([&](GatherNdOp t) { return evalGatherNd(t, at); })
+      .Case([&](IotaOp t) { return evalIota(t, at); })
+      .Case([&](FromIndexOp t) { return evalFromIndex(t, at); })
+      .Default([&](Operation *) {
+        failed = op;
+        return Value();
+      });
+}
+
+Value Evaluator::evalIota(IotaOp op, ArrayRef<Coord> at) {
+  OpBuilder &b = k.builder();
+  Coord c = at[op.getAxis()];
+  Value v = c.uniform() && lanes == 1 ? b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), c.base) : asLanes(c);
+  Type element = k.valueType(cast<RankedTensorType>(op.getType()).getElementType());
+  Type type = k.vectorOf(element, lanes);
+  if (isa<FloatType>(element))
+    return arith::SIToFPOp::create(b, k.loc(), type, v);
+  if (element.getIntOrFloatBitWidth() == 64)
+    return v;
+  return arith::TruncIOp::create(b, k.loc(), type, v);
+}
+
+Value Evaluator::evalFromIndex(FromIndexOp op, ArrayRef<Coord> at) {
+  OpBuilder &b = k.builder();
+  Type element = k.valueType(cast<RankedTensorType>(op.getType()).getElementType());
+  auto value = [&](Value index) {
+    return Value(arith::IndexCastOp::create(b, k.loc(), element, k.size(k.spec().index(index))));
+  };
+  Value v = k.splat(value(op.getValues()[0]), lanes);
+  for (size_t i = 1; i < op.getValues().size(); ++i) {
+    Value here = inside(at[0], k.constant(i), k.constant(i + 1));
+    v = arith::SelectOp::create(b, k.loc(), here, k.splat(value(op.getValues()[i]), lanes), v);
+  }
+  return v;
+}
+
+/// Selects lane by lane, or as a whole, depending on the condition's type.
+static Value choose(KernelBuilder &k, Value condition, Value yes, Value no) {
+  return k.builder().createOrFold<arith::SelectOp>(k.loc(), condition, yes, no);
+}
+
+Value Evaluator::evalConcat(ConcatOp op, ArrayRef<Coord> at) {
+  unsigned axis = op.getAxis();
+  OpBuilder &b = k.builder();
+  Type type = k.vectorOf(k.valueType(cast<RankedTensorType>(op.getType()).getElementType()), lanes);
+  SmallVector<Value> starts{k.constant(0)};
+  Size start = k.spec().context().constant(0);
+  for (Value input : op.getInputs()) {
+    start = start + k.spec().dims(input)[axis];
+    starts.push_back(k.size(start));
+  }
+  auto piece = [&](Evaluator &e, size_t i, bool clamp) {
+    Coords in(at.begin(), at.end());
+    in[axis] = affine(at[axis], 1, k.sub(k.constant(0), starts[i]));
+    if (clamp)
+      in[axis] = clampCoord(in[axis], k.constant(0), k.max(k.size(k.spec().dims(op.getInputs()[i])[axis]), k.constant(1)));
+    return e.eval(op.getInputs()[i], in);
+  };
+  size_t n = op.getInputs().size();
+  if (at[axis].uniform()) {
+    // Whole vectors lie in one piece: branch, so that the other pieces cost nothing.
+    std::function<Value(size_t)> from = [&](size_t i) -> Value {
+      if (i + 1 == n) {
+        Evaluator inner(*this);
+        Value v = piece(inner, i, false);
+        failed = inner.failed;
+        return v;
+      }
+      auto branch = scf::IfOp::create(b, k.loc(), TypeRange{type}, k.less(at[axis].base, starts[i + 1]), true);
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(branch.thenBlock());
+      Evaluator inner(*this);
+      Value v = piece(inner, i, false);
+      failed = failed ? failed : inner.failed;
+      if (!v)
+        v = arith::ConstantOp::create(b, k.loc(), b.getZeroAttr(type));
+      scf::YieldOp::create(b, k.loc(), v);
+      b.setInsertionPointToStart(branch.elseBlock());
+      Value rest = from(i + 1);
+      if (!rest)
+        rest = arith::ConstantOp::create(b, k.loc(), b.getZeroAttr(type));
+      scf::YieldOp::create(b, k.loc(), rest);
+      return branch.getResult(0);
+    };
+    Value v = from(0);
+    return failed ? Value() : v;
+  }
+  Value v = piece(*this, n - 1, true);
+  for (size_t i = n - 1; i-- > 0 && v;) {
+    Value p = piece(*this, i, true);
+    if (!p)
+      return {};
+    v = choose(k, inside(at[axis], k.constant(0), starts[i + 1]), p, v);
+  }
+  return v;
+}
+
+Value Evaluator::evalPad(PadOp op, ArrayRef<Coord> at) {
+  OpBuilder &b = k.builder();
+  Coords in(at.begin(), at.end());
+  unsigned dynamicLow = 0, dynamicHigh = 0;
+  Value keep;
+  for (unsigned i = 0; i < in.size(); ++i) {
+    int64_t low = op.getStaticLow()[i], high = op.getStaticHigh()[i];
+    if (high == kDynamic)
+      ++dynamicHigh;
+    if (low == 0 && high == 0)
+      continue;
+    Value offset = low == kDynamic ? k.size(k.spec().index(op.getLow()[dynamicLow++])) : k.constant(low);
+    Value extent = k.size(k.spec().dims(op.getInput())[i]);
+    in[i] = affine(in[i], 1, k.sub(k.constant(0), offset));
+    Value here = inside(in[i], k.constant(0), extent);
+    here = k.splat(here, in[i].uniform() ? 1 : lanes);
+    if (keep && keep.getType() != here.getType()) {
+      keep = k.splat(keep, lanes);
+      here = k.splat(here, lanes);
+    }
+    keep = keep ? b.createOrFold<arith::AndIOp>(k.loc(), keep, here) : here;
+    // With unit stride a masked load needs no clamped addresses; without a mask the address must stay inside.
+    in[i] = clampCoord(in[i], k.constant(0), k.max(extent, k.constant(1)));
+  }
+  Value fill = uniformly(op.getValue(), {});
+  if (!fill)
+    return {};
+  fill = k.splat(fill, lanes);
+  if (!keep)
+    return eval(op.getInput(), in);
+  Type type = fill.getType();
+  if (!isa<VectorType>(keep.getType())) {
+    auto branch = scf::IfOp::create(b, k.loc(), TypeRange{type}, keep, true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    Evaluator inner(*this);
+    Value v = inner.eval(op.getInput(), in);
+    failed = inner.failed;
+    scf::YieldOp::create(b, k.loc(), v ? v : fill);
+    b.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(b, k.loc(), fill);
+    return failed ? Value() : branch.getResult(0);
+  }
+  Value v = eval(op.getInput(), in);
+  return v ? choose(k, keep, v, fill) : Value();
+}
+
+Value Evaluator::evalUpdateSlice(UpdateSliceOp op, ArrayRef<Coord> at) {
+  OpBuilder &b = k.builder();
+  Coords in;
+  Value keep;
+  for (auto [i, c] : llvm::enumerate(at)) {
+    Value offset = k.size(k.spec().index(op.getOffsets()[i]));
+    Value extent = k.size(k.spec().dims(op.getUpdate())[i]);
+    Coord shifted = affine(c, 1, k.sub(k.constant(0), offset));
+    Value here = k.splat(inside(shifted, k.constant(0), extent), lanes);
+    keep = keep ? b.createOrFold<arith::AndIOp>(k.loc(), keep, here) : here;
+    in.push_back(clampCoord(shifted, k.constant(0), k.max(extent, k.constant(1))));
+  }
+  Value fresh = eval(op.getUpdate(), in), old = eval(op.getInput(), at);
+  if (!fresh || !old)
+    return {};
+  return keep ? choose(k, keep, fresh, old) : fresh;
+}
+
+Coord Evaluator::coordFromElements(Value tensor, ArrayRef<Coord> at, Size extent) {
+  OpBuilder &b = k.builder();
+  bool same = llvm::all_of(at, [](const Coord &c) { return c.uniform(); });
+  Evaluator scalar(k, 1);
+  scalar.bindings = bindings;
+  Value v = same ? scalar.eval(tensor, at) : eval(tensor, at);
+  failed = failed ? failed : scalar.failed;
+  if (!v)
+    return fixed(0);
+  unsigned width = same ? 1 : lanes;
+  Type i64 = k.vectorOf(b.getI64Type(), width);
+  if (v.getType() != i64)
+    v = arith::ExtSIOp::create(b, k.loc(), i64, v);
+  Value n = k.splat(b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), k.size(extent)), width);
+  Value zero = arith::ConstantOp::create(b, k.loc(), b.getZeroAttr(i64));
+  Value one = k.splat(arith::ConstantOp::create(b, k.loc(), b.getI64IntegerAttr(1)), width);
+  Value negative = arith::CmpIOp::create(b, k.loc(), arith::CmpIPredicate::slt, v, zero);
+  v = arith::SelectOp::create(b, k.loc(), negative, arith::AddIOp::create(b, k.loc(), v, n), v);
+  v = arith::MinSIOp::create(b, k.loc(), v, arith::SubIOp::create(b, k.loc(), n, one));
+  v = arith::MaxSIOp::create(b, k.loc(), v, zero);
+  if (width == 1)
+    return {arith::IndexCastOp::create(b, k.loc(), b.getIndexType(), v)};
+  return {Value(), 0, v};
+}
+
+Value Evaluator::evalGather(GatherOp op, ArrayRef<Coord> at) {
+  unsigned axis = op.getAxis(), batch = op.getBatchDims();
+  unsigned indexRank = cast<RankedTensorType>(op.getIndices().getType()).getRank();
+  ArrayRef<Size> dims = k.spec().dims(op.getInput());
+  Coords index(at.begin(), at.begin() + batch);
+  llvm::append_range(index, at.slice(axis, indexRank - batch));
+  Coords in(at.begin(), at.begin() + axis);
+  in.push_back(coordFromElements(op.getIndices(), index, dims[axis]));
+  llvm::append_range(in, at.drop_front(axis + indexRank - batch));
+  return eval(op.getInput(), in);
+}
+
+Value Evaluator::evalGatherElements(GatherElementsOp op, ArrayRef<Coord> at) {
+  Coords in(at.begin(), at.end());
+  in[op.getAxis()] = coordFromElements(op.getIndices(), at, k.spec().dims(op.getInput())[op.getAxis()]);
+  return eval(op.getInput(), in);
+}
+
+Value Evaluator::evalGatherNd(GatherNdOp op, ArrayRef<Coord> at) {
+  auto indexType = cast<RankedTensorType>(op.getIndices().getType());
+  unsigned batch = op.getBatchDims(), depth = indexType.getShape().back(), lead = indexType.getRank() - 1;
+  ArrayRef<Size> dims = k.spec().dims(op.getInput());
+  Coords in(at.begin(), at.begin() + batch);
+  for (unsigned d = 0; d < depth; ++d) {
+    Coords index(at.begin(), at.begin() + lead);
+    index.push_back(fixed(d));
+    in.push_back(coordFromElements(op.getIndices(), index, dims[batch + d]));
+  }
+  llvm::append_range(in, at.drop_front(lead));
+  return eval(op.getInput(), in);
+}
+
+} // namespace tenon::cpu

@@ -1,0 +1,95 @@
+//===- Evaluator.h - values of a kernel's body at a point
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Demand-driven evaluation: the value of a tensor of the region at some coordinates, for one element or for a vector of
+// elements, is computed from the operands' values at the coordinates that the operation maps them to. Movement
+// operations only change coordinates, elementwise ones compute, buffers are loaded. All kernel families fuse producers
+// and epilogues with it: a family binds the values that it computes itself (an accumulator tile, a row's sum).
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "compiler/emit/cpu/KernelBuilder.h"
+#include <functional>
+#include <map>
+
+namespace tenon::cpu {
+
+/// A coordinate along one axis for a vector of elements: lane l stands at base + l * stride, or at lanes[l] when `lanes`
+/// (vector<i64>) is set.
+struct Coord {
+  mlir::Value base;
+  int64_t stride = 0;
+  mlir::Value lanes = {};
+  bool uniform() const { return stride == 0 && !lanes; }
+};
+using Coords = llvm::SmallVector<Coord, 4>;
+
+class Evaluator {
+public:
+  using Binding = std::function<mlir::Value(Evaluator &, llvm::ArrayRef<Coord>)>;
+
+  Evaluator(KernelBuilder &k, unsigned lanes, mlir::Value mask = {}) : k(k), lanes(lanes), mask(mask) {}
+
+  /// `tensor` is computed by the family: `value` answers its elements instead of the operation that defines it.
+  void bind(mlir::Value tensor, Binding value) { bindings[tensor] = std::move(value); }
+
+  /// The elements at `at` (one coordinate per axis), a scalar or vector of valueType. Null after a diagnostic-worthy
+  /// failure; `failedOp` then names the operation that has no pull form.
+  mlir::Value eval(mlir::Value tensor, llvm::ArrayRef<Coord> at);
+
+  /// The element offset of coordinates in a dense row-major tensor.
+  Coord linearize(llvm::ArrayRef<Coord> at, llvm::ArrayRef<Size> dims);
+  /// Stores elements of a dense row-major tensor.
+  void store(mlir::Value value, mlir::Value pointer, llvm::ArrayRef<Coord> at, llvm::ArrayRef<Size> dims, mlir::Type element);
+
+  /// The coordinates in a reshape's operand that hold the elements at `at` of its result; `from` and `to` are the sizes
+  /// of operand and result.
+  Coords throughReshape(llvm::ArrayRef<Coord> at, llvm::ArrayRef<Size> from, llvm::ArrayRef<Size> to);
+
+  mlir::Operation *failedOp() const { return failed; }
+  unsigned laneCount() const { return lanes; }
+  Coord fixed(int64_t v) { return {k.constant(v)}; }
+  KernelBuilder &kernel() { return k; }
+
+private:
+  using Key = std::vector<std::pair<const void *, int64_t>>;
+  mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<Coord> at);
+  mlir::Value leaf(mlir::Value pointer, mlir::Value tensor, llvm::ArrayRef<Coord> at);
+  mlir::Value evalConcat(ConcatOp op, llvm::ArrayRef<Coord> at);
+  mlir::Value evalPad(PadOp op, llvm::ArrayRef<Coord> at);
+  mlir::Value evalUpdateSlice(UpdateSliceOp op, llvm::ArrayRef<Coord> at);
+  mlir::Value evalGather(GatherOp op, llvm::ArrayRef<Coord> at);
+  mlir::Value evalGatherElements(GatherElementsOp op, llvm::ArrayRef<Coord> at);
+  mlir::Value evalGatherNd(GatherNdOp op, llvm::ArrayRef<Coord> at);
+  mlir::Value evalIota(IotaOp op, llvm::ArrayRef<Coord> at);
+  mlir::Value evalFromIndex(FromIndexOp op, llvm::ArrayRef<Coord> at);
+  /// A coordinate from index elements: negative ones count from the end, all are clamped into [0, extent).
+  Coord coordFromElements(mlir::Value tensor, llvm::ArrayRef<Coord> at, Size extent);
+  Coord affine(Coord c, int64_t scale, mlir::Value offset);
+  Coord addCoords(Coord a, Coord c);
+  Coord scaleCoord(Coord c, Size by);
+  void splitCoord(Coord linear, llvm::ArrayRef<Size> extents, llvm::SmallVectorImpl<Coord> &out);
+  mlir::Value asLanes(Coord c);
+  /// Evaluates in scalar form when no coordinate varies with the lane.
+  mlir::Value uniformly(mlir::Value tensor, llvm::ArrayRef<Coord> at);
+  /// low <= c < high per lane (i1 or vector of i1); null when known to hold.
+  mlir::Value inside(Coord c, mlir::Value low, mlir::Value high);
+  Coord clampCoord(Coord c, mlir::Value low, mlir::Value high);
+
+  KernelBuilder &k;
+  unsigned lanes;
+  mlir::Value mask;
+  llvm::DenseMap<mlir::Value, Binding> bindings;
+  std::map<Key, mlir::Value> known;
+  mlir::Operation *failed = nullptr;
+};
+
+/// A number that is known to divide an index value (constants, loop variables, products, sums).
+int64_t knownMultiple(mlir::Value index, unsigned depth = 0);
+
+} // namespace tenon::cpu

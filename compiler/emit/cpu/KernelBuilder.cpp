@@ -1,0 +1,297 @@
+//===- KernelBuilder.cpp - the code of one kernel under construction
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/emit/cpu/KernelBuilder.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace tenon::cpu {
+
+KernelBuilder::KernelBuilder(ModuleOp module, KernelSpec &spec, const CpuTarget &target, StringRef name)
+    : module(module), kernelSpec(spec), cpu(target), name(name), b(module.getContext()), where(spec.op().getLoc()) {
+  Type pointer = LLVM::LLVMPointerType::get(b.getContext());
+  Block &body = spec.op().getBody().front();
+  SmallVector<Value> tensors;
+  for (Value arg : body.getArguments())
+    if (!arg.getType().isIndex())
+      tensors.push_back(arg);
+  unsigned results = spec.op().getNumResults();
+  SmallVector<Type> types(tensors.size() + results, pointer);
+  types.push_back(pointer);          // scalars
+  types.push_back(pointer);          // scratch
+  types.append(2, b.getIndexType()); // item range
+  b.setInsertionPointToEnd(module.getBody());
+  inner = func::FuncOp::create(b, where, (name + "_body").str(), b.getFunctionType(types, {}));
+  inner.setPrivate();
+  Block *entry = inner.addEntryBlock();
+  for (unsigned i = 0; i < tensors.size() + results; ++i)
+    inner.setArgAttr(i, "llvm.noalias", b.getUnitAttr());
+  for (unsigned i = 0; i < tensors.size(); ++i)
+    buffers[tensors[i]] = entry->getArgument(i);
+  for (unsigned i = 0; i < results; ++i)
+    outputs.push_back(entry->getArgument(tensors.size() + i));
+  unsigned at = tensors.size() + results;
+  scalarsPointer = entry->getArgument(at);
+  scratchPointer = entry->getArgument(at + 1);
+  beginItem = entry->getArgument(at + 2);
+  endItem = entry->getArgument(at + 3);
+  b.setInsertionPointToEnd(entry);
+}
+
+Value KernelBuilder::constant(int64_t v) {
+  Value &known = constants[v];
+  if (!known) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&inner.getBody().front());
+    known = arith::ConstantIndexOp::create(b, where, v);
+  }
+  return known;
+}
+
+Value KernelBuilder::size(Size e) {
+  if (auto c = e.constant())
+    return constant(*c);
+  unsigned i = kernelSpec.scalar(e);
+  Value &known = loadedScalars[i];
+  if (!known) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&inner.getBody().front());
+    Type i64 = b.getI64Type();
+    Value at = LLVM::GEPOp::create(b, where, scalarsPointer.getType(), i64, scalarsPointer,
+                                   ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(i)});
+    Value loaded = LLVM::LoadOp::create(b, where, i64, at, 8, false, false, /*isInvariant=*/true);
+    known = arith::IndexCastOp::create(b, where, b.getIndexType(), loaded);
+  }
+  return known;
+}
+
+// The folders of arith look at constant operands only; these wrappers build through them.
+Value KernelBuilder::add(Value a, Value c) { return b.createOrFold<arith::AddIOp>(where, a, c); }
+Value KernelBuilder::sub(Value a, Value c) { return b.createOrFold<arith::SubIOp>(where, a, c); }
+Value KernelBuilder::mul(Value a, Value c) { return b.createOrFold<arith::MulIOp>(where, a, c); }
+Value KernelBuilder::div(Value a, Value c) { return b.createOrFold<arith::DivUIOp>(where, a, c); }
+Value KernelBuilder::rem(Value a, Value c) {
+  if (getConstantIntValue(c) == 1)
+    return constant(0);
+  return b.createOrFold<arith::RemUIOp>(where, a, c);
+}
+Value KernelBuilder::min(Value a, Value c) { return b.createOrFold<arith::MinSIOp>(where, a, c); }
+Value KernelBuilder::max(Value a, Value c) { return b.createOrFold<arith::MaxSIOp>(where, a, c); }
+Value KernelBuilder::less(Value a, Value c) {
+  return b.createOrFold<arith::CmpIOp>(where, arith::CmpIPredicate::slt, a, c);
+}
+
+Value KernelBuilder::bufferOf(Value tensor) const { return buffers.lookup(tensor); }
+Value KernelBuilder::outputBuffer(unsigned result) const { return outputs[result]; }
+
+Type KernelBuilder::valueType(Type element) const {
+  if (auto i = dyn_cast<IntegerType>(element))
+    return IntegerType::get(element.getContext(), i.getWidth());
+  return element;
+}
+Type KernelBuilder::storageType(Type element) const {
+  if (element.isInteger(1))
+    return IntegerType::get(element.getContext(), 8);
+  return valueType(element);
+}
+Type KernelBuilder::vectorOf(Type element, unsigned lanes) const {
+  return lanes == 1 ? element : Type(VectorType::get({static_cast<int64_t>(lanes)}, element));
+}
+
+Value KernelBuilder::address(Value pointer, Value offset, Type element) {
+  Value o = b.createOrFold<arith::IndexCastOp>(where, b.getI64Type(), offset);
+  return LLVM::GEPOp::create(b, where, pointer.getType(), storageType(element), pointer, ArrayRef<LLVM::GEPArg>{o},
+                             LLVM::GEPNoWrapFlags::inbounds);
+}
+
+static unsigned alignmentOf(Type storage) { return std::max(1u, storage.getIntOrFloatBitWidth() / 8); }
+
+Value KernelBuilder::load(Value pointer, Value offset, Type element, unsigned lanes, Value mask) {
+  Type storage = storageType(element), type = vectorOf(storage, lanes);
+  Value at = address(pointer, offset, element);
+  Value v;
+  if (mask && lanes > 1) {
+    Value zero = arith::ConstantOp::create(b, where, b.getZeroAttr(type));
+    v = LLVM::MaskedLoadOp::create(b, where, type, at, mask, ValueRange{zero}, alignmentOf(storage), false);
+  } else {
+    v = LLVM::LoadOp::create(b, where, type, at, alignmentOf(storage));
+  }
+  if (element.isInteger(1))
+    v = arith::CmpIOp::create(b, where, arith::CmpIPredicate::ne, v, arith::ConstantOp::create(b, where, b.getZeroAttr(type)));
+  return v;
+}
+
+void KernelBuilder::store(Value value, Value pointer, Value offset, Type element, unsigned lanes, Value mask) {
+  Type storage = storageType(element);
+  if (element.isInteger(1))
+    value = arith::ExtUIOp::create(b, where, vectorOf(storage, lanes), value);
+  Value at = address(pointer, offset, element);
+  if (mask && lanes > 1)
+    LLVM::MaskedStoreOp::create(b, where, value, at, mask, alignmentOf(storage));
+  else
+    LLVM::StoreOp::create(b, where, value, at, alignmentOf(storage));
+}
+
+Value KernelBuilder::gather(Value pointer, Value offsets, Type element, unsigned lanes, Value mask) {
+  // One scalar load per lane: as fast as the gather instructions where these exist, and narrow types work too.
+  Type storage = storageType(element);
+  Value v = arith::ConstantOp::create(b, where, b.getZeroAttr(vectorOf(storage, lanes)));
+  if (mask)
+    offsets = arith::SelectOp::create(
+        b, where, mask, offsets, arith::ConstantOp::create(b, where, b.getZeroAttr(offsets.getType())));
+  for (unsigned l = 0; l < lanes; ++l) {
+    Value o = vector::ExtractOp::create(b, where, offsets, static_cast<int64_t>(l));
+    Value at = LLVM::GEPOp::create(b, where, pointer.getType(), storage, pointer, ArrayRef<LLVM::GEPArg>{o});
+    Value s = LLVM::LoadOp::create(b, where, storage, at, alignmentOf(storage));
+    v = vector::InsertOp::create(b, where, s, v, static_cast<int64_t>(l));
+  }
+  if (element.isInteger(1))
+    v = arith::CmpIOp::create(b, where, arith::CmpIPredicate::ne, v,
+                              arith::ConstantOp::create(b, where, b.getZeroAttr(v.getType())));
+  return v;
+}
+
+Value KernelBuilder::splat(Value scalar, unsigned lanes) {
+  if (lanes == 1 || isa<VectorType>(scalar.getType()))
+    return scalar;
+  return b.createOrFold<vector::BroadcastOp>(where, vectorOf(scalar.getType(), lanes), scalar);
+}
+
+Value KernelBuilder::laneOffsets(Value first, int64_t stride, unsigned lanes) {
+  Value base = b.createOrFold<arith::IndexCastOp>(where, b.getI64Type(), first);
+  if (lanes == 1)
+    return base;
+  SmallVector<int64_t> steps;
+  for (unsigned l = 0; l < lanes; ++l)
+    steps.push_back(l * stride);
+  auto type = cast<VectorType>(vectorOf(b.getI64Type(), lanes));
+  Value offsets = arith::ConstantOp::create(b, where, DenseElementsAttr::get(type, ArrayRef<int64_t>(steps)));
+  return arith::AddIOp::create(b, where, splat(base, lanes), offsets);
+}
+
+Value KernelBuilder::tailMask(Value first, Value end, unsigned lanes) {
+  Value left = arith::IndexCastOp::create(b, where, b.getI32Type(), sub(end, first));
+  auto type = cast<VectorType>(vectorOf(b.getI32Type(), lanes));
+  SmallVector<int32_t> steps;
+  for (unsigned l = 0; l < lanes; ++l)
+    steps.push_back(l);
+  Value lane = arith::ConstantOp::create(b, where, DenseElementsAttr::get(type, ArrayRef<int32_t>(steps)));
+  return arith::CmpIOp::create(b, where, arith::CmpIPredicate::slt, lane, splat(left, lanes));
+}
+
+Value KernelBuilder::constantRow(Type element, int64_t count, TypedAttr value) {
+  std::string symbol = name + "_row" + std::to_string(rows++);
+  Type storage = storageType(element);
+  auto array = RankedTensorType::get({count}, storage);
+  Attribute data = DenseElementsAttr::get(array, ArrayRef<Attribute>{value});
+  Type type = LLVM::LLVMArrayType::get(storage, count);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(module.getBody());
+  LLVM::GlobalOp::create(b, where, type, /*isConstant=*/true, LLVM::Linkage::Internal, symbol, data, /*alignment=*/64);
+  b.setInsertionPointToStart(&inner.getBody().front());
+  return LLVM::AddressOfOp::create(b, where, scratchPointer.getType(), symbol);
+}
+
+void KernelBuilder::loop(Value from, Value to, int64_t step, Body body) {
+  auto loop = scf::ForOp::create(b, where, from, to, constant(step));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  body(loop.getInductionVar());
+}
+
+SmallVector<Value> KernelBuilder::loop(Value from, Value to, int64_t step, ValueRange init, CarriedBody body) {
+  auto loop = scf::ForOp::create(b, where, from, to, constant(step), init);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  SmallVector<Value> next = body(loop.getInductionVar(), loop.getRegionIterArgs());
+  scf::YieldOp::create(b, where, next);
+  return SmallVector<Value>(loop.getResults());
+}
+
+void KernelBuilder::ifThen(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise) {
+  auto op = scf::IfOp::create(b, where, condition, static_cast<bool>(otherwise));
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(op.thenBlock());
+  then();
+  if (otherwise) {
+    b.setInsertionPointToStart(op.elseBlock());
+    otherwise();
+  }
+}
+
+void KernelBuilder::vectorLoop(Value from, Value to, unsigned lanes, unsigned narrow,
+                               llvm::function_ref<void(Value, unsigned, Value)> body) {
+  auto extent = getConstantIntValue(sub(to, from));
+  Value at = from;
+  for (unsigned width : {lanes, narrow}) {
+    if (width == 0 || (extent && *extent < width))
+      continue;
+    Value whole = add(at, mul(div(sub(to, at), constant(width)), constant(width)));
+    if (extent && *extent == width)
+      body(at, width, {});
+    else
+      loop(at, whole, width, [&](Value i) { body(i, width, {}); });
+    at = whole;
+    if (extent)
+      *extent %= width;
+    if (lanes == narrow)
+      break;
+  }
+  if (extent && *extent == 0)
+    return;
+  // Whatever is left is less than one narrow vector.
+  auto tail = [&] { body(at, narrow, narrow == 1 ? Value() : tailMask(at, to, narrow)); };
+  if (extent)
+    tail();
+  else if (narrow > 1)
+    ifThen(less(at, to), tail);
+}
+
+SmallVector<Value> KernelBuilder::delinearize(Value linear, ArrayRef<Value> extents) {
+  SmallVector<Value> position(extents.size());
+  for (size_t i = extents.size(); i-- > 0;) {
+    if (i == 0) {
+      position[i] = linear;
+      break;
+    }
+    position[i] = rem(linear, extents[i]);
+    linear = div(linear, extents[i]);
+  }
+  return position;
+}
+
+void KernelBuilder::finish() {
+  func::ReturnOp::create(b, where);
+  // The function with the kernel ABI: int32_t kernel(const tenon_kernel_io *, uint32_t begin, uint32_t end, uint32_t worker).
+  b.setInsertionPointToEnd(module.getBody());
+  Type pointer = scratchPointer.getType(), i32 = b.getI32Type();
+  auto outer = func::FuncOp::create(b, where, name, b.getFunctionType({pointer, i32, i32, i32}, {i32}));
+  Block *entry = outer.addEntryBlock();
+  b.setInsertionPointToEnd(entry);
+  auto field = [&](Value base, int32_t i) -> Value {
+    Value at = LLVM::GEPOp::create(b, where, pointer, pointer, base, ArrayRef<LLVM::GEPArg>{i});
+    return LLVM::LoadOp::create(b, where, pointer, at, 8);
+  };
+  Value io = entry->getArgument(0), table = field(io, 0);
+  SmallVector<Value> args;
+  unsigned bufferCount = inner.getNumArguments() - 4;
+  for (unsigned i = 0; i < bufferCount; ++i)
+    args.push_back(field(table, i));
+  args.push_back(field(io, 1));
+  args.push_back(field(io, 2));
+  for (unsigned i : {1u, 2u})
+    args.push_back(arith::IndexCastUIOp::create(b, where, b.getIndexType(), entry->getArgument(i)));
+  func::CallOp::create(b, where, inner, args);
+  Value ok = arith::ConstantOp::create(b, where, b.getI32IntegerAttr(0));
+  func::ReturnOp::create(b, where, ok);
+}
+
+} // namespace tenon::cpu

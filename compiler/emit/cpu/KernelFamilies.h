@@ -1,0 +1,47 @@
+//===- KernelFamilies.h - the emitters, one per kernel family
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "compiler/emit/cpu/Evaluator.h"
+
+namespace tenon::cpu {
+
+/// What a family decides about a kernel; sizes are over the spec's local symbols.
+struct KernelShape {
+  Size grid;    ///< items
+  Size scratch; ///< bytes per worker
+  Size cost;    ///< nanoseconds on one worker, estimated
+  Size flops;
+  std::string schedule; ///< text for reports
+};
+
+/// Each emits the body of a kernel and fails with a diagnostic on the operation that has no form in the family.
+mlir::LogicalResult emitMap(KernelBuilder &k, KernelShape &shape);
+mlir::LogicalResult emitReduce(KernelBuilder &k, KernelShape &shape);
+mlir::LogicalResult emitContraction(KernelBuilder &k, KernelShape &shape);
+mlir::LogicalResult emitConvolution(KernelBuilder &k, KernelShape &shape);
+mlir::LogicalResult emitWindow(KernelBuilder &k, KernelShape &shape);
+mlir::LogicalResult emitAttention(KernelBuilder &k, KernelShape &shape);
+mlir::LogicalResult emitIndexed(KernelBuilder &k, KernelShape &shape);
+
+/// The value that the kernel yields as result i.
+mlir::Value yielded(KernelBuilder &k, unsigned i);
+/// The single operation of type OpTy in the region, or null.
+template <typename OpTy> OpTy theOp(KernelBuilder &k) {
+  auto ops = k.spec().op().getBody().front().template getOps<OpTy>();
+  return ops.begin() == ops.end() ? OpTy() : *ops.begin();
+}
+/// Reports that an operation has no form in this family (TN0401).
+mlir::LogicalResult noForm(mlir::Operation *op, llvm::StringRef family);
+/// Sum of the costs of the region's elementwise operations per element.
+int64_t elementwiseWork(KernelBuilder &k);
+/// Largest vector, at most `wanted` lanes, that reshapes with constant inner extents do not break.
+unsigned laneLimit(KernelBuilder &k, unsigned wanted);
+/// Integer code for the tile loops: the vector lanes for the family's main type.
+unsigned lanesOf(KernelBuilder &k, mlir::Type element);
+
+} // namespace tenon::cpu
