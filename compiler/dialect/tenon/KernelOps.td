@@ -33,4 +33,40 @@ def Tenon_YieldOp : Tenon_Op<"yield", [Pure, Terminator, HasParent<"KernelOp">]>
   let arguments = (ins Variadic<Tenon_Tensor>:$values);
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
 }
+
+//===----------------------------------------------------------------------===//
+// Kernel forms: what Kernel makes of core operations, for the inside of kernels. Panels are 16 columns wide (the layout
+// atom shared by all ISA levels); the last one is padded with zeros.
+//===----------------------------------------------------------------------===//
+
+def Tenon_PackedContractOp : Tenon_CoreOp<"packed_contract"> {
+  let summary = "contract with the right operand in panels";
+  let description = [{
+    lhs [batch..., M, K], rhs [batch..., ceil(N / 16), K, 16] or without batch dimensions, result [batch..., M, N]:
+    column n of the product is column n mod 16 of panel n / 16.
+
+    Example: `%y = tenon.packed_contract %a, %b : tensor<?x384xf32>, tensor<96x384x16xf32> -> tensor<?x1536xf32>`
+  }];
+  let arguments = (ins Tenon_NumericTensor:$lhs, Tenon_NumericTensor:$rhs, Variadic<Index>:$columns);
+  let results = (outs Tenon_NumericTensor:$result);
+  let assemblyFormat = "$lhs `,` $rhs (`columns` `(` $columns^ `)`)? attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)";
+  let hasVerifier = 1;
+}
+def Tenon_PackedConvOp : Tenon_CoreOp<"packed_conv"> {
+  let summary = "conv with the filter in panels of output channels";
+  let description = [{
+    filter [groups, ceil(O / groups / 16), window..., C / groups, 16], the rest as `tenon.conv`.
+
+    Example: `%y = tenon.packed_conv %x, %w strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] : tensor<1x?x?x64xf32>, tensor<1x4x3x3x64x16xf32> -> tensor<1x?x?x64xf32>`
+  }];
+  let arguments = (ins Tenon_NumericTensor:$input, Tenon_NumericTensor:$filter, DenseI64ArrayAttr:$strides,
+                       DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$low, DenseI64ArrayAttr:$high,
+                       DenseI64ArrayAttr:$input_dilations);
+  let results = (outs Tenon_NumericTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $filter `strides` $strides `dilations` $dilations `low` $low `high` $high
+    `input_dilations` $input_dilations attr-dict `:` type($input) `,` type($filter) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
 #endif

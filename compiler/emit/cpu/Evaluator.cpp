@@ -252,6 +252,50 @@ void Evaluator::store(Value value, Value pointer, ArrayRef<Coord> at, ArrayRef<S
   }
 }
 
+std::pair<Value, Coords> Evaluator::moved(Operation *op, ArrayRef<Coord> at) {
+  using Result = std::pair<Value, Coords>;
+  return llvm::TypeSwitch<Operation *, Result>(op)
+      .Case([&](TransposeOp t) -> Result {
+        Coords in(at.size());
+        for (auto [i, p] : llvm::enumerate(t.getPermutation()))
+          in[p] = at[i];
+        return {t.getInput(), in};
+      })
+      .Case([&](BroadcastOp t) -> Result {
+        Coords in(at.begin(), at.end());
+        auto type = cast<RankedTensorType>(t.getInput().getType());
+        auto result = cast<RankedTensorType>(t.getType());
+        for (auto [i, c] : llvm::enumerate(in))
+          if (type.getDimSize(i) == 1 && result.getDimSize(i) != 1)
+            c = fixed(0);
+        return {t.getInput(), in};
+      })
+      .Case([&](ReshapeOp t) -> Result {
+        return {t.getInput(), throughReshape(at, k.spec().dims(t.getInput()), k.spec().dims(t.getResult()))};
+      })
+      .Case([&](SliceOp t) -> Result {
+        Coords in;
+        unsigned dynamic = 0;
+        for (auto [i, c] : llvm::enumerate(at)) {
+          int64_t o = t.getStaticOffsets()[i];
+          Value offset = o == kDynamic ? k.size(k.spec().index(t.getOffsets()[dynamic++])) : k.constant(o);
+          in.push_back(affine(c, t.getStrides()[i], offset));
+        }
+        return {t.getInput(), in};
+      })
+      .Default([](Operation *) -> Result { return {}; });
+}
+
+std::optional<std::pair<Value, Coord>> Evaluator::addressOf(Value tensor, ArrayRef<Coord> at) {
+  if (Value pointer = k.bufferOf(tensor))
+    return std::make_pair(pointer, linearize(at, k.spec().dims(tensor)));
+  Operation *def = tensor.getDefiningOp();
+  auto [operand, in] = moved(def, at);
+  if (!operand)
+    return std::nullopt;
+  return addressOf(operand, in);
+}
+
 Value Evaluator::compute(Value tensor, ArrayRef<Coord> at) {
   if (Value pointer = k.bufferOf(tensor))
     return leaf(pointer, tensor, at);
@@ -269,6 +313,8 @@ Value Evaluator::compute(Value tensor, ArrayRef<Coord> at) {
     failed = op;
     return {};
   }
+  if (auto [operand, in] = moved(op, at); operand)
+    return eval(operand, in);
   return llvm::TypeSwitch<Operation *, Value>(op)
       .Case([&](ConstantOp c) -> Value {
         auto elements = dyn_cast<DenseElementsAttr>(c.getValue());
@@ -283,34 +329,6 @@ Value Evaluator::compute(Value tensor, ArrayRef<Coord> at) {
         if (lanes == 1)
           return arith::ConstantOp::create(b, k.loc(), cast<TypedAttr>(a));
         return arith::ConstantOp::create(b, k.loc(), DenseElementsAttr::get(cast<VectorType>(k.vectorOf(type, lanes)), a));
-      })
-      .Case([&](TransposeOp t) {
-        Coords in(at.size());
-        for (auto [i, p] : llvm::enumerate(t.getPermutation()))
-          in[p] = at[i];
-        return eval(t.getInput(), in);
-      })
-      .Case([&](BroadcastOp t) {
-        Coords in(at.begin(), at.end());
-        auto type = cast<RankedTensorType>(t.getInput().getType());
-        auto result = cast<RankedTensorType>(t.getType());
-        for (auto [i, c] : llvm::enumerate(in))
-          if (type.getDimSize(i) == 1 && result.getDimSize(i) != 1)
-            c = fixed(0);
-        return eval(t.getInput(), in);
-      })
-      .Case([&](ReshapeOp t) {
-        return eval(t.getInput(), throughReshape(at, k.spec().dims(t.getInput()), k.spec().dims(t.getResult())));
-      })
-      .Case([&](SliceOp t) {
-        Coords in;
-        unsigned dynamic = 0;
-        for (auto [i, c] : llvm::enumerate(at)) {
-          int64_t o = t.getStaticOffsets()[i];
-          Value offset = o == kDynamic ? k.size(k.spec().index(t.getOffsets()[dynamic++])) : k.constant(o);
-          in.push_back(affine(c, t.getStrides()[i], offset));
-        }
-        return eval(t.getInput(), in);
       })
       .Case([&](ConcatOp t) { return evalConcat(t, at); })
       .Case([&](PadOp t) { return evalPad(t, at); })

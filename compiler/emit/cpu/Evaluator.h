@@ -42,6 +42,10 @@ public:
   /// failure; `failedOp` then names the operation that has no pull form.
   mlir::Value eval(mlir::Value tensor, llvm::ArrayRef<Coord> at);
 
+  /// Where a tensor that movement operations make of a buffer is stored: the buffer and the element offset of `at`.
+  /// Nothing when an operation on the way computes, pads or joins.
+  std::optional<std::pair<mlir::Value, Coord>> addressOf(mlir::Value tensor, llvm::ArrayRef<Coord> at);
+
   /// The element offset of coordinates in a dense row-major tensor.
   Coord linearize(llvm::ArrayRef<Coord> at, llvm::ArrayRef<Size> dims);
   /// Stores elements of a dense row-major tensor.
@@ -59,6 +63,8 @@ public:
 private:
   using Key = std::vector<std::pair<const void *, int64_t>>;
   mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<Coord> at);
+  /// The operand of a movement operation and the coordinates in it; a null value for any other operation.
+  std::pair<mlir::Value, Coords> moved(mlir::Operation *op, llvm::ArrayRef<Coord> at);
   mlir::Value leaf(mlir::Value pointer, mlir::Value tensor, llvm::ArrayRef<Coord> at);
   mlir::Value evalConcat(ConcatOp op, llvm::ArrayRef<Coord> at);
   mlir::Value evalPad(PadOp op, llvm::ArrayRef<Coord> at);

@@ -1,0 +1,180 @@
+//===- EmitContraction.cpp - matrix products with fused epilogues
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/emit/cpu/ElementwiseCode.h"
+#include "compiler/emit/cpu/TileCode.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+
+namespace tenon::cpu {
+namespace {
+
+class ContractionEmitter {
+public:
+  ContractionEmitter(KernelBuilder &k, KernelShape &shape)
+      : k(k), shape(shape), context(k.spec().context()), op(theOp<PackedContractOp>(k)) {}
+  LogicalResult run();
+
+private:
+  void panels(Value batch, Value m0, Value m1, Value firstPanel, unsigned vectors, bool masked);
+  void tile(Value batch, Value m, unsigned rows, Value firstPanel, unsigned vectors, bool masked);
+  std::optional<int64_t> blockExtent() const;
+
+  KernelBuilder &k;
+  KernelShape &shape;
+  SizeContext &context;
+  PackedContractOp op;
+  Dims resultDims;
+  Size rows, depth, columns, panelCount;
+  bool batched = false;
+  TileShape shapeOfTile;
+  int64_t blockRows = 0;
+  Type lhsElement, rhsElement, accumulator;
+  Operation *failed = nullptr;
+};
+
+LogicalResult ContractionEmitter::run() {
+  ArrayRef<Size> lhs = k.spec().dims(op.getLhs()), rhs = k.spec().dims(op.getRhs());
+  resultDims = Dims(k.spec().dims(op.getResult()));
+  depth = lhs.back();
+  columns = resultDims.back();
+  panelCount = columns.ceilDiv(16);
+  batched = rhs.size() > 3;
+  Size batch = context.constant(1);
+  rows = lhs[lhs.size() - 2];
+  for (Size d : lhs.drop_back(2))
+    (batched ? batch : rows) = (batched ? batch : rows) * d;
+  lhsElement = cast<RankedTensorType>(op.getLhs().getType()).getElementType();
+  rhsElement = cast<RankedTensorType>(op.getRhs().getType()).getElementType();
+  accumulator = accumulatorFor(k, lhsElement, cast<RankedTensorType>(op.getType()).getElementType());
+  shapeOfTile = tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), rows.constant(), panelCount.constant());
+
+  // A block of rows whose left operand stays in half of the second-level cache while the panels pass by.
+  int64_t depthBytes = depth.constant().value_or(1024) * 4;
+  blockRows = std::clamp<int64_t>(k.target().l2Bytes / 2 / depthBytes, 4 * shapeOfTile.rows, 512);
+  blockRows = blockRows / shapeOfTile.rows * shapeOfTile.rows;
+  // The last block takes the remainder, so that every block has at least a tile's rows when there are that many.
+  Size blocks = rows.floorDiv(blockRows).max(context.constant(1));
+
+  unsigned perPanel = 16 / shapeOfTile.lanes, panelsPerTile = shapeOfTile.vectors / perPanel;
+  bool ragged = columns.knownDivisor() % 16 != 0;
+  // Tiles of several panels, then single panels; a ragged last panel is always on its own.
+  Size wholePanels = ragged ? columns.floorDiv(16) : panelCount;
+  Size wide = wholePanels.floorDiv(panelsPerTile);
+  Size tiles = wide + (panelCount - wide * int64_t(panelsPerTile));
+  shape.grid = batch * blocks * tiles;
+  shape.scratch = context.constant(0);
+  shape.flops = batch * rows * columns * depth * 2;
+  shape.cost = shape.flops.ceilDiv(static_cast<int64_t>(std::max(1.0, k.target().peakGflops * 0.7)));
+  shape.schedule = "contraction tile=" + std::to_string(shapeOfTile.rows) + "x" +
+                   std::to_string(shapeOfTile.vectors * shapeOfTile.lanes) + " block_rows=" + std::to_string(blockRows);
+
+  Value tileCount = k.size(tiles), blockCount = k.size(blocks), wideCount = k.size(wide);
+  k.loop(k.begin(), k.end(), 1, [&](Value item) {
+    SmallVector<Value> at = k.delinearize(item, {k.size(batch), blockCount, tileCount});
+    Value m0 = k.mul(at[1], k.constant(blockRows));
+    Value isLast = k.builder().createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::eq, at[1],
+                                                           k.sub(blockCount, k.constant(1)));
+    Value m1 = k.builder().createOrFold<arith::SelectOp>(k.loc(), isLast, k.size(rows),
+                                                         k.add(m0, k.constant(blockRows)));
+    auto wideTile = [&] { panels(at[0], m0, m1, k.mul(at[2], k.constant(panelsPerTile)), shapeOfTile.vectors, false); };
+    auto narrowTile = [&] {
+      Value panel = k.add(k.mul(wideCount, k.constant(panelsPerTile)), k.sub(at[2], wideCount));
+      auto whole = [&] { panels(at[0], m0, m1, panel, perPanel, false); };
+      auto masked = [&] { panels(at[0], m0, m1, panel, perPanel, true); };
+      if (!ragged)
+        whole();
+      else if (panelsPerTile == 1 || (wholePanels.constant() && *wholePanels.constant() % panelsPerTile == 0))
+        masked(); // whole panels are all covered by wide tiles
+      else
+        k.ifThen(k.less(panel, k.size(wholePanels)), whole, masked);
+    };
+    if (wide.isConstant(0))
+      narrowTile();
+    else if (tiles == wide)
+      wideTile();
+    else
+      k.ifThen(k.less(at[2], wideCount), wideTile, narrowTile);
+  });
+  return failed ? noForm(failed, "contraction") : success();
+}
+
+std::optional<int64_t> ContractionEmitter::blockExtent() const {
+  auto r = rows.constant();
+  if (!r)
+    return std::nullopt;
+  // Every block has at least this many rows.
+  return std::min(*r, blockRows);
+}
+
+void ContractionEmitter::panels(Value batch, Value m0, Value m1, Value firstPanel, unsigned vectors, bool masked) {
+  tileRows(k, m0, m1, shapeOfTile.rows, blockExtent(),
+           [&](Value m, unsigned count) { tile(batch, m, count, firstPanel, vectors, masked); });
+}
+
+void ContractionEmitter::tile(Value batch, Value m, unsigned count, Value firstPanel, unsigned vectors, bool masked) {
+  OpBuilder &b = k.builder();
+  TileShape t = shapeOfTile;
+  t.rows = count;
+  t.vectors = vectors;
+  Value depthValue = k.size(depth), lhs = k.bufferOf(op.getLhs()), rhs = k.bufferOf(op.getRhs());
+  Value lhsBase = batched ? k.mul(batch, k.size(rows * depth)) : k.constant(0);
+  Value rhsBase = batched ? k.mul(batch, k.size(panelCount * depth * 16)) : k.constant(0);
+  SmallVector<TileRow> tileRowList;
+  for (unsigned r = 0; r < count; ++r)
+    tileRowList.push_back({lhs, k.add(lhsBase, k.mul(k.add(m, k.constant(r)), depthValue))});
+  unsigned perPanel = 16 / t.lanes;
+  SmallVector<TileColumn> tileColumns;
+  for (unsigned u = 0; u < vectors; ++u) {
+    Value panel = k.add(firstPanel, k.constant(u / perPanel));
+    Value offset = k.add(k.add(rhsBase, k.mul(panel, k.size(depth * 16))), k.constant(u % perPanel * t.lanes));
+    tileColumns.push_back({rhs, offset, k.constant(16)});
+  }
+  SmallVector<Value> acc =
+      tileProduct(k, t, tileRowList, tileColumns, depthValue, lhsElement, rhsElement, accumulator, tileZero(k, t, accumulator));
+
+  Value root = yielded(k, 0);
+  Dims rootDims(k.spec().dims(root));
+  Type resultElement = k.valueType(cast<RankedTensorType>(op.getType()).getElementType());
+  Type rootElement = cast<RankedTensorType>(root.getType()).getElementType();
+  SmallVector<Value> lead;
+  for (Size d : ArrayRef<Size>(resultDims).drop_back())
+    lead.push_back(k.size(d));
+  for (unsigned r = 0; r < count; ++r) {
+    // The result's leading coordinates: batch dimensions come first, the row is the last of them.
+    Value row = k.add(m, k.constant(r));
+    if (batched)
+      row = k.add(k.mul(batch, k.size(rows)), row);
+    SmallVector<Value> position = k.delinearize(row, lead);
+    for (unsigned u = 0; u < vectors; ++u) {
+      Value column = k.add(k.mul(k.add(firstPanel, k.constant(u / perPanel)), k.constant(16)),
+                           k.constant(u % perPanel * t.lanes));
+      Value value = acc[r * vectors + u];
+      if (resultElement != accumulator)
+        value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, t.lanes), value);
+      Value mask = masked ? k.tailMask(column, k.size(columns), t.lanes) : Value();
+      Evaluator e(k, t.lanes, mask);
+      e.bind(op.getResult(), [value](Evaluator &, ArrayRef<Coord>) { return value; });
+      Coords at;
+      for (Value p : position)
+        at.push_back({p});
+      at.push_back({column, 1});
+      Value out = e.eval(root, at);
+      if (!out) {
+        failed = e.failedOp();
+        return;
+      }
+      e.store(out, k.outputBuffer(0), at, rootDims, rootElement);
+    }
+  }
+}
+
+} // namespace
+
+LogicalResult emitContraction(KernelBuilder &k, KernelShape &shape) { return ContractionEmitter(k, shape).run(); }
+
+} // namespace tenon::cpu

@@ -1,0 +1,116 @@
+//===- TileCode.cpp - register tiles of products
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/emit/cpu/TileCode.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace tenon::cpu {
+
+Type accumulatorFor(KernelBuilder &k, Type operand, Type result) {
+  Type t = k.valueType(result);
+  if (t.isF16() || t.isBF16())
+    return k.builder().getF32Type();
+  return t;
+}
+
+static Value widen(KernelBuilder &k, Value v, Type from, Type to, unsigned lanes) {
+  Type target = k.vectorOf(to, lanes);
+  if (v.getType() == target)
+    return v;
+  OpBuilder &b = k.builder();
+  if (isa<FloatType>(to))
+    return arith::ExtFOp::create(b, k.loc(), target, v);
+  if (from.isUnsignedInteger())
+    return arith::ExtUIOp::create(b, k.loc(), target, v);
+  return arith::ExtSIOp::create(b, k.loc(), target, v);
+}
+
+SmallVector<Value> tileZero(KernelBuilder &k, TileShape tile, Type accumulator) {
+  auto type = VectorType::get({static_cast<int64_t>(tile.lanes)}, accumulator);
+  Value zero = arith::ConstantOp::create(k.builder(), k.loc(), k.builder().getZeroAttr(type));
+  return SmallVector<Value>(tile.rows * tile.vectors, zero);
+}
+
+SmallVector<Value> tileProduct(KernelBuilder &k, TileShape tile, ArrayRef<TileRow> rows, ArrayRef<TileColumn> columns,
+                               Value depth, Type rowElement, Type columnElement, Type accumulator, ArrayRef<Value> init) {
+  OpBuilder &b = k.builder();
+  bool isFloat = isa<FloatType>(accumulator);
+  return k.loop(k.constant(0), depth, 1, ValueRange(init), [&](Value i, ValueRange carried) {
+    SmallVector<Value> acc(carried);
+    SmallVector<Value> column;
+    for (const TileColumn &c : columns) {
+      Value at = k.add(c.offset, k.mul(i, c.step));
+      column.push_back(widen(k, k.load(c.pointer, at, columnElement, tile.lanes, c.mask), columnElement, accumulator, tile.lanes));
+    }
+    for (unsigned r = 0; r < tile.rows; ++r) {
+      Value step = rows[r].stride ? k.mul(i, rows[r].stride) : i;
+      Value element = k.load(rows[r].pointer, k.add(rows[r].offset, step), rowElement, 1);
+      Value wide = k.splat(widen(k, element, rowElement, accumulator, 1), tile.lanes);
+      for (unsigned u = 0; u < tile.vectors; ++u) {
+        Value &a = acc[r * tile.vectors + u];
+        if (isFloat)
+          a = vector::FMAOp::create(b, k.loc(), wide, column[u], a);
+        else
+          a = arith::AddIOp::create(b, k.loc(), a, arith::MulIOp::create(b, k.loc(), wide, column[u]));
+      }
+    }
+    return acc;
+  });
+}
+
+void tileRows(KernelBuilder &k, Value from, Value to, unsigned most, std::optional<int64_t> extent,
+              llvm::function_ref<void(Value, unsigned)> body) {
+  Value count = k.sub(to, from);
+  auto full = [&] {
+    Value last = k.sub(to, k.constant(most));
+    k.loop(from, to, most, [&](Value m) { body(k.min(m, last), most); });
+  };
+  auto few = [&] {
+    Value at = from;
+    for (unsigned rows : {4u, 2u, 1u}) {
+      if (rows >= most || (extent && *extent < rows))
+        continue;
+      Value end = k.add(at, k.mul(k.div(k.sub(to, at), k.constant(rows)), k.constant(rows)));
+      k.loop(at, end, rows, [&](Value m) { body(m, rows); });
+      at = end;
+    }
+  };
+  if (extent && *extent >= most)
+    full();
+  else if (most == 1)
+    k.loop(from, to, 1, [&](Value m) { body(m, 1); });
+  else if (extent)
+    few();
+  else
+    k.ifThen(k.less(count, k.constant(most)), few, full);
+}
+
+TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<int64_t> rows, std::optional<int64_t> panels) {
+  TileShape tile;
+  tile.lanes = std::min(16u, target.lanes(std::max(32u, elementBits)));
+  unsigned perPanel = 16 / tile.lanes;
+  // rows * vectors accumulators, `vectors` panel rows, one broadcast.
+  unsigned wantedPanels = target.vectorRegisters >= 32 ? 2 : 1;
+  if (perPanel > 2)
+    wantedPanels = 1;
+  if (rows && *rows < 4 && target.vectorRegisters >= 32)
+    wantedPanels = 4; // few rows: more columns keep enough chains in flight
+  if (panels)
+    while (wantedPanels > 1 && (*panels < wantedPanels || *panels % wantedPanels != 0))
+      wantedPanels /= 2;
+  tile.vectors = wantedPanels * perPanel;
+  unsigned most = (target.vectorRegisters - tile.vectors - 1) / tile.vectors;
+  tile.rows = std::min(most, target.vectorRegisters >= 32 ? (wantedPanels == 1 ? 12u : 8u) : 6u);
+  if (rows)
+    tile.rows = std::max<int64_t>(1, std::min<int64_t>(tile.rows, *rows));
+  return tile;
+}
+
+} // namespace tenon::cpu

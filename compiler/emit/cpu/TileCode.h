@@ -1,0 +1,57 @@
+//===- TileCode.h - register tiles of products
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The inner loop that contractions, convolutions and attention share: a tile of `rows` x `vectors` accumulators, of which
+// each step of k multiplies one element per row with `vectors` vectors of panels.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "compiler/emit/cpu/KernelFamilies.h"
+
+namespace tenon::cpu {
+
+struct TileShape {
+  unsigned rows = 1;
+  unsigned vectors = 1; ///< per row
+  unsigned lanes = 8;   ///< per vector
+};
+
+/// One row's elements: element k is pointer[offset + k * stride]; without a stride they are consecutive.
+struct TileRow {
+  mlir::Value pointer, offset;
+  mlir::Value stride = {};
+};
+
+/// The vector of step k is pointer[offset + k * step], `lanes` elements wide; lanes outside `mask` are zero.
+struct TileColumn {
+  mlir::Value pointer, offset, step;
+  mlir::Value mask = {};
+};
+
+/// acc[row * vectors + vector] += sum over k in [0, depth) of row * column. Integer and narrow float operands are
+/// widened to `accumulator` first.
+llvm::SmallVector<mlir::Value> tileProduct(KernelBuilder &k, TileShape tile, llvm::ArrayRef<TileRow> rows,
+                                           llvm::ArrayRef<TileColumn> columns, mlir::Value depth, mlir::Type rowElement,
+                                           mlir::Type columnElement, mlir::Type accumulator,
+                                           llvm::ArrayRef<mlir::Value> init);
+/// rows * vectors zero vectors.
+llvm::SmallVector<mlir::Value> tileZero(KernelBuilder &k, TileShape tile, mlir::Type accumulator);
+/// The type that products of these element types are summed in.
+mlir::Type accumulatorFor(KernelBuilder &k, mlir::Type operand, mlir::Type result);
+
+/// Calls `body(first row, rows)` so that [from, to) is covered in tiles of `most` rows. A last partial tile begins early
+/// and computes some rows twice (the same values) when there are at least `most` rows; fewer rows go in tiles of 4, 2
+/// and 1. `extent` is the size of the range when it is known.
+void tileRows(KernelBuilder &k, mlir::Value from, mlir::Value to, unsigned most, std::optional<int64_t> extent,
+              llvm::function_ref<void(mlir::Value, unsigned)> body);
+
+/// Rows and vectors of the tile for a target: as many accumulators as the registers hold beside a panel row and a
+/// broadcast, panels of 16 columns.
+TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<int64_t> rows, std::optional<int64_t> panels);
+
+} // namespace tenon::cpu
