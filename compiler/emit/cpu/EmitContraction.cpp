@@ -53,52 +53,33 @@ LogicalResult ContractionEmitter::run() {
   accumulator = accumulatorFor(k, lhsElement, cast<RankedTensorType>(op.getType()).getElementType());
   shapeOfTile = tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), rows.constant(), panelCount.constant());
 
-  // A block of rows whose left operand stays in half of the second-level cache while the panels pass by.
-  int64_t depthBytes = depth.constant().value_or(1024) * 4;
-  blockRows = std::clamp<int64_t>(k.target().l2Bytes / 2 / depthBytes, 4 * shapeOfTile.rows, 512);
-  blockRows = blockRows / shapeOfTile.rows * shapeOfTile.rows;
+  auto depthConstant = depth.constant();
+  blockRows = rowsPerBlock(depthConstant ? std::optional<int64_t>(*depthConstant * 4) : std::nullopt);
   // The last block takes the remainder, so that every block has at least a tile's rows when there are that many.
   Size blocks = rows.floorDiv(blockRows).max(context.constant(1));
-
-  unsigned perPanel = 16 / shapeOfTile.lanes, panelsPerTile = shapeOfTile.vectors / perPanel;
-  bool ragged = columns.knownDivisor() % 16 != 0;
-  // Tiles of several panels, then single panels; a ragged last panel is always on its own.
-  Size wholePanels = ragged ? columns.floorDiv(16) : panelCount;
-  Size wide = wholePanels.floorDiv(panelsPerTile);
-  Size tiles = wide + (panelCount - wide * int64_t(panelsPerTile));
-  shape.grid = batch * blocks * tiles;
+  unsigned perPanel = 16 / shapeOfTile.lanes;
+  PanelRange range;
+  range.panels = panelCount;
+  range.ragged = columns.knownDivisor() % 16 != 0;
+  range.wholePanels = range.ragged ? columns.floorDiv(16) : panelCount;
+  range.perTile = shapeOfTile.vectors / perPanel;
+  shape.grid = batch * blocks * panelCount;
+  shape.grain = kPanelGrain;
   shape.scratch = context.constant(0);
   shape.flops = batch * rows * columns * depth * 2;
   shape.cost = shape.flops.ceilDiv(static_cast<int64_t>(std::max(1.0, k.target().peakGflops * 0.7)));
   shape.schedule = "contraction tile=" + std::to_string(shapeOfTile.rows) + "x" +
                    std::to_string(shapeOfTile.vectors * shapeOfTile.lanes) + " block_rows=" + std::to_string(blockRows);
 
-  Value tileCount = k.size(tiles), blockCount = k.size(blocks), wideCount = k.size(wide);
-  k.loop(k.begin(), k.end(), 1, [&](Value item) {
-    SmallVector<Value> at = k.delinearize(item, {k.size(batch), blockCount, tileCount});
+  Value blockCount = k.size(blocks);
+  forPanels(k, range, [&](Value outer, Value panel, unsigned count, bool masked) {
+    SmallVector<Value> at = k.delinearize(outer, {k.size(batch), blockCount});
     Value m0 = k.mul(at[1], k.constant(blockRows));
     Value isLast = k.builder().createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::eq, at[1],
                                                            k.sub(blockCount, k.constant(1)));
     Value m1 = k.builder().createOrFold<arith::SelectOp>(k.loc(), isLast, k.size(rows),
                                                          k.add(m0, k.constant(blockRows)));
-    auto wideTile = [&] { panels(at[0], m0, m1, k.mul(at[2], k.constant(panelsPerTile)), shapeOfTile.vectors, false); };
-    auto narrowTile = [&] {
-      Value panel = k.add(k.mul(wideCount, k.constant(panelsPerTile)), k.sub(at[2], wideCount));
-      auto whole = [&] { panels(at[0], m0, m1, panel, perPanel, false); };
-      auto masked = [&] { panels(at[0], m0, m1, panel, perPanel, true); };
-      if (!ragged)
-        whole();
-      else if (panelsPerTile == 1 || (wholePanels.constant() && *wholePanels.constant() % panelsPerTile == 0))
-        masked(); // whole panels are all covered by wide tiles
-      else
-        k.ifThen(k.less(panel, k.size(wholePanels)), whole, masked);
-    };
-    if (wide.isConstant(0))
-      narrowTile();
-    else if (tiles == wide)
-      wideTile();
-    else
-      k.ifThen(k.less(at[2], wideCount), wideTile, narrowTile);
+    panels(at[0], m0, m1, panel, count * perPanel, masked);
   });
   return failed ? noForm(failed, "contraction") : success();
 }

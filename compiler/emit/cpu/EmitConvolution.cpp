@@ -73,14 +73,16 @@ LogicalResult ConvolutionEmitter::run() {
   for (Size d : g.out)
     positions = positions * d;
   shapeOfTile = tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), positions.constant(), panelCount);
-  unsigned perPanel = 16 / shapeOfTile.lanes, panelsPerTile = shapeOfTile.vectors / perPanel;
-  bool ragged = outputs % 16 != 0;
-  int64_t wholePanels = ragged ? outputs / 16 : panelCount, wide = wholePanels / panelsPerTile;
-  int64_t tiles = wide + (panelCount - wide * panelsPerTile);
-  int64_t blockRows = std::clamp<int64_t>(k.target().l2Bytes / 2 / (channels * groups * 4), 4 * shapeOfTile.rows, 256);
-  blockRows = blockRows / shapeOfTile.rows * shapeOfTile.rows;
+  unsigned perPanel = 16 / shapeOfTile.lanes;
+  PanelRange range;
+  range.panels = context.constant(panelCount);
+  range.ragged = outputs % 16 != 0;
+  range.wholePanels = context.constant(range.ragged ? outputs / 16 : panelCount);
+  range.perTile = shapeOfTile.vectors / perPanel;
+  int64_t blockRows = rowsPerBlock(channels * groups * 4);
   Size blocks = positions.floorDiv(blockRows).max(context.constant(1));
-  shape.grid = blocks * (groups * tiles);
+  shape.grid = blocks * (groups * panelCount);
+  shape.grain = kPanelGrain;
   shape.scratch = context.constant(0);
   shape.flops = positions * (2 * taps * channels * outputs * groups);
   shape.cost = shape.flops.ceilDiv(static_cast<int64_t>(std::max(1.0, k.target().peakGflops * 0.6)));
@@ -93,33 +95,13 @@ LogicalResult ConvolutionEmitter::run() {
   if (auto p = positions.constant())
     extent = std::min(*p, blockRows);
   Value blockCount = k.size(blocks);
-  k.loop(k.begin(), k.end(), 1, [&](Value item) {
-    SmallVector<Value> at = k.delinearize(item, {blockCount, k.constant(groups), k.constant(tiles)});
+  forPanels(k, range, [&](Value outer, Value panel, unsigned count, bool masked) {
+    SmallVector<Value> at = k.delinearize(outer, {blockCount, k.constant(groups)});
     Value m0 = k.mul(at[0], k.constant(blockRows));
     Value isLast = b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::eq, at[0], k.sub(blockCount, k.constant(1)));
     Value m1 = b.createOrFold<arith::SelectOp>(k.loc(), isLast, k.size(positions), k.add(m0, k.constant(blockRows)));
-    auto run = [&](Value panel, unsigned vectors, bool masked) {
-      tileRows(k, m0, m1, shapeOfTile.rows, extent,
-               [&](Value m, unsigned rows) { tile(at[1], m, rows, panel, vectors, masked); });
-    };
-    auto wideTile = [&] { run(k.mul(at[2], k.constant(panelsPerTile)), shapeOfTile.vectors, false); };
-    auto narrowTile = [&] {
-      Value panel = k.add(k.constant(wide * panelsPerTile), k.sub(at[2], k.constant(wide)));
-      int64_t narrowWhole = wholePanels - wide * panelsPerTile;
-      if (!ragged)
-        run(panel, perPanel, false);
-      else if (narrowWhole == 0)
-        run(panel, perPanel, true);
-      else
-        k.ifThen(k.less(panel, k.constant(wholePanels)), [&] { run(panel, perPanel, false); },
-                 [&] { run(panel, perPanel, true); });
-    };
-    if (wide == 0)
-      narrowTile();
-    else if (tiles == wide)
-      wideTile();
-    else
-      k.ifThen(k.less(at[2], k.constant(wide)), wideTile, narrowTile);
+    tileRows(k, m0, m1, shapeOfTile.rows, extent,
+             [&](Value m, unsigned rows) { tile(at[1], m, rows, panel, count * perPanel, masked); });
   });
   return failed ? noForm(failed, "conv") : success();
 }

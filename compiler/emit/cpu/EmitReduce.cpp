@@ -292,8 +292,9 @@ LogicalResult ReduceEmitter::columns() {
   Type element = cast<RankedTensorType>(op.getInput().getType()).getElementType();
   Type accType = accumulatorType(k, element);
   unsigned last = full.size() - 1;
-  // One item is one vector-wide column block.
-  Size blocks = full[last].ceilDiv(lanes);
+  // One item is one block of columns.
+  constexpr int64_t blockColumns = 64;
+  Size blocks = full[last].ceilDiv(blockColumns);
   SmallVector<Value> extents;
   SmallVector<unsigned> keptAxes;
   Size rowCount = context.constant(1);
@@ -309,8 +310,8 @@ LogicalResult ReduceEmitter::columns() {
     Coords kept(full.size(), Coord{k.constant(0)});
     for (auto [i, a] : llvm::enumerate(keptAxes))
       kept[a] = {position[i]};
-    Value from = k.mul(position.back(), k.constant(lanes));
-    Value to = k.min(k.add(from, k.constant(lanes)), k.size(full[last]));
+    Value from = k.mul(position.back(), k.constant(blockColumns));
+    Value to = k.min(k.add(from, k.constant(blockColumns)), k.size(full[last]));
     k.vectorLoop(from, to, lanes, narrow, [&](Value i, unsigned width, Value mask) {
       std::function<Value(unsigned, Coords, Value)> nest = [&](unsigned depth, Coords at, Value acc) -> Value {
         if (depth == axes.size()) {

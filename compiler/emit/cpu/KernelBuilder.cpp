@@ -216,6 +216,27 @@ SmallVector<Value> KernelBuilder::loop(Value from, Value to, int64_t step, Value
   return SmallVector<Value>(loop.getResults());
 }
 
+void KernelBuilder::loopWhileLess(Value from, Value to, llvm::function_ref<Value(Value)> body) {
+  auto loop = scf::WhileOp::create(b, where, TypeRange{b.getIndexType()}, ValueRange{from});
+  OpBuilder::InsertionGuard guard(b);
+  Block *before = b.createBlock(&loop.getBefore(), {}, {b.getIndexType()}, {where});
+  b.setInsertionPointToEnd(before);
+  scf::ConditionOp::create(b, where, less(before->getArgument(0), to), before->getArguments());
+  Block *after = b.createBlock(&loop.getAfter(), {}, {b.getIndexType()}, {where});
+  b.setInsertionPointToEnd(after);
+  scf::YieldOp::create(b, where, body(after->getArgument(0)));
+}
+
+Value KernelBuilder::ifValue(Value condition, llvm::function_ref<Value()> then, llvm::function_ref<Value()> otherwise) {
+  auto op = scf::IfOp::create(b, where, TypeRange{b.getIndexType()}, condition, true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(op.thenBlock());
+  scf::YieldOp::create(b, where, then());
+  b.setInsertionPointToStart(op.elseBlock());
+  scf::YieldOp::create(b, where, otherwise());
+  return op.getResult(0);
+}
+
 void KernelBuilder::ifThen(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise) {
   auto op = scf::IfOp::create(b, where, condition, static_cast<bool>(otherwise));
   OpBuilder::InsertionGuard guard(b);

@@ -67,6 +67,10 @@ public:
   using CarriedBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)>;
   llvm::SmallVector<mlir::Value> loop(mlir::Value from, mlir::Value to, int64_t step, mlir::ValueRange init,
                                       CarriedBody body);
+  /// Runs `body` with i from `from` while i < to; it returns the next i.
+  void loopWhileLess(mlir::Value from, mlir::Value to, llvm::function_ref<mlir::Value(mlir::Value)> body);
+  mlir::Value ifValue(mlir::Value condition, llvm::function_ref<mlir::Value()> then,
+                      llvm::function_ref<mlir::Value()> otherwise);
   void ifThen(mlir::Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise = nullptr);
   /// Runs `body` over [0, extent) in vectors: `lanes` wide as long as they fit, then `narrow` wide, then one masked
   /// vector. `body` receives the first position, the lane count and the mask (null for full vectors).

@@ -12,7 +12,8 @@ namespace tenon::cpu {
 
 /// What a family decides about a kernel; sizes are over the spec's local symbols.
 struct KernelShape {
-  Size grid;    ///< items
+  Size grid;    ///< items; the same for every ISA level
+  int64_t grain = 1; ///< ranges begin at multiples of this many items
   Size scratch; ///< bytes per worker
   Size cost;    ///< nanoseconds on one worker, estimated
   Size flops;

@@ -92,6 +92,44 @@ void tileRows(KernelBuilder &k, Value from, Value to, unsigned most, std::option
     k.ifThen(k.less(count, k.constant(most)), few, full);
 }
 
+int64_t rowsPerBlock(std::optional<int64_t> depthBytes) {
+  constexpr int64_t budget = 256 << 10, unit = 48;
+  int64_t rows = budget / std::max<int64_t>(1, depthBytes.value_or(4096));
+  return std::clamp<int64_t>(rows / unit * unit, unit, 10 * unit);
+}
+
+void forPanels(KernelBuilder &k, const PanelRange &range, llvm::function_ref<void(Value, Value, unsigned, bool)> body) {
+  Value panels = k.size(range.panels), whole = k.size(range.wholePanels);
+  auto constant = range.panels.constant();
+  unsigned wide = range.perTile;
+  // Ranges begin at multiples of the grain: then wide tiles never have to be cut.
+  bool alwaysWide = constant && !range.ragged && *constant % wide == 0 && kPanelGrain % wide == 0;
+  k.loopWhileLess(k.begin(), k.end(), [&](Value item) {
+    Value outer = k.div(item, panels), panel = k.rem(item, panels);
+    auto wideTile = [&] {
+      body(outer, panel, wide, false);
+      return k.add(item, k.constant(wide));
+    };
+    auto oneTile = [&] {
+      auto plain = [&] { body(outer, panel, 1, false); };
+      auto masked = [&] { body(outer, panel, 1, true); };
+      if (!range.ragged)
+        plain();
+      else if (range.wholePanels.isConstant(0))
+        masked();
+      else
+        k.ifThen(k.less(panel, whole), plain, masked);
+      return k.add(item, k.constant(1));
+    };
+    if (alwaysWide)
+      return wideTile();
+    if (wide == 1 || (range.wholePanels.constant() && *range.wholePanels.constant() < wide))
+      return oneTile();
+    Value room = k.min(k.sub(k.end(), item), k.sub(whole, panel));
+    return k.ifValue(k.less(room, k.constant(wide)), oneTile, wideTile);
+  });
+}
+
 TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<int64_t> rows, std::optional<int64_t> panels) {
   TileShape tile;
   tile.lanes = std::min(16u, target.lanes(std::max(32u, elementBits)));

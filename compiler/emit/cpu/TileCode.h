@@ -50,6 +50,25 @@ mlir::Type accumulatorFor(KernelBuilder &k, mlir::Type operand, mlir::Type resul
 void tileRows(KernelBuilder &k, mlir::Value from, mlir::Value to, unsigned most, std::optional<int64_t> extent,
               llvm::function_ref<void(mlir::Value, unsigned)> body);
 
+/// How the panels of a product are shared out: items are (outer, panel), panel innermost. A kernel takes as many panels at
+/// once as its tile has, where they are in its range.
+struct PanelRange {
+  Size panels;          ///< per outer index
+  Size wholePanels;     ///< panels whose 16 columns all exist
+  unsigned perTile = 1; ///< panels of a wide tile
+  bool ragged = false;  ///< the last panel has fewer columns
+};
+/// The grain that goes with it, for every level.
+inline constexpr int64_t kPanelGrain = 4;
+
+/// Calls `body(outer, first panel, panels, masked)` for the items of the kernel's range.
+void forPanels(KernelBuilder &k, const PanelRange &range,
+               llvm::function_ref<void(mlir::Value, mlir::Value, unsigned, bool)> body);
+
+/// Rows of the left operand that are worked on while all panels pass by: what half of a 512 KiB cache holds, a multiple
+/// of every tile height. Independent of the level, as the grid is.
+int64_t rowsPerBlock(std::optional<int64_t> depthBytes);
+
 /// Rows and vectors of the tile for a target: as many accumulators as the registers hold beside a panel row and a
 /// broadcast, panels of 16 columns.
 TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<int64_t> rows, std::optional<int64_t> panels);

@@ -1,0 +1,240 @@
+//===- CpuCompiler.cpp - from kernel regions to machine code
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/emit/cpu/CpuCompiler.h"
+
+#include "compiler/emit/cpu/KernelFamilies.h"
+#include "compiler/emit/cpu/ObjectCache.h"
+#include "compiler/emit/cpu/ObjectCode.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/ThreadPool.h"
+#include "llvm/Support/raw_ostream.h"
+#include <atomic>
+#include <mutex>
+
+using namespace mlir;
+
+namespace tenon::cpu {
+namespace {
+
+using Emitter = LogicalResult (*)(KernelBuilder &, KernelShape &);
+
+Emitter emitterFor(StringRef family) {
+  return llvm::StringSwitch<Emitter>(family)
+      .Case("map", emitMap)
+      .Case("reduce", emitReduce)
+      .Case("contraction", emitContraction)
+      .Case("conv", emitConvolution)
+      .Case("window", emitWindow)
+      .Case("attention", emitAttention)
+      .Case("indexed", emitIndexed)
+      .Default(nullptr);
+}
+
+std::string printed(ModuleOp module) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  module.print(os, OpPrintingFlags().useLocalScope());
+  return text;
+}
+
+} // namespace
+
+struct CpuCompiler::Impl {
+  std::vector<CpuTarget> levels;
+  std::vector<KernelInfo> infos;
+  /// Text of the vector IR per kernel and level: cheap to hold, and each compile thread parses it into a context of its own.
+  std::vector<std::vector<std::string>> texts;
+  std::vector<std::vector<Size>> scalars; // per kernel, local
+  std::vector<KernelShape> shapes;
+  std::vector<std::unique_ptr<KernelSpec>> specs;
+  llvm::StringMap<uint32_t> known;
+  std::vector<std::vector<KernelListing>> listings;
+
+  FailureOr<uint32_t> emit(KernelOp op, std::unique_ptr<KernelSpec> spec);
+  LogicalResult emitLevel(KernelOp op, KernelSpec &spec, const CpuTarget &level, StringRef name, KernelShape &shape,
+                          std::string &text);
+};
+
+CpuCompiler::CpuCompiler(std::vector<CpuTarget> levels) : impl(std::make_unique<Impl>()) { impl->levels = std::move(levels); }
+CpuCompiler::~CpuCompiler() = default;
+
+LogicalResult CpuCompiler::Impl::emitLevel(KernelOp op, KernelSpec &spec, const CpuTarget &level, StringRef name,
+                                           KernelShape &shape, std::string &text) {
+  MLIRContext *context = op.getContext();
+  context->loadDialect<arith::ArithDialect, scf::SCFDialect, math::MathDialect, vector::VectorDialect, LLVM::LLVMDialect,
+                       func::FuncDialect, cf::ControlFlowDialect>();
+  OwningOpRef<ModuleOp> module = ModuleOp::create(op.getLoc());
+  KernelBuilder k(*module, spec, level, name);
+  Emitter emitter = emitterFor(op.getFamily());
+  if (!emitter)
+    return op.emitError() << "[TN0402] expected a kernel family that the CPU knows, found '" << op.getFamily() << "'";
+  if (failed(emitter(k, shape)))
+    return failure();
+  k.finish();
+  if (failed(verify(*module)))
+    return op.emitError() << "[TN0403] the code of a kernel of the family '" << op.getFamily()
+                          << "' is malformed; this is a defect of the compiler: report the model";
+  text = printed(*module);
+  return success();
+}
+
+FailureOr<uint32_t> CpuCompiler::Impl::emit(KernelOp op, std::unique_ptr<KernelSpec> spec) {
+  uint32_t index = infos.size();
+  KernelInfo info;
+  info.family = op.getFamily().str();
+  info.name = "tn_" + std::to_string(index) + "_" + info.family;
+  KernelShape shape;
+  std::vector<std::string> levelTexts;
+  for (const CpuTarget &level : levels) {
+    KernelShape levelShape;
+    std::string text;
+    if (failed(emitLevel(op, *spec, level, info.name, levelShape, text)))
+      return failure();
+    levelTexts.push_back(std::move(text));
+    // The grid may not depend on the level: one dispatch serves all images.
+    if (!shape.grid)
+      shape = levelShape;
+    info.schedule += (info.schedule.empty() ? "" : "; ") + level.name + ": " + levelShape.schedule;
+    shape.scratch = shape.scratch.max(levelShape.scratch);
+    if (levelShape.grid != shape.grid)
+      return op.emitError() << "[TN0404] expected one grid for all levels of a kernel, found " << shape.grid.str() << " and "
+                            << levelShape.grid.str() << "; this is a defect of the compiler: report the model";
+  }
+  for (Value input : op.getInputs()) {
+    (void)input;
+    info.access.push_back(package::Access::Read);
+  }
+  info.access.insert(info.access.end(), op.getNumResults(), package::Access::Write);
+  // Grid, cost and so on are not scalars of the kernel; only what the code asked for is.
+  info.scalarCount = spec->scalars().size();
+  known[spec->key()] = index;
+  infos.push_back(std::move(info));
+  texts.push_back(std::move(levelTexts));
+  shapes.push_back(shape);
+  specs.push_back(std::move(spec));
+  return index;
+}
+
+FailureOr<DispatchInfo> CpuCompiler::add(KernelOp op, SizeAnalysis &sizes) {
+  auto spec = std::make_unique<KernelSpec>(op, sizes);
+  KernelSpec *instance = spec.get();
+  uint32_t index;
+  std::unique_ptr<KernelSpec> kept;
+  auto it = impl->known.find(spec->key());
+  if (it != impl->known.end()) {
+    index = it->second;
+    kept = std::move(spec);
+  } else {
+    FailureOr<uint32_t> fresh = impl->emit(op, std::move(spec));
+    if (failed(fresh))
+      return failure();
+    index = *fresh;
+  }
+  // Local symbols have the same numbers in every instance of a key.
+  KernelSpec &original = *impl->specs[index];
+  auto outer = [&](Size local) { return instance->outer(local); };
+  DispatchInfo info;
+  info.kernel = index;
+  for (Size s : original.scalars())
+    info.scalars.push_back(outer(s));
+  const KernelShape &shape = impl->shapes[index];
+  info.grid = outer(shape.grid);
+  info.grain = sizes.context().constant(shape.grain);
+  info.scratch = outer(shape.scratch);
+  info.cost = outer(shape.cost);
+  info.flops = outer(shape.flops);
+  info.bytes = sizes.context().constant(0);
+  auto traffic = [&](Value tensor) {
+    Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
+    int64_t bytes = std::max(1u, element.getIntOrFloatBitWidth() / 8);
+    info.bytes = info.bytes + productOf(sizes.context(), sizes.dims(tensor)) * bytes;
+  };
+  for (Value v : op.getInputs())
+    traffic(v);
+  for (Value v : op.getResults())
+    traffic(v);
+  return info;
+}
+
+const std::vector<KernelInfo> &CpuCompiler::kernels() const { return impl->infos; }
+
+const KernelListing &CpuCompiler::listing(uint32_t kernel, uint32_t level) const { return impl->listings[kernel][level]; }
+
+LogicalResult CpuCompiler::compile(const CompileOptions &options, std::vector<package::CodeImage> &images, std::string &error) {
+  size_t kernelCount = impl->infos.size(), levelCount = impl->levels.size();
+  impl->listings.assign(kernelCount, std::vector<KernelListing>(levelCount));
+  std::vector<std::vector<std::vector<uint8_t>>> objects(levelCount, std::vector<std::vector<uint8_t>>(kernelCount));
+  ObjectCache cache(options.cacheDirectory);
+  std::mutex mutex;
+  std::atomic<bool> bad = false;
+  auto one = [&](size_t kernel, size_t level) {
+    const CpuTarget &target = impl->levels[level];
+    std::string assembly, message;
+    const std::string &text = impl->texts[kernel][level];
+    impl->listings[kernel][level].ir = text;
+    std::string key = cache.key(text, target);
+    if (!options.assembly && cache.find(key, objects[level][kernel]))
+      return;
+    DialectRegistry registry;
+    registry.insert<arith::ArithDialect, scf::SCFDialect, math::MathDialect, vector::VectorDialect, LLVM::LLVMDialect,
+                    func::FuncDialect, cf::ControlFlowDialect>();
+    MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+    context.loadAllAvailableDialects();
+    OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, ParserConfig(&context, /*verifyAfterParse=*/false));
+    FailureOr<std::vector<uint8_t>> object = failure();
+    if (module)
+      object = compileToObject(*module, target, message, options.assembly ? &assembly : nullptr);
+    if (failed(object)) {
+      std::lock_guard<std::mutex> lock(mutex);
+      bad = true;
+      error = "kernel " + impl->infos[kernel].name + " for " + target.name + ": " + message;
+      return;
+    }
+    cache.put(key, *object);
+    objects[level][kernel] = std::move(*object);
+    impl->listings[kernel][level].assembly = std::move(assembly);
+  };
+  {
+    llvm::DefaultThreadPool pool(llvm::hardware_concurrency(options.jobs));
+    for (size_t kernel = 0; kernel < kernelCount; ++kernel)
+      for (size_t level = 0; level < levelCount; ++level)
+        pool.async([&, kernel, level] {
+          if (!bad)
+            one(kernel, level);
+        });
+    pool.wait();
+  }
+  if (bad)
+    return failure();
+  std::vector<std::string> exports;
+  for (const KernelInfo &info : impl->infos)
+    exports.push_back(info.name);
+  for (size_t level = 0; level < levelCount && kernelCount; ++level) {
+    FailureOr<std::vector<uint8_t>> elf = linkImage(objects[level], exports, impl->levels[level], error);
+    if (failed(elf))
+      return failure();
+    package::CodeImage image;
+    image.isa = impl->levels[level].name;
+    image.features = impl->levels[level].required;
+    image.machine = StringRef(impl->levels[level].triple).starts_with("aarch64") ? package::Machine::AArch64
+                                                                                : package::Machine::X86_64;
+    image.elf = std::move(*elf);
+    images.push_back(std::move(image));
+  }
+  return success();
+}
+
+} // namespace tenon::cpu
