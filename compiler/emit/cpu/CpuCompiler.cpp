@@ -39,7 +39,6 @@ Emitter emitterFor(StringRef family) {
       .Case("conv", emitConvolution)
       .Case("window", emitWindow)
       .Case("attention", emitAttention)
-      .Case("indexed", emitIndexed)
       .Default(nullptr);
 }
 

@@ -111,9 +111,9 @@ void AttentionEmitter::packQueries(Value batchIndex, Value head, Value m0, Value
   } else if (auto d = width.constant()) {
     factor = f32(1.0 / std::sqrt(static_cast<double>(*d)), lanes);
   } else {
-    Value d = arith::SIToFPOp::create(b, k.loc(), b.getF32Type(),
+    Value dimension = arith::SIToFPOp::create(b, k.loc(), b.getF32Type(),
                                       arith::IndexCastOp::create(b, k.loc(), b.getI64Type(), k.size(width)));
-    factor = k.splat(arith::DivFOp::create(b, k.loc(), f32(1.0, 1), math::SqrtOp::create(b, k.loc(), d)), lanes);
+    factor = k.splat(arith::DivFOp::create(b, k.loc(), f32(1.0, 1), math::SqrtOp::create(b, k.loc(), dimension)), lanes);
   }
   k.loop(k.constant(0), panels, 1, [&](Value panel) {
     for (unsigned part = 0; part < 16; part += lanes) {

@@ -45,7 +45,7 @@ unsigned laneLimit(KernelBuilder &k, unsigned wanted) {
       if (dims.empty())
         continue;
       if (auto c = dims.back().constant())
-        limit = std::gcd(limit, *c);
+        limit = std::gcd<int64_t, int64_t>(limit, *c);
     }
   return static_cast<unsigned>(std::max<int64_t>(1, limit));
 }
@@ -62,7 +62,7 @@ static bool readsAcross(KernelBuilder &k) {
     if (isa<GatherElementsOp, GatherNdOp>(op))
       return true;
     if (auto g = dyn_cast<GatherOp>(op))
-      if (g.getAxis() == cast<RankedTensorType>(g.getInput().getType()).getRank() - 1)
+      if (static_cast<int64_t>(g.getAxis()) == cast<RankedTensorType>(g.getInput().getType()).getRank() - 1)
         return true;
   }
   return false;
@@ -81,7 +81,7 @@ LogicalResult emitMap(KernelBuilder &k, KernelShape &shape) {
   unsigned native = lanesOf(k, element);
   unsigned wanted = readsAcross(k) ? native : native * 4;
   if (auto c = inner.constant())
-    wanted = std::min<unsigned>(wanted, std::max<uint64_t>(1, llvm::PowerOf2Ceil(*c)));
+    wanted = std::min<uint64_t>(wanted, llvm::PowerOf2Ceil(std::max<int64_t>(1, *c)));
   unsigned lanes = laneLimit(k, wanted);
   unsigned narrow = std::min(lanes, native);
 

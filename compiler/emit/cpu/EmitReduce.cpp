@@ -85,7 +85,7 @@ LogicalResult ReduceEmitter::run() {
   unsigned native = lanesOf(k, element);
   unsigned wanted = native * 4;
   if (auto c = full.back().constant())
-    wanted = std::min<unsigned>(wanted, std::max<uint64_t>(1, llvm::PowerOf2Ceil(*c)));
+    wanted = std::min<uint64_t>(wanted, llvm::PowerOf2Ceil(std::max<int64_t>(1, *c)));
   lanes = laneLimit(k, wanted);
   narrow = std::min(lanes, native);
   Size elements = productOf(context, full);

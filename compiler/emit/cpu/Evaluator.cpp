@@ -9,6 +9,7 @@
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include <numeric>
@@ -261,6 +262,7 @@ std::pair<Value, Coords> Evaluator::moved(Operation *op, ArrayRef<Coord> at) {
           in[p] = at[i];
         return {t.getInput(), in};
       })
+      .Case([&](tensor::CastOp t) -> Result { return {t.getSource(), Coords(at.begin(), at.end())}; })
       .Case([&](BroadcastOp t) -> Result {
         Coords in(at.begin(), at.end());
         auto type = cast<RankedTensorType>(t.getInput().getType());
@@ -435,12 +437,10 @@ Value Evaluator::evalConcat(ConcatOp op, ArrayRef<Coord> at) {
 Value Evaluator::evalPad(PadOp op, ArrayRef<Coord> at) {
   OpBuilder &b = k.builder();
   Coords in(at.begin(), at.end());
-  unsigned dynamicLow = 0, dynamicHigh = 0;
+  unsigned dynamicLow = 0;
   Value keep;
   for (unsigned i = 0; i < in.size(); ++i) {
     int64_t low = op.getStaticLow()[i], high = op.getStaticHigh()[i];
-    if (high == kDynamic)
-      ++dynamicHigh;
     if (low == 0 && high == 0)
       continue;
     Value offset = low == kDynamic ? k.size(k.spec().index(op.getLow()[dynamicLow++])) : k.constant(low);

@@ -120,7 +120,7 @@ Value KernelBuilder::load(Value pointer, Value offset, Type element, unsigned la
   Value v;
   if (mask && lanes > 1) {
     Value zero = arith::ConstantOp::create(b, where, b.getZeroAttr(type));
-    v = LLVM::MaskedLoadOp::create(b, where, type, at, mask, ValueRange{zero}, alignmentOf(storage), false);
+    v = LLVM::MaskedLoadOp::create(b, where, type, at, mask, zero, alignmentOf(storage), false);
   } else {
     v = LLVM::LoadOp::create(b, where, type, at, alignmentOf(storage));
   }
@@ -135,7 +135,7 @@ void KernelBuilder::store(Value value, Value pointer, Value offset, Type element
     value = arith::ExtUIOp::create(b, where, vectorOf(storage, lanes), value);
   Value at = address(pointer, offset, element);
   if (mask && lanes > 1)
-    LLVM::MaskedStoreOp::create(b, where, value, at, mask, alignmentOf(storage));
+    LLVM::MaskedStoreOp::create(b, where, value, at, mask, b.getI32IntegerAttr(alignmentOf(storage)));
   else
     LLVM::StoreOp::create(b, where, value, at, alignmentOf(storage));
 }

@@ -1,0 +1,94 @@
+//===- FormKernels.cpp - fused kernels from clusters
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/kernel/Clusters.h"
+#include "compiler/kernel/Passes.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+
+namespace tenon::kernel {
+#define GEN_PASS_DEF_FORMKERNELS
+#include "compiler/kernel/Passes.h.inc"
+
+namespace {
+
+void buildKernel(Cluster &cluster, SizeAnalysis &sizes) {
+  Operation *root = cluster.root;
+  OpBuilder b(root);
+  SmallVector<Operation *> body(llvm::reverse(cluster.members.getArrayRef()));
+  // Members joined in reverse program order, except constants: order them as the block has them.
+  llvm::sort(body, [](Operation *x, Operation *y) { return x->isBeforeInBlock(y); });
+
+  llvm::SetVector<Value> tensors, indices;
+  SmallVector<Location> locations;
+  for (Operation *op : body) {
+    if (!isa<ConstantOp>(op))
+      locations.push_back(op->getLoc());
+    for (Value v : op->getOperands()) {
+      Operation *def = v.getDefiningOp();
+      if (def && cluster.members.contains(def))
+        continue;
+      (v.getType().isIndex() ? indices : tensors).insert(v);
+    }
+  }
+  Location loc = b.getFusedLoc(locations);
+  SmallVector<Value> resultSizes;
+  SmallVector<Type> types;
+  for (Value r : root->getResults()) {
+    if (!isa<RankedTensorType>(r.getType()))
+      continue;
+    types.push_back(r.getType());
+    llvm::append_range(resultSizes, sizes.materializeDynamic(b, loc, sizes.dims(r)));
+  }
+  auto kernel = KernelOp::create(b, loc, types, tensors.getArrayRef(), indices.getArrayRef(), resultSizes,
+                                 cluster.family(), DictionaryAttr());
+  Block *block = b.createBlock(&kernel.getBody());
+  IRMapping map;
+  for (Value v : tensors)
+    map.map(v, block->addArgument(v.getType(), v.getLoc()));
+  for (Value v : indices)
+    map.map(v, block->addArgument(v.getType(), v.getLoc()));
+  for (Operation *op : body)
+    b.clone(*op, map);
+  SmallVector<Value> yielded;
+  for (Value r : root->getResults())
+    if (isa<RankedTensorType>(r.getType()))
+      yielded.push_back(map.lookup(r));
+  YieldOp::create(b, loc, yielded);
+  unsigned i = 0;
+  for (Value r : root->getResults())
+    if (isa<RankedTensorType>(r.getType()))
+      r.replaceAllUsesWith(kernel.getResult(i++));
+}
+
+struct FormKernels : impl::FormKernelsBase<FormKernels> {
+  void runOnOperation() override {
+    SizeAnalysis sizes(getOperation());
+    SmallVector<Block *> blocks;
+    getOperation().walk([&](Block *block) {
+      if (!isa<KernelOp>(block->getParentOp()))
+        blocks.push_back(block);
+    });
+    for (Block *block : blocks) {
+      Clusters clusters(*block, sizes);
+      SmallVector<Operation *> old;
+      for (Operation &op : *block)
+        if (isFusable(&op))
+          old.push_back(&op);
+      for (Cluster *cluster : clusters.inOrder())
+        buildKernel(*cluster, sizes);
+      for (Operation *op : llvm::reverse(old))
+        if (op->use_empty()) {
+          sizes.forget(op);
+          op->erase();
+        }
+    }
+  }
+};
+
+} // namespace
+} // namespace tenon::kernel

@@ -1,0 +1,162 @@
+//===- PackProducts.cpp - right operands in panels
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/dialect/tenon/SizeAnalysis.h"
+#include "compiler/kernel/Passes.h"
+
+using namespace mlir;
+
+namespace tenon::kernel {
+#define GEN_PASS_DEF_PACKPRODUCTS
+#include "compiler/kernel/Passes.h.inc"
+
+namespace {
+
+constexpr int64_t kPanel = 16;
+/// Below this many channels a padded copy of the input costs less than testing every tap.
+constexpr int64_t kFewChannels = 8;
+
+class Packer {
+public:
+  explicit Packer(func::FuncOp function) : sizes(function), context(sizes.context()) {}
+  void contract(ContractOp op);
+  void conv(ConvOp op);
+  SizeAnalysis sizes;
+
+private:
+  Value transpose(OpBuilder &b, Location loc, Value v, ArrayRef<int64_t> permutation) {
+    Dims dims;
+    for (int64_t p : permutation)
+      dims.push_back(sizes.dims(v)[p]);
+    return TransposeOp::create(b, loc, typeFor(dims, getElementTypeOrSelf(v)), v, permutation);
+  }
+  Value padded(OpBuilder &b, Location loc, Value v, unsigned axis, Size to);
+  Value zero(OpBuilder &b, Location loc, Type element) {
+    auto type = RankedTensorType::get({}, element);
+    Attribute a = isa<FloatType>(element) ? Attribute(b.getFloatAttr(element, 0.0)) : Attribute(b.getIntegerAttr(element, 0));
+    return ConstantOp::create(b, loc, type, DenseElementsAttr::get(type, a));
+  }
+  void replace(Operation *op, Value with) {
+    sizes.forget(op);
+    op->getResult(0).replaceAllUsesWith(with);
+    op->erase();
+  }
+  SizeContext &context;
+};
+
+Value Packer::padded(OpBuilder &b, Location loc, Value v, unsigned axis, Size to) {
+  Dims dims(sizes.dims(v));
+  if (dims[axis] == to)
+    return v;
+  SmallVector<Size> low(dims.size(), context.constant(0)), high = low;
+  high[axis] = to - dims[axis];
+  return createPad(b, loc, sizes, v, zero(b, loc, getElementTypeOrSelf(v)), low, high);
+}
+
+void Packer::contract(ContractOp op) {
+  OpBuilder b(op);
+  Location loc = op.getLoc();
+  Value rhs = op.getRhs();
+  Dims dims(sizes.dims(rhs));
+  unsigned lead = dims.size() - 2;
+  bool transposed = op.getTransposeRhs();
+  unsigned columnAxis = transposed ? lead : lead + 1;
+  Size columns = dims[columnAxis], panels = columns.ceilDiv(kPanel);
+  rhs = padded(b, loc, rhs, columnAxis, panels * kPanel);
+  Dims split(sizes.dims(rhs).take_front(lead));
+  SmallVector<int64_t> permutation;
+  for (unsigned i = 0; i < lead; ++i)
+    permutation.push_back(i);
+  Size sixteen = context.constant(kPanel);
+  if (transposed) { // [.., N, K] -> [.., panels, 16, K] -> [.., panels, K, 16]
+    split.append({panels, sixteen, dims[lead + 1]});
+    permutation.append({lead, lead + 2, lead + 1});
+  } else { // [.., K, N] -> [.., K, panels, 16] -> [.., panels, K, 16]
+    split.append({dims[lead], panels, sixteen});
+    permutation.append({lead + 1, lead, lead + 2});
+  }
+  rhs = createReshape(b, loc, sizes, rhs, split);
+  rhs = transpose(b, loc, rhs, permutation);
+  SmallVector<Value> named;
+  if (!columns.constant())
+    named.push_back(sizes.materialize(b, loc, columns));
+  replace(op, PackedContractOp::create(b, loc, op.getType(), op.getLhs(), rhs, named));
+}
+
+void Packer::conv(ConvOp op) {
+  OpBuilder b(op);
+  Location loc = op.getLoc();
+  auto filterType = cast<RankedTensorType>(op.getFilter().getType());
+  if (!filterType.hasStaticShape())
+    return;
+  ArrayRef<int64_t> shape = filterType.getShape();
+  unsigned rank = op.getStrides().size();
+  int64_t channels = shape[rank], outputs = shape[rank + 1], groups = op.getGroups();
+  if (groups > 1 && channels == 1 && outputs == groups)
+    return; // depthwise
+  auto all = [](ArrayRef<int64_t> a, int64_t v) { return llvm::all_of(a, [v](int64_t x) { return x == v; }); };
+  bool unpadded = all(op.getLow(), 0) && all(op.getHigh(), 0);
+  bool point = all(shape.take_front(rank), 1) && all(op.getStrides(), 1) && unpadded && all(op.getInputDilations(), 1);
+  Value input = op.getInput();
+  if (point && groups == 1) {
+    Value matrix = createReshape(b, loc, sizes, op.getFilter(), {context.constant(channels), context.constant(outputs)});
+    auto product = ContractOp::create(b, loc, op.getType(), input, matrix, false);
+    replace(op, product);
+    contract(product);
+    return;
+  }
+  SmallVector<int64_t> low(op.getLow()), high(op.getHigh());
+  bool crops = llvm::any_of(low, [](int64_t v) { return v < 0; }) || llvm::any_of(high, [](int64_t v) { return v < 0; });
+  if (!unpadded && !crops && groups == 1 && channels <= kFewChannels && all(op.getInputDilations(), 1)) {
+    Dims dims(sizes.dims(input));
+    SmallVector<Size> before(dims.size(), context.constant(0)), after = before;
+    for (unsigned d = 0; d < rank; ++d) {
+      before[d + 1] = context.constant(low[d]);
+      after[d + 1] = context.constant(high[d]);
+    }
+    input = createPad(b, loc, sizes, input, zero(b, loc, getElementTypeOrSelf(input)), before, after);
+    low.assign(rank, 0);
+    high.assign(rank, 0);
+  }
+  // [window.., C, G * O] -> [window.., C, G, O] -> pad O -> [window.., C, G, panels, 16] -> [G, panels, window.., C, 16]
+  int64_t perGroup = outputs / groups, panels = (perGroup + kPanel - 1) / kPanel;
+  Dims split;
+  for (int64_t d : shape.take_front(rank + 1))
+    split.push_back(context.constant(d));
+  Dims grouped = split;
+  grouped.append({context.constant(groups), context.constant(perGroup)});
+  Value filter = createReshape(b, loc, sizes, op.getFilter(), grouped);
+  filter = padded(b, loc, filter, rank + 2, context.constant(panels * kPanel));
+  split.append({context.constant(groups), context.constant(panels), context.constant(kPanel)});
+  filter = createReshape(b, loc, sizes, filter, split);
+  SmallVector<int64_t> permutation{rank + 1, rank + 2};
+  for (unsigned i = 0; i <= rank; ++i)
+    permutation.push_back(i);
+  permutation.push_back(rank + 3);
+  filter = transpose(b, loc, filter, permutation);
+  replace(op, PackedConvOp::create(b, loc, op.getType(), input, filter, op.getStrides(), op.getDilations(), low, high,
+                                   op.getInputDilations()));
+}
+
+struct PackProducts : impl::PackProductsBase<PackProducts> {
+  void runOnOperation() override {
+    Packer packer(getOperation());
+    SmallVector<Operation *> work;
+    getOperation().walk([&](Operation *op) {
+      if (isa<ContractOp, ConvOp>(op) && !op->getParentOfType<KernelOp>())
+        work.push_back(op);
+    });
+    for (Operation *op : work) {
+      if (auto c = dyn_cast<ContractOp>(op))
+        packer.contract(c);
+      else
+        packer.conv(cast<ConvOp>(op));
+    }
+  }
+};
+
+} // namespace
+} // namespace tenon::kernel

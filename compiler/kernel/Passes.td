@@ -1,0 +1,35 @@
+//===- Passes.td - passes of the phase Kernel
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef TENON_KERNEL_PASSES_TD
+#define TENON_KERNEL_PASSES_TD
+include "mlir/Pass/PassBase.td"
+
+def PackProducts : Pass<"tenon-pack-products", "::mlir::func::FuncOp"> {
+  let summary = "give contractions and convolutions their right operand in panels of 16 columns";
+  let description = [{
+    `tenon.contract` becomes `tenon.packed_contract`, `tenon.conv` `tenon.packed_conv` or, for a window of one element
+    without stride and padding, a contraction. The packing itself is core operations on the operand (pad, reshape,
+    transpose): for a weight they run at compile time, for an activation they become a kernel. Depthwise convolutions
+    keep their form. Convolutions of few channels get their padding as a `tenon.pad`.
+
+    Before: `%y = tenon.contract %x, %w : tensor<?x384xf32>, tensor<384x1536xf32> -> tensor<?x1536xf32>`
+    After: `%y = tenon.packed_contract %x, %p : tensor<?x384xf32>, tensor<96x384x16xf32> -> tensor<?x1536xf32>`
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+
+def FormKernels : Pass<"tenon-form-kernels", "::mlir::func::FuncOp"> {
+  let summary = "gather core operations into fused kernels";
+  let description = [{
+    Every operation joins the kernel of its users where the kernel's family can compute it in place (elementwise and
+    movement operations anywhere, one product or window with an elementwise epilogue, reductions over rows with what
+    surrounds them), else it becomes the root of a kernel of its own. Reshapes of what lies in memory stay outside: they
+    cost nothing. What declines to fuse is reported as a remark.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+}
+#endif
