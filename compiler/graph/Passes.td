@@ -30,4 +30,46 @@ def FoldConstants : Pass<"tenon-fold-constants", "::mlir::ModuleOp"> {
   let dependentDialects = ["::tenon::TenonDialect"];
 }
 
+class Tenon_GraphPass<string option, string name> : Pass<option, "::mlir::func::FuncOp"> {
+  let dependentDialects = ["::tenon::TenonDialect", "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def RefineTypes : Tenon_GraphPass<"tenon-refine-types", "RefineTypes"> {
+  let summary = "make dimensions static where their sizes are constant";
+  let description = [{
+    Asks the size analysis for every tensor and rewrites types; operands that name sizes which are now static go away.
+
+    Before: `%c = arith.constant 4 : index; %y = tenon.reshape %x (%c) : tensor<2x2xf32> -> tensor<?xf32>`
+    After: `%y = tenon.reshape %x : tensor<2x2xf32> -> tensor<4xf32>`
+  }];
+}
+def ResolveSizes : Tenon_GraphPass<"tenon-resolve-sizes", "ResolveSizes"> {
+  let summary = "rewrite index arithmetic and tensor.dim as canonical expressions over symbols";
+  let description = [{
+    Every `index` operand of an operation whose size expression is known is computed from symbols alone, so that no
+    size keeps a tensor alive and equal sizes have equal code. Read scalars and other fresh symbols stay.
+
+    Before: `%d = tensor.dim %x, %c0; %y = tenon.reshape %z (%d) ...` with %x of dims ["batch"]
+    After: `%b = tenon.symbol "batch" ...; %y = tenon.reshape %z (%b) ...`
+  }];
+}
+def PrintSizes : Tenon_GraphPass<"tenon-print-sizes", "PrintSizes"> {
+  let summary = "print the size expressions of every value (for tests)";
+  let description = [{
+    One line for each operation with results, in order: its name, then the sizes of each tensor result, `index(...)`
+    for index results and `-` for others, on the standard output.
+  }];
+}
+def DecomposeComposites : Tenon_GraphPass<"tenon-decompose", "DecomposeComposites"> {
+  let summary = "replace composites by core operations";
+  let description = [{
+    Each composite is replaced by what its `decompose()` builds, over and over until none is left. Composites named in
+    `keep` stay, for backends that take them as they are.
+
+    Before: `%y = tenon.relu %x : tensor<4xf32>`
+    After: `%z = tenon.broadcast ... : tensor<1xf32> -> tensor<4xf32>; %y = tenon.max %x, %z : tensor<4xf32>`
+  }];
+  let options = [ListOption<"keep", "keep", "std::string", "names of operations that stay, such as tenon.softmax">];
+}
 #endif

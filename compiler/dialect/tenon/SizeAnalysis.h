@@ -77,6 +77,11 @@ private:
 /// The tensor type with these sizes: a dimension is static exactly when its size is constant.
 mlir::RankedTensorType typeFor(llvm::ArrayRef<Size> dims, mlir::Type element);
 
+/// Makes the types of a function static where sizes are constant: results, region arguments, the function's own type
+/// (when nothing calls it). `sizes` operands that name constants are dropped; `tensor.cast` keeps types apart where
+/// control flow or a caller wants the old one.
+void refineTypes(mlir::func::FuncOp function);
+
 /// Elementwise operations want operands of one shape. Where the result's type knows more of it than an
 /// operand's, the operand is cast in front of the operation.
 void castElementwiseOperands(mlir::OpBuilder &builder, mlir::Operation *op);
