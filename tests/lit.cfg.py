@@ -24,5 +24,5 @@ def folder_of(command):
     return [str(min(found, key=lambda p: len(p.parts)).parent)]
 
 
-folders = [*folder_of("tenon-opt"), *folder_of("tenon"), "/usr/lib/llvm-22/bin"]
+folders = [*folder_of("tenon-opt"), *folder_of("tenon-compile-kernel"), *folder_of("tenon"), "/usr/lib/llvm-22/bin"]
 config.environment["PATH"] = os.pathsep.join([*folders, os.environ["PATH"]])  # noqa: F821

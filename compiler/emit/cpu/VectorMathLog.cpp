@@ -112,7 +112,8 @@ Real asinh(Real x) {
 Real acosh(Real x) {
   Real t = x - 1.0;
   Real moderate = log1p(t + (t * (t + 2.0)).sqrt());
-  return select(x > 1e9, log(x) + 0.69314718055994530942, moderate);
+  Real result = select(x > 1e9, log(x) + 0.69314718055994530942, moderate);
+  return select(x < 1.0, kNan, result);
 }
 
 Real atanh(Real x) {
@@ -121,10 +122,14 @@ Real atanh(Real x) {
 }
 
 Real cbrt(Real x) {
-  Real a = x.abs();
+  // Newton's step cubes: small numbers are scaled by 2^162, whose root is 2^54.
+  Real magnitude = x.abs();
+  Mask small = magnitude < 1e-290;
+  Real a = select(small, magnitude * 0x1p162, magnitude);
   Real t = exp(log(a) * (1.0 / 3.0));
-  Real better = t - (t * t * t - a) / (t * t * 3.0); // Newton
-  return select((a > 0.0) & (a < kInfinity), better.withSign(x), x);
+  Real root = t - (t * t * t - a) / (t * t * 3.0);
+  Real result = select(small, root * 0x1p-54, root).withSign(x);
+  return select((magnitude > 0.0) & (magnitude < kInfinity), result, x);
 }
 
 Real pow(Real x, Real y) {
