@@ -14,6 +14,9 @@ if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   add_compile_options($<$<CONFIG:RelWithDebInfo>:-gline-tables-only>)
 endif()
 
+# The object cache tells builds of the compiler apart by it.
+add_link_options(-Wl,--build-id=sha1)
+
 find_program(TENON_CCACHE ccache)
 if(TENON_CCACHE)
   set(CMAKE_C_COMPILER_LAUNCHER ${TENON_CCACHE})
