@@ -165,11 +165,29 @@ static Status verifyState(const fb::State &state, const fb::Manifest &manifest) 
   return {};
 }
 
-/// Refuses a manifest whose tables share vectors: unshared ones have no more elements than the manifest has
-/// bytes, so all later checks are linear in its size.
-static Status verifyUnshared(const fb::Manifest &manifest, uint64_t manifestSize) {
+/// What an element of a vector needs: structures are stored in place, tables and strings as 32-bit offsets.
+template <typename T> static constexpr size_t kElementAlignment = alignof(T);
+template <typename T> static constexpr size_t kElementAlignment<const T *> = alignof(T);
+
+/// Counts elements of vectors, and notices one whose elements are misaligned: FlatBuffers 2.0 checks the
+/// alignment of a vector's length only.
+class VectorCount {
+public:
+  template <typename T> void operator()(const flatbuffers::Vector<T> *vector) {
+    if (!vector)
+      return;
+    elements += vector->size();
+    misaligned |=
+        vector->size() != 0 && reinterpret_cast<uintptr_t>(vector->Data()) % kElementAlignment<T> != 0;
+  }
   uint64_t elements = 0;
-  auto count = [&](const auto *vector) { elements += vector ? vector->size() : 0; };
+  bool misaligned = false;
+};
+
+/// Refuses a manifest whose tables share vectors: unshared ones have no more elements than the manifest has
+/// bytes, so all later checks are linear in its size. Also refuses misaligned vectors.
+static Status verifyVectors(const fb::Manifest &manifest, uint64_t manifestSize) {
+  VectorCount count;
   for (const fb::Kernel *kernel : *manifest.kernels())
     count(kernel->access()), count(kernel->ties()), count(kernel->entries());
   for (const fb::Weight *weight : *manifest.weights())
@@ -195,10 +213,13 @@ static Status verifyUnshared(const fb::Manifest &manifest, uint64_t manifestSize
       if (const fb::HostCall *call = command->body_as_HostCall())
         count(call->symbols()), count(call->results());
     }
-    if (elements > manifestSize)
+    if (count.elements > manifestSize)
       break;
   }
-  if (elements > manifestSize)
+  if (count.misaligned)
+    return Status::error(Code::ManifestCorrupt,
+                         "a vector of the manifest is misaligned; copy or compile the package again");
+  if (count.elements > manifestSize)
     return Status::error(Code::TooLarge,
                          "the manifest has more elements than bytes; its tables share vectors");
   return {};
@@ -214,7 +235,7 @@ Status verifyManifest(const fb::Manifest &manifest, uint64_t manifestSize, Bytes
   if (manifest.images()->size() > maxImages)
     return Status::error(Code::TooLarge, "%u code images, expected at most %u", manifest.images()->size(),
                          maxImages);
-  TENON_TRY(verifyUnshared(manifest, manifestSize));
+  TENON_TRY(verifyVectors(manifest, manifestSize));
   TENON_TRY(verifyNames(*manifest.kernels(), "kernel", allocator));
   TENON_TRY(verifyNames(*manifest.weights(), "weight", allocator));
   TENON_TRY(verifyNames(*manifest.states(), "state", allocator));

@@ -291,6 +291,16 @@ TEST(Verify, SharedVectorsAreRefused) {
   EXPECT_EQ(built.verify().code(), Code::TooLarge);
 }
 
+TEST(Verify, MisalignedVectorsAreRefused) {
+  // FlatBuffers' verifier checks the alignment of a vector's length only (found by fuzzing).
+  Built built;
+  const fb::Weight *weight = built.manifest().weights()->Get(0);
+  auto *table = const_cast<flatbuffers::Table *>(reinterpret_cast<const flatbuffers::Table *>(weight));
+  uint8_t *field = table->GetAddressOf(fb::Weight::VT_DIMS);
+  flatbuffers::WriteScalar(field, flatbuffers::ReadScalar<uint32_t>(field) + 4);
+  EXPECT_EQ(built.verify().code(), Code::ManifestCorrupt);
+}
+
 TEST(Verify, MemoryMayRunOut) {
   Built built;
   Allocator none = {[](void *, size_t, size_t) -> void * { return nullptr; },

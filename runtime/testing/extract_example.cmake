@@ -1,0 +1,12 @@
+# Writes the example in the comment of tenon.h as a C function. Arguments: HEADER, OUTPUT.
+file(READ "${HEADER}" text)
+string(FIND "${text}" " * Example:\n *\n" begin)
+string(FIND "${text}" "\n */\n" end)
+if(begin EQUAL -1 OR end EQUAL -1)
+  message(FATAL_ERROR "no example in ${HEADER}")
+endif()
+math(EXPR length "${end} - ${begin}")
+string(SUBSTRING "${text}" ${begin} ${length} example)
+string(REPLACE " * Example:\n *\n" "" example "${example}")
+string(REGEX REPLACE "(^|\n) \\*( |\n)" "\\1" example "${example}")
+file(WRITE "${OUTPUT}" "#include \"tenon/tenon.h\"\n\n#include <stdio.h>\n\nint example(void) {\n${example}\n  return 0;\n}\n")
