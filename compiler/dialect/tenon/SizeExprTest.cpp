@@ -131,6 +131,19 @@ TEST_F(SizeExprTest, RangesResolveMinAndMax) {
   EXPECT_EQ(T.floorDiv(128), n(0));
 }
 
+TEST_F(SizeExprTest, RangesSeeThroughDivisions) {
+  Size T = declare("T", 1, 64);
+  for (Size x : {S, T}) {
+    EXPECT_EQ(x.min(x.floorDiv(2)), x.floorDiv(2));
+    EXPECT_EQ(x.min(x.ceilDiv(2) * 2), x);
+    EXPECT_EQ(x.max(x.floorDiv(8) * 8), x);
+    EXPECT_EQ((x.ceilDiv(8) * 8 - x).range().min, 0);
+    EXPECT_EQ((x.ceilDiv(8) * 8 - x).range().max, 7);
+    EXPECT_EQ((x - x.floorDiv(2) - x.floorDiv(4)).range().min, 1);
+  }
+  EXPECT_EQ((T - T.floorDiv(2)).range().max, 32);
+}
+
 TEST_F(SizeExprTest, Ranges) {
   Size T = declare("T", 2, 10);
   auto expect = [](Size e, std::optional<int64_t> min, std::optional<int64_t> max) {

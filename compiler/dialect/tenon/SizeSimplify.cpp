@@ -126,18 +126,59 @@ static std::optional<Size> shiftToZero(const SizePoly &poly) {
   return result.isUndefined() ? std::nullopt : std::optional(result);
 }
 
+/// c * p with one term k * floordiv(x, c) replaced by what c * k * floordiv(x, c) is at least: k * x, less k
+/// * (c - 1) where k is positive. So 2 * floordiv(S + 1, 2) - S shows that it is not negative. Nothing when
+/// there is no such term.
+static std::optional<std::pair<Size, int64_t>> relaxFloorDiv(const SizePoly &poly) {
+  for (const SizeTerm &term : poly.terms) {
+    const SizeAtom *atom = degree(term.monomial) == 1 ? term.monomial[0].first : nullptr;
+    std::optional<int64_t> c = atom && atom->kind == AtomKind::FloorDiv ? atom->rhs.constant() : std::nullopt;
+    if (!c)
+      continue;
+    PolyBuilder rest(*poly.context);
+    rest.add(Size(&poly));
+    rest.add(-term.coefficient, term.monomial);
+    Size relaxed = rest.finish() * *c + atom->lhs * term.coefficient;
+    if (term.coefficient > 0)
+      relaxed = relaxed - poly.context->constant(term.coefficient) * (*c - 1);
+    if (relaxed.isUndefined())
+      return std::nullopt;
+    return std::make_pair(relaxed, *c);
+  }
+  return std::nullopt;
+}
+
+static Interval directInterval(const SizePoly &poly) {
+  return intervalOf(poly.terms, [](const SizeAtom *a) { return Interval::of(a->range); });
+}
+
+/// The greatest lower bound that interval arithmetic, the shift to zero and the relaxed divisions show.
+static Wide lowerBound(const SizePoly &poly) {
+  Wide best = directInterval(poly).lo;
+  if (poly.terms.size() < 2)
+    return best;
+  if (std::optional<Size> shifted = shiftToZero(poly)) {
+    Interval interval = intervalOf(shifted->impl()->terms, [](const SizeAtom *a) {
+      Interval r = Interval::of(a->range);
+      return Interval::normalized(0, r.hi == kInfinity ? kInfinity : r.hi - r.lo);
+    });
+    best = std::max(best, interval.lo);
+  }
+  if (auto relaxed = relaxFloorDiv(poly)) {
+    Wide low = lowerBound(*relaxed->first.impl());
+    if (low != -kInfinity)
+      best = std::max(best, -floorDivInt<Wide>(-low, relaxed->second));
+  }
+  return best;
+}
+
 SizeRange detail::rangeOfPoly(const SizePoly &poly) {
-  Interval direct = intervalOf(poly.terms, [](const SizeAtom *a) { return Interval::of(a->range); });
-  if (poly.terms.size() < 2 || (direct.lo != -kInfinity && direct.hi != kInfinity))
+  Interval direct = directInterval(poly);
+  Size negated = Size(&poly) * -1;
+  if (poly.terms.size() < 2 || negated.isUndefined())
     return direct.range();
-  std::optional<Size> shifted = shiftToZero(poly);
-  if (!shifted)
-    return direct.range();
-  Interval other = intervalOf(shifted->impl()->terms, [](const SizeAtom *a) {
-    Interval r = Interval::of(a->range);
-    return Interval::normalized(0, r.hi == kInfinity ? kInfinity : r.hi - r.lo);
-  });
-  return Interval{std::max(direct.lo, other.lo), std::min(direct.hi, other.hi)}.range();
+  Wide hi = lowerBound(*negated.impl());
+  return Interval::normalized(lowerBound(poly), hi == -kInfinity ? kInfinity : -hi).range();
 }
 
 SizeRange detail::rangeOfBinary(AtomKind kind, Size lhs, Size rhs) {
