@@ -62,6 +62,16 @@ std::string versionScript(const std::vector<std::string> &exports) {
   return script + "  local: *;\n};\n";
 }
 
+// No undefined symbols and no relocations of code; nothing writable but what RELATIVE relocations change; no
+// sections for tools, and no identification of the machine or the day.
+constexpr const char *kOptions[] = {
+    "-shared",           "-ztext",           "-zdefs",      "-zmax-page-size=4096",
+    "-znoseparate-code", "-zrelro",          "-zrodynamic", "-znognustack",
+    "--build-id=none",   "--hash-style=gnu", "--strip-all", "--threads=1"};
+
+/// The linker's name and version are left out.
+constexpr llvm::StringLiteral kLayout = "SECTIONS { /DISCARD/ : { *(.comment) } } INSERT AFTER .text;\n";
+
 const char *emulation(const CpuTarget &target) {
   return llvm::Triple(target.triple).isAArch64() ? "aarch64linux" : "elf_x86_64";
 }
@@ -99,33 +109,13 @@ FailureOr<std::vector<uint8_t>> linkImage(const std::vector<std::vector<uint8_t>
     error = "TN0404: cannot create a temporary folder for linking: " + code.message();
     return failure();
   }
-  std::string script = folder.file("exports"), image = folder.file("image.so");
-  // Small segments in a fixed order; no sections for tools, no identification of the machine or the day.
-  std::vector<std::string> arguments = {"ld.lld",
-                                        "-m",
-                                        emulation(target),
-                                        "-shared",
-                                        "-z",
-                                        "text",
-                                        "-z",
-                                        "defs",
-                                        "-z",
-                                        "max-page-size=4096",
-                                        "-z",
-                                        "noseparate-code",
-                                        "-z",
-                                        "norelro",
-                                        "-z",
-                                        "nognustack",
-                                        "--build-id=none",
-                                        "--hash-style=gnu",
-                                        "--strip-all",
-                                        "--threads=1",
-                                        "--version-script",
-                                        script,
-                                        "-o",
-                                        image};
-  if (failed(writeFile(script, versionScript(exports), error)))
+  std::string script = folder.file("exports"), layout = folder.file("layout"),
+              image = folder.file("image.so");
+  std::vector<std::string> arguments = {"ld.lld", "-m", emulation(target)};
+  for (const char *option : kOptions)
+    arguments.emplace_back(option);
+  llvm::append_values(arguments, "--version-script", script, "-o", image, layout);
+  if (failed(writeFile(script, versionScript(exports), error)) || failed(writeFile(layout, kLayout, error)))
     return failure();
   for (const auto &[index, object] : llvm::enumerate(objects)) {
     arguments.push_back(folder.file("kernel" + llvm::Twine(index) + ".o"));

@@ -73,6 +73,15 @@ static LogicalResult convertToLlvm(ModuleOp module) {
   return applyFullConversion(module, target, std::move(patterns));
 }
 
+/// Private functions get internal linkage; by default only declarations and callers elsewhere would know of
+/// it.
+static void makePrivateFunctionsInternal(ModuleOp module) {
+  auto internal = LLVM::LinkageAttr::get(module.getContext(), LLVM::Linkage::Internal);
+  for (auto function : module.getOps<func::FuncOp>())
+    if (function.isPrivate() && !function.isExternal())
+      function->setAttr("llvm.linkage", internal);
+}
+
 LogicalResult lowerToLlvm(ModuleOp module, const CpuTarget &target) {
   module.getContext()
       ->loadDialect<LLVM::LLVMDialect, cf::ControlFlowDialect, arith::ArithDialect, math::MathDialect,
@@ -80,6 +89,7 @@ LogicalResult lowerToLlvm(ModuleOp module, const CpuTarget &target) {
   if (failed(expandVectorMath(module, target)))
     return failure();
   lowerVectorOps(module);
+  makePrivateFunctionsInternal(module);
   if (failed(lowerStructuredControlFlow(module)) || failed(convertToLlvm(module)))
     return failure();
   return module.verify();

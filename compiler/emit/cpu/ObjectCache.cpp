@@ -52,7 +52,8 @@ int visitMapped(dl_phdr_info *info, size_t, void *data) {
     const ElfW(Phdr) &header = info->dlpi_phdr[i];
     if (header.p_type != PT_NOTE)
       continue;
-    const char *at = reinterpret_cast<const char *>(info->dlpi_addr + header.p_vaddr), *end = at + header.p_memsz;
+    const char *at = reinterpret_cast<const char *>(info->dlpi_addr + header.p_vaddr),
+               *end = at + header.p_memsz;
     while (at + sizeof(ElfW(Nhdr)) <= end) {
       ElfW(Nhdr) note;
       std::memcpy(&note, at, sizeof note);
@@ -65,15 +66,16 @@ int visitMapped(dl_phdr_info *info, size_t, void *data) {
   return 1;
 }
 
-/// What tells the build of the mapped file that holds `address` from every other: the linker's build id, else a
-/// digest of the file.
+/// What tells the build of the mapped file that holds `address` from every other: the linker's build id, else
+/// a digest of the file.
 std::string identityOf(const void *address) {
   MappedFile file{reinterpret_cast<uintptr_t>(address), ""};
   dl_iterate_phdr(visitMapped, &file);
   Dl_info info;
   if (!file.buildId.empty() || !dladdr(address, &info) || !info.dli_fname)
     return file.buildId;
-  auto contents = llvm::MemoryBuffer::getFile(info.dli_fname, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  auto contents =
+      llvm::MemoryBuffer::getFile(info.dli_fname, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!contents)
     return "";
   package::DigestBytes digest = package::digest((*contents)->getBufferStart(), (*contents)->getBufferSize());
@@ -107,7 +109,8 @@ struct Entry {
 } // namespace
 
 ObjectCache::ObjectCache(std::string directory, uint64_t maximumBytes)
-    : directory(compilerIdentity().empty() ? std::string() : std::move(directory)), maximumBytes(maximumBytes) {}
+    : directory(compilerIdentity().empty() ? std::string() : std::move(directory)),
+      maximumBytes(maximumBytes) {}
 
 ObjectCache::~ObjectCache() {
   if (added)
@@ -129,13 +132,16 @@ std::string ObjectCache::key(llvm::StringRef ir, const CpuTarget &target) const 
   append(digester, target.triple);
   append(digester, target.llvmCpu);
   append(digester, target.features);
-  append(digester, std::to_string(target.vectorBits) + (target.emulate ? "e" : "") + (target.bf16 ? "b" : ""));
+  append(digester,
+         std::to_string(target.vectorBits) + (target.emulate ? "e" : "") + (target.bf16 ? "b" : ""));
   append(digester, ir);
   package::DigestBytes digest = digester.finish();
   return llvm::toHex(digest.bytes, /*LowerCase=*/true);
 }
 
-std::string ObjectCache::pathOf(const std::string &key) const { return directory + "/" + key + kSuffix.str(); }
+std::string ObjectCache::pathOf(const std::string &key) const {
+  return directory + "/" + key + kSuffix.str();
+}
 
 bool ObjectCache::folderIsPrivate() const {
   struct stat status;
@@ -187,7 +193,8 @@ void ObjectCache::evict() const {
   std::vector<Entry> entries;
   uint64_t total = 0;
   std::error_code error;
-  for (llvm::sys::fs::directory_iterator at(directory, error), end; at != end && !error; at.increment(error)) {
+  for (llvm::sys::fs::directory_iterator at(directory, error), end; at != end && !error;
+       at.increment(error)) {
     llvm::ErrorOr<llvm::sys::fs::basic_file_status> status = at->status();
     if (!status || !llvm::StringRef(at->path()).ends_with(kSuffix))
       continue;

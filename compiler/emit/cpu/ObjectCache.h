@@ -15,18 +15,19 @@
 
 namespace tenon::cpu {
 
-/// Keeps relocatable objects in a folder, one file each, named by a digest of all that they were made from: the
-/// kernel's IR, the target, and the build of the compiler and of LLVM. Entries carry a digest of their contents; what does
-/// not match is as if it were not there. A folder that other users may write to is not used, as its contents are code.
-/// Nothing here fails: without a usable folder nothing is found and nothing is kept. Safe for use by several
-/// threads and processes at once.
+/// Keeps relocatable objects in a folder, one file each, named by a digest of all that they were made from:
+/// the kernel's IR, the target, and the build of the compiler and of LLVM. Entries carry a digest of their
+/// contents; what does not match is as if it were not there. A folder that other users may write to is not
+/// used, as its contents are code. Nothing here fails: without a usable folder nothing is found and nothing
+/// is kept. Safe for use by several threads and processes at once.
 class ObjectCache {
 public:
   static constexpr uint64_t kDefaultBytes = uint64_t{1} << 30;
 
   /// An empty `directory` turns the cache off. It is created when the first object is kept.
   explicit ObjectCache(std::string directory, uint64_t maximumBytes = kDefaultBytes);
-  /// Where objects were added, removes those that were not used for longest until the size is within the bound.
+  /// Where objects were added, removes those that were not used for longest until the size is within the
+  /// bound.
   ~ObjectCache();
   ObjectCache(const ObjectCache &) = delete;
   ObjectCache &operator=(const ObjectCache &) = delete;

@@ -65,6 +65,12 @@ std::unique_ptr<llvm::TargetMachine> makeTargetMachine(const CpuTarget &target, 
                                  llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
 }
 
+/// Whether the function is one that the runtime calls (kernel_abi.h): others have arguments of their own.
+bool isEntry(const llvm::Function &function) {
+  return !function.hasLocalLinkage() && function.arg_size() == 4 &&
+         function.getArg(0)->getType()->isPointerTy();
+}
+
 void setFunctionAttributes(llvm::Module &module, const CpuTarget &target) {
   bool wide = target.vectorBits == 512 && !target.emulate;
   for (llvm::Function &function : module) {
@@ -74,7 +80,7 @@ void setFunctionAttributes(llvm::Module &module, const CpuTarget &target) {
     function.addFnAttr("no-builtins");
     function.addFnAttr("prefer-vector-width", wide ? "512" : "256");
     // The argument block is neither written nor reachable through a buffer.
-    if (function.arg_size() > 0 && function.getArg(0)->getType()->isPointerTy()) {
+    if (isEntry(function)) {
       function.addParamAttr(0, llvm::Attribute::NoAlias);
       function.addParamAttr(0, llvm::Attribute::ReadOnly);
     }

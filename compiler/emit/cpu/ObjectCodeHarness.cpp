@@ -99,8 +99,8 @@ std::string elementwiseKernel(unsigned inputs, unsigned lanes, const std::string
          " {alignment = 1 : i64} : " + typeOf(to) + ", !llvm.ptr\n      }\n      return %zero : i32\n    }\n";
 }
 
-std::vector<uint8_t> buildImage(const std::string &source, const CpuTarget &target, std::string &error,
-                                std::string *assembly) {
+std::vector<uint8_t> buildObject(const std::string &source, const CpuTarget &target, std::string &error,
+                                 std::string *assembly) {
   MLIRContext context(MLIRContext::Threading::DISABLED);
   context.loadDialect<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, index::IndexDialect,
                       LLVM::LLVMDialect, math::MathDialect, scf::SCFDialect, ub::UBDialect,
@@ -111,10 +111,19 @@ std::vector<uint8_t> buildImage(const std::string &source, const CpuTarget &targ
     return {};
   }
   FailureOr<std::vector<uint8_t>> object = compileToObject(*module, target, error, assembly);
-  if (failed(object))
-    return {};
-  FailureOr<std::vector<uint8_t>> image = linkImage({*object}, {"kernel"}, target, error);
+  return succeeded(object) ? *object : std::vector<uint8_t>();
+}
+
+std::vector<uint8_t> linkObjects(const std::vector<std::vector<uint8_t>> &objects,
+                                 const std::vector<std::string> &exports, const CpuTarget &target,
+                                 std::string &error) {
+  FailureOr<std::vector<uint8_t>> image = linkImage(objects, exports, target, error);
   return succeeded(image) ? *image : std::vector<uint8_t>();
+}
+
+std::vector<uint8_t> buildImage(const std::string &source, const CpuTarget &target, std::string &error) {
+  std::vector<uint8_t> object = buildObject(source, target, error);
+  return object.empty() ? object : linkObjects({object}, {"kernel"}, target, error);
 }
 
 std::string runKernel(const std::string &source, const CpuTarget &target, std::vector<void *> buffers,

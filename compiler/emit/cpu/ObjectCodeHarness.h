@@ -45,8 +45,15 @@ std::string elementwiseKernel(unsigned inputs, unsigned lanes, const std::string
 
 /// Parses, compiles and links `source`; exports @kernel. On failure `error` tells why and the result is
 /// empty.
-std::vector<uint8_t> buildImage(const std::string &source, const CpuTarget &target, std::string &error,
-                                std::string *assembly = nullptr);
+std::vector<uint8_t> buildImage(const std::string &source, const CpuTarget &target, std::string &error);
+
+/// Compiles `source` to an object; empty on failure.
+std::vector<uint8_t> buildObject(const std::string &source, const CpuTarget &target, std::string &error,
+                                 std::string *assembly = nullptr);
+/// linkImage; empty on failure.
+std::vector<uint8_t> linkObjects(const std::vector<std::vector<uint8_t>> &objects,
+                                 const std::vector<std::string> &exports, const CpuTarget &target,
+                                 std::string &error);
 
 /// Calls the kernel `source` on `buffers` for [0, items). Returns an error text, empty for success.
 std::string runKernel(const std::string &source, const CpuTarget &target, std::vector<void *> buffers,

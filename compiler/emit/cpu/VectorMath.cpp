@@ -322,7 +322,7 @@ LogicalResult Expander::expandMath(Operation *op) {
       })
       .Case([&](math::IPowIOp power) { return replace(op, expandIntegerPower(power)); })
       .Default(
-          [](Operation *unknown) { return unknown->emitError("no expansion into arithmetic is known"); });
+          [](Operation *unknown) { return unknown->emitOpError("no expansion into arithmetic is known"); });
 }
 
 /// Calls `visit` for each operation for which `wanted` holds, with the builder before it.
@@ -336,7 +336,7 @@ LogicalResult forEach(Operation *root, OpBuilder &builder, Wanted wanted, Visit 
   for (Operation *op : found) {
     for (Type type : op->getResultTypes())
       if (auto vector = dyn_cast<VectorType>(type); vector && vector.getRank() != 1)
-        return op->emitError("expected a scalar or a 1-D vector, found ") << type;
+        return op->emitOpError("expected a scalar or a 1-D vector, found ") << type;
     builder.setInsertionPoint(op);
     if (failed(visit(op)))
       return failure();

@@ -11,13 +11,17 @@ using namespace mlir;
 
 namespace tenon::cpu::vmath {
 
-// erf(x)/x as P(x^2)/Q(x^2) on [0, 3.93], beyond which erf is 1 in f32. A minimax fit (1.9e-9), whose coefficients were then
-// moved by units of the last place to lower the error after rounding.
+// erf(x)/x as P(x^2)/Q(x^2) on [0, 3.93], beyond which erf is 1 in f32. A minimax fit (1.9e-9), whose
+// coefficients were then moved by units of the last place to lower the error after rounding.
 static constexpr double kErfP[] = {1.128379225730896,     0.18514832854270935,    0.05425463244318962,
                                    0.0038402897771447897, 0.00037715944927185774, 4.619842457032064e-06,
                                    -1.285692352581691e-08};
-static constexpr double kErfQ[] = {1.0, 0.4974169433116913, 0.11388704925775528, 0.015434805303812027,
-                                   0.001302397926338017, 6.249875150388107e-05};
+static constexpr double kErfQ[] = {1.0,
+                                   0.4974169433116913,
+                                   0.11388704925775528,
+                                   0.015434805303812027,
+                                   0.001302397926338017,
+                                   6.249875150388107e-05};
 
 // erf(x)/x in x^2 on [0, 1], for f64.
 static constexpr double kErfSmall[] = {

@@ -93,10 +93,14 @@ Real cosh(Real x) {
   return select(half > 1e150, half * (half * 0.5), (e + x.constant(1.0) / e) * 0.5);
 }
 
-// tanh(x)/x as P(x^2)/Q(x^2) on [0, 9.02]. A minimax fit (1.3e-9), whose coefficients were then moved by units of the
-// last place to lower the error after rounding.
-static constexpr double kTanhP[] = {1.0, 0.13679909706115723, 0.0038683207239955664, 2.80073127214564e-05,
-                                    3.058471875760915e-08, -1.220320546002629e-11};
+// tanh(x)/x as P(x^2)/Q(x^2) on [0, 9.02]. A minimax fit (1.3e-9), whose coefficients were then moved by
+// units of the last place to lower the error after rounding.
+static constexpr double kTanhP[] = {1.0,
+                                    0.13679909706115723,
+                                    0.0038683207239955664,
+                                    2.80073127214564e-05,
+                                    3.058471875760915e-08,
+                                    -1.220320546002629e-11};
 static constexpr double kTanhQ[] = {1.0, 0.47013238072395325, 0.027245817705988884, 0.0003938617592211813,
                                     1.2873572359239915e-06};
 

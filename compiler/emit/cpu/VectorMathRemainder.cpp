@@ -13,7 +13,7 @@ using namespace mlir;
 
 namespace tenon::cpu::vmath {
 
-static constexpr int64_t kStepBits = 50;
+static constexpr int64_t kStepBits = 51; // keeps 2^s below within two factors
 
 /// The biased exponent of a positive number, below 1 for a denormal one.
 static Bits exponentOf(Real x) {
@@ -35,7 +35,7 @@ static Real divideStep(Real r, Real d) {
   Emitter &e = *r.e;
   Bits excess = r.bits().shr(52) - exponentOf(d) - kStepBits;
   Bits s{&e, e.make<arith::MaxSIOp>(excess.v, excess.constant(0).v)};
-  // 2^s in two factors: s is up to 1998 + 52.
+  // 2^s in two factors: s is up to 2046.
   Bits half = s.shr(1);
   Real low = asReal((half + 1023).shl(52)), high = asReal((s - half + 1023).shl(52));
   return divideOnce(r, d * low * high);

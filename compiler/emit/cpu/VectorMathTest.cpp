@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Sweeps each function over its arguments and compares with the C library at higher precision. The bounds are in units of
-// the last place (ULP) of the result.
+// Sweeps each function over its arguments and compares with the C library at higher precision. The bounds are
+// in units of the last place (ULP) of the result.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,10 +25,10 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 struct Unary {
   const char *op;
-  double (*truth)(double);                // for f32
-  long double (*longTruth)(long double);  // for f64
-  double singleUlp, doubleUlp;            // bounds
-  double limit = kInfinity;               // larger arguments are not judged
+  double (*truth)(double);               // for f32
+  long double (*longTruth)(long double); // for f64
+  double singleUlp, doubleUlp;           // bounds
+  double limit = kInfinity;              // larger arguments are not judged
 };
 
 template <typename T> T rsqrt(T x) { return 1 / std::sqrt(x); }
@@ -75,9 +75,12 @@ template <typename T, typename Truth> double ulps(T found, Truth truth) {
   if (nearest == found && std::isinf(found))
     return 0;
   if (std::isinf(found)) // the largest finite number is one unit away
-    return std::abs(truth) > std::numeric_limits<T>::max() * (1 - 2 * std::numeric_limits<T>::epsilon()) ? 1 : kInfinity;
+    return std::abs(truth) > std::numeric_limits<T>::max() * (1 - 2 * std::numeric_limits<T>::epsilon())
+               ? 1
+               : kInfinity;
   using Limits = std::numeric_limits<T>;
-  int exponent = truth == 0 ? Limits::min_exponent - 1 : std::max(std::ilogb(truth), Limits::min_exponent - 1);
+  int exponent =
+      truth == 0 ? Limits::min_exponent - 1 : std::max(std::ilogb(truth), Limits::min_exponent - 1);
   exponent = std::min(exponent, Limits::max_exponent - 1);
   return static_cast<double>(std::abs(found - truth) / std::ldexp(Truth(1), exponent - (Limits::digits - 1)));
 }
@@ -104,15 +107,17 @@ std::vector<float> everyFloat(uint32_t stride) {
   std::vector<float> result;
   for (uint64_t bits = 0; bits < uint64_t{1} << 32; bits += stride)
     result.push_back(std::bit_cast<float>(static_cast<uint32_t>(bits)));
-  for (double special : {0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 88.7, 88.73, -87.4, -103.9, -104.1, kInfinity,
-                         -kInfinity, kNan, 1e-40, -1e-40, 3.4e38, 1.17549435e-38})
+  for (double special :
+       {0.0,   -0.0,   1.0,    -1.0,      0.5,        -0.5, 1.5,   2.5,    -2.5,   88.7,          88.73,
+        -87.4, -103.9, -104.1, kInfinity, -kInfinity, kNan, 1e-40, -1e-40, 3.4e38, 1.17549435e-38})
     result.push_back(static_cast<float>(special));
   return result;
 }
 
 std::vector<double> someDoubles() {
-  std::vector<double> result = {0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, kInfinity, -kInfinity, kNan, 709.7, 709.79,
-                                -745.1, -745.2, 1e-310, 1e300, 0x1p-1022};
+  std::vector<double> result = {0.0,    -0.0,   1.0,       -1.0,       0.5,      -0.5,  1.5,
+                                2.5,    -2.5,   kInfinity, -kInfinity, kNan,     709.7, 709.79,
+                                -745.1, -745.2, 1e-310,    1e300,      0x1p-1022};
   std::mt19937_64 random(7);
   std::uniform_real_distribution<double> exponent(-1, 1);
   for (int i = 0; i < 20000; ++i) {
@@ -143,8 +148,8 @@ TEST_P(UnaryMath, SinglePrecision) {
     if (double error = ulps(out[i], truth); error > worst.ulp)
       worst = {error, in[i], out[i], truth};
   }
-  EXPECT_LE(worst.ulp, unary.singleUlp) << unary.op << "(" << worst.at << ") = " << worst.found << ", expected "
-                                        << worst.truth;
+  EXPECT_LE(worst.ulp, unary.singleUlp)
+      << unary.op << "(" << worst.at << ") = " << worst.found << ", expected " << worst.truth;
   RecordProperty("ulp", std::to_string(worst.ulp));
 }
 
@@ -160,8 +165,8 @@ TEST_P(UnaryMath, DoublePrecision) {
     if (double error = ulps(out[i], truth); error > worst.ulp)
       worst = {error, in[i], out[i], static_cast<double>(truth)};
   }
-  EXPECT_LE(worst.ulp, unary.doubleUlp) << unary.op << "(" << worst.at << ") = " << worst.found << ", expected "
-                                        << worst.truth;
+  EXPECT_LE(worst.ulp, unary.doubleUlp)
+      << unary.op << "(" << worst.at << ") = " << worst.found << ", expected " << worst.truth;
 }
 
 // The expansions are the same arithmetic for every level and every length.
@@ -176,8 +181,8 @@ TEST_P(UnaryMath, AgreesAcrossLevelsAndLengths) {
       for (size_t i = 0; i < in.size(); ++i)
         ASSERT_TRUE(std::bit_cast<uint32_t>(out[i]) == std::bit_cast<uint32_t>(expected[i]) ||
                     (std::isnan(out[i]) && std::isnan(expected[i])))
-            << unary.op << "(" << in[i] << ") for " << target.name << ", " << lanes << " lanes: " << out[i] << ", with 16 "
-            << expected[i];
+            << unary.op << "(" << in[i] << ") for " << target.name << ", " << lanes << " lanes: " << out[i]
+            << ", with 16 " << expected[i];
     }
 }
 
