@@ -8,7 +8,7 @@ from project import LLVM_BIN, ROOT, output, say, tracked
 LLVM_INCLUDE = LLVM_BIN.parent / "include"
 GENERATORS = {
     "-gen-op-doc": re.compile(r"^def \w+Op\s*:", re.MULTILINE),
-    "-gen-pass-doc": re.compile(r"^def \w+\s*:\s*(Interface)?Pass<", re.MULTILINE),
+    "-gen-pass-doc": re.compile(r"^def \w+\s*:\s*\w*Pass<", re.MULTILINE),
 }
 
 

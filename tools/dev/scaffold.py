@@ -52,7 +52,7 @@ def new_op(name: str, family: str, root: Path = ROOT) -> int:
         f'def Tenon_{camel(name)}Op : Tenon_{kind}<"{name}", [SameOperandsAndResultType]> {{\n'
         '  let summary = "says what the result is, in one line";\n'
         "  let description = [{\n"
-        "    Says what holds of operands, attributes and sizes, and what happens at the edges (empty, NaN, overflow).\n\n"
+        "    Says what holds of operands, attributes and sizes, and what happens at the edges (empty, NaN).\n\n"
         f"    Example: `%y = tenon.{name} %x : tensor<2x?xf32>`\n"
         "  }];\n"
         "  let arguments = (ins Tenon_NumericTensor:$input);\n"
@@ -86,6 +86,8 @@ def new_pass(name: str, phase: str, root: Path = ROOT) -> int:
         return refuse(f"compiler/{phase} has no Passes.td; phases with passes: {', '.join(phases)}")
     if source.exists():
         return refuse(f"{source.relative_to(root)} is there already")
+    if "SOURCES" not in lists.read_text():
+        return refuse(f"{lists.relative_to(root)} lists no SOURCES to add to")
     flag, test = f"tenon-{snake(name).replace('_', '-')}", folder / "test" / f"{snake(name)}.mlir"
     entry = (
         f'def {name} : Pass<"{flag}", "::mlir::ModuleOp"> {{\n'
@@ -97,7 +99,7 @@ def new_pass(name: str, phase: str, root: Path = ROOT) -> int:
         "}\n\n"
     )
     ods.write_text(before_last(ods.read_text(), "#endif", entry))
-    lists.write_text(re.sub(r"(SOURCES )", rf"\g<1>{name}.cpp ", lists.read_text(), count=1))
+    lists.write_text(re.sub(r"SOURCES(\s+)", rf"SOURCES\g<1>{name}.cpp ", lists.read_text(), count=1))
     source.write_text(
         f"{header(source.name, 'says what it changes')}\n"
         f'#include "compiler/{phase}/Passes.h"\n\n'
@@ -107,7 +109,7 @@ def new_pass(name: str, phase: str, root: Path = ROOT) -> int:
         f"struct {name}Pass : tenon::impl::{name}Base<{name}Pass> {{\n"
         f"  using {name}Base::{name}Base;\n\n"
         "  void runOnOperation() override {\n"
-        "    getOperation().walk([](Operation *op) {\n    });\n  }\n};\n\n} // namespace\n"
+        "    getOperation().walk([](Operation *op) {});\n  }\n};\n\n} // namespace\n"
     )
     test.parent.mkdir(exist_ok=True)
     test.write_text(

@@ -16,7 +16,7 @@ def clone(tmp_path: Path) -> Path:
     (dialect / "ReductionOps.td").write_text(ODS)
     (graph / "Passes.td").write_text("#ifndef GUARD\n#define GUARD\n\n#endif\n")
     (graph / "CMakeLists.txt").write_text(
-        "tenon_compiler_library(tenon_graph\n  SOURCES FoldConstants.cpp\n  DEPS x)\n"
+        "tenon_compiler_library(tenon_graph\n  SOURCES\n    FoldConstants.cpp\n  DEPS x)\n"
     )
     return tmp_path
 
@@ -34,7 +34,7 @@ def test_new_pass_touches_every_room(clone):
     assert scaffold.new_pass("FuseEpilogue", "graph", clone) == 0
     graph = clone / "compiler/graph"
     assert 'def FuseEpilogue : Pass<"tenon-fuse-epilogue"' in (graph / "Passes.td").read_text()
-    assert "SOURCES FuseEpilogue.cpp FoldConstants.cpp" in (graph / "CMakeLists.txt").read_text()
+    assert "SOURCES\n    FuseEpilogue.cpp FoldConstants.cpp" in (graph / "CMakeLists.txt").read_text()
     assert "GEN_PASS_DEF_FUSEEPILOGUE" in (graph / "FuseEpilogue.cpp").read_text()
     assert "--tenon-fuse-epilogue" in (graph / "test/fuse_epilogue.mlir").read_text()
     assert scaffold.new_pass("FuseEpilogue", "graph", clone) == 2
