@@ -72,4 +72,15 @@ def DecomposeComposites : Tenon_GraphPass<"tenon-decompose", "DecomposeComposite
   }];
   let options = [ListOption<"keep", "keep", "std::string", "names of operations that stay, such as tenon.softmax">];
 }
+def PropagateLayout : Tenon_GraphPass<"tenon-propagate-layout", "PropagateLayout"> {
+  let summary = "keep images channels-last from one convolution to the next";
+  let description = [{
+    Moves transposes down through operations that can run in any order of dimensions (elementwise operations,
+    activations, reductions, concat, pad, slice, resize, batch norm, squeezing reshapes) until they cancel. Transposes
+    that move only dimensions of size 1 become reshapes.
+
+    Before: `conv -> transpose [0, 3, 1, 2] -> relu -> transpose [0, 2, 3, 1] -> conv`
+    After: `conv -> relu -> conv`
+  }];
+}
 #endif
