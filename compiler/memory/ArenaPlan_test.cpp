@@ -49,7 +49,7 @@ TEST(ArenaPlan, NothingToPlace) {
 
 TEST(ArenaPlan, ChainTakesTheTwoLargestNeighbours) {
   // Each buffer is alive together with the next one only.
-  std::vector<ArenaRequest> requests = {{0, 1, 640}, {1, 2, 1280}, {2, 3, 640}, {3, 4, 128}};
+  std::vector<ArenaRequest> requests = {{0, 1, 640}, {1, 2, 1280}, {2, 3, 640}};
   ArenaPlan plan = planArena(requests);
   EXPECT_EQ(placeArena(plan, likelySizes(requests)), 1920);
 }
