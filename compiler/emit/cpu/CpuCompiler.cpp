@@ -38,6 +38,7 @@ Emitter emitterFor(StringRef family) {
       .Case("conv", emitConvolution)
       .Case("window", emitWindow)
       .Case("attention", emitAttention)
+      .Case("indexed", emitIndexed)
       .Default(nullptr);
 }
 

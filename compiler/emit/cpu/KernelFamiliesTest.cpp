@@ -196,4 +196,25 @@ TEST(Attention, HeadsInPlace) {
   check(attention(2, 20, "{scale = 0.5 : f64, causal}"), {{2, 19, 40}, {2, 19, 40}, {2, 19, 40}, {2, 1, 1, 19}}, {"attention"});
 }
 
+TEST(Indexed, EveryOperation) {
+  check(R"(func.func @main(%x: tensor<3x17x2xf32>) -> tensor<3x1x2xi64> {
+    %0 = tenon.arg_reduce max %x axis 1 : tensor<3x17x2xf32> -> tensor<3x1x2xi64>
+    return %0 : tensor<3x1x2xi64> })", {{3, 17, 2}}, {"indexed"});
+  check(R"(func.func @main(%x: tensor<3x17xi64>) -> tensor<3x1xi64> {
+    %0 = tenon.arg_reduce min %x axis 1 last : tensor<3x17xi64> -> tensor<3x1xi64>
+    return %0 : tensor<3x1xi64> })", {{3, 17}}, {"indexed"});
+  check(R"(func.func @main(%x: tensor<3x17x2xf32>) -> tensor<3x17x2xf32> {
+    %0 = tenon.scan sum %x axis 1 exclusive reverse : tensor<3x17x2xf32>
+    return %0 : tensor<3x17x2xf32> })", {{3, 17, 2}}, {"indexed"});
+  check(R"(func.func @main(%x: tensor<3x17xi64>) -> (tensor<3x5xi64>, tensor<3x5xi64>) {
+    %0, %1 = tenon.top_k %x () axis 1 : tensor<3x17xi64> -> tensor<3x5xi64>, tensor<3x5xi64>
+    return %0, %1 : tensor<3x5xi64>, tensor<3x5xi64> })", {{3, 17}}, {"indexed"});
+  check(R"(func.func @main(%x: tensor<2x10xf32>, %i: tensor<2x3xi64>, %u: tensor<2x3xf32>) -> tensor<2x10xf32> {
+    %0 = tenon.scatter_elements add %x, %i, %u axis 1 : tensor<2x10xf32>, tensor<2x3xi64>, tensor<2x3xf32>
+    return %0 : tensor<2x10xf32> })", {{2, 10}, {2, 3}, {2, 3}}, {"indexed"});
+  check(R"(func.func @main(%x: tensor<10x4xf32>, %i: tensor<3x1xi64>, %u: tensor<3x4xf32>) -> tensor<10x4xf32> {
+    %0 = tenon.scatter_nd none %x, %i, %u : tensor<10x4xf32>, tensor<3x1xi64>, tensor<3x4xf32>
+    return %0 : tensor<10x4xf32> })", {{10, 4}, {3, 1}, {3, 4}}, {"indexed"});
+}
+
 } // namespace
