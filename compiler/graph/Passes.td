@@ -83,4 +83,16 @@ def PropagateLayout : Tenon_GraphPass<"tenon-propagate-layout", "PropagateLayout
     After: `conv -> relu -> conv`
   }];
 }
+def RecognizeComposites : Tenon_GraphPass<"tenon-recognize-composites", "RecognizeComposites"> {
+  let summary = "find composites in what exporters made of them";
+  let description = [{
+    Recognizes gelu (with erf and tanh), sigmoid, silu, hard_sigmoid, hard_swish, softmax, layer_norm, rms_norm, and
+    attention: two products with a softmax between them, a scale on the query, the key, both, or the logits, an added
+    or boolean mask, repeated heads, and guards against empty rows. Run it after constants are folded and equal
+    operations are merged.
+
+    Before: `contract(softmax(add(mul(contract(q, transpose(k)), c), m)), v)`
+    After: `attention(q, k, v) mask(m) {scale = c}`
+  }];
+}
 #endif
