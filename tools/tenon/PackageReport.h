@@ -1,0 +1,45 @@
+// What a package says about itself, as JSON: `tenon inspect`.
+#pragma once
+
+#include "package/reader.h"
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace tenon::command {
+
+using Json = nlohmann::ordered_json;
+
+/// `debug` is nullptr where the package was stripped: then no nodes are named.
+class PackageReport {
+public:
+  PackageReport(const package::Reader &reader, const package::fb::Debug *debug);
+
+  /// {functions, symbols, memory, kernels, nodes_on, ...}
+  Json summary() const;
+  /// One row for each command of all functions: {function, command, kind, kernel, nodes, grid, flop, bytes,
+  /// cost_ns}.
+  Json ops() const;
+  /// One row for each buffer: {function, buffer, region, object, bytes, conflicts}.
+  Json buffers() const;
+  /// {name, family, schedule, isas, dispatches, nodes} for each kernel.
+  Json kernels() const;
+  /// Each listing of a kernel: {isa, text, assembly, lines: [{line, nodes}]}; empty where there is none.
+  Json listings(uint32_t kernel) const;
+  /// kNone where there is none of that name.
+  uint32_t findKernel(const std::string &name) const;
+
+private:
+  Json functions() const;
+  Json symbols() const;
+  Json memory() const;
+  Json nodesOn() const;
+  Json nodes(uint32_t origin) const;
+  std::string schedule(uint32_t kernel) const;
+
+  const package::Reader &reader_;
+  const package::fb::Manifest &manifest_;
+  const package::fb::Debug *debug_;
+};
+
+} // namespace tenon::command

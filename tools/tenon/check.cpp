@@ -1,0 +1,78 @@
+// tenon check: which nodes of a model can be compiled, before any compile.
+
+#include "tools/tenon/Commands.h"
+#include "tools/tenon/CompileFlags.h"
+#include "tools/tenon/Failure.h"
+#include "tools/tenon/LoadedModel.h"
+#include "tools/tenon/TextTable.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+namespace tenon::command {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct CheckCommand {
+  std::string model;
+  std::vector<std::string> shapes;
+  CompileFlags flags;
+  bool json = false;
+
+  void run() const;
+};
+
+std::string amount(const Json &row, const char *field) {
+  auto found = row.find(field);
+  if (found == row.end() || found->is_null())
+    return "-";
+  return found->is_string() ? found->get<std::string>() : number(found->get<double>());
+}
+
+void printRows(const Json &rows) {
+  TextTable table({"node", "op", "supported", "flop>", "bytes>", "reason"});
+  for (const Json &row : rows)
+    table.add({row.value("node", ""), row.value("op", ""), row.value("supported", false) ? "yes" : "no",
+               amount(row, "flop"), amount(row, "bytes"), row.value("reason", "")});
+  std::fputs(table.text().c_str(), stdout);
+}
+
+void CheckCommand::run() const {
+  CompilerResult result = CompilerLibrary::get().check(parseModel(model), flags.options(shapes));
+  Json report = Json::parse(result.text());
+  const Json &rows = report.at("rows");
+  size_t unsupported = 0;
+  for (const Json &row : rows)
+    unsupported += !row.value("supported", false);
+  if (json)
+    std::printf("%s\n", report.dump(2).c_str());
+  else
+    printRows(rows);
+  std::fflush(stdout);
+  result.check();
+  if (unsupported > 0)
+    failInput("TN0511", std::to_string(unsupported) + " of " + std::to_string(rows.size()) +
+                            " nodes cannot be compiled; the column `reason` says why");
+}
+
+} // namespace
+
+void addCheck(CLI::App &app) {
+  auto command = std::make_shared<CheckCommand>();
+  CLI::App *sub = app.add_subcommand("check", "tell which nodes can be compiled, and what they cost");
+  sub->add_option("MODEL", command->model, "an .onnx model")->required();
+  sub->add_option("--shape", command->shapes, "sizes of an input; ? leaves one open")
+      ->type_name("NAME=1x3x?x?")
+      ->allow_extra_args(false);
+  sub->add_flag("--json", command->json, "print JSON");
+  command->flags.add(*sub);
+  sub->footer("Examples:\n"
+              "  tenon check model.onnx\n"
+              "  tenon check model.onnx --target x86-64-v3 --json");
+  sub->callback([command] { command->run(); });
+}
+
+} // namespace tenon::command

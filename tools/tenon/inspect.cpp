@@ -1,0 +1,244 @@
+// tenon inspect: what was decided when a model was compiled. Runs nothing.
+
+#include "tools/tenon/Commands.h"
+#include "tools/tenon/Failure.h"
+#include "tools/tenon/Files.h"
+#include "tools/tenon/LoadedModel.h"
+#include "tools/tenon/PackageReport.h"
+#include "tools/tenon/TextTable.h"
+
+#include "package/memory.h"
+#include "package/model.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstring>
+
+namespace tenon::command {
+
+namespace {
+
+struct InspectCommand {
+  std::string model, kernel;
+  std::vector<std::string> shapes;
+  CompileFlags flags;
+  bool json = false, memory = false, ops = false;
+
+  void run() const;
+  void report(package::Bytes bytes) const;
+  void printAssembly(const PackageReport &report) const;
+};
+
+std::string joined(const Json &values, size_t limit = 100) {
+  std::string text;
+  for (const Json &value : values)
+    text += (text.empty() ? "" : ", ") + (value.is_string() ? value.get<std::string>() : value.dump());
+  return text.size() > limit ? text.substr(0, limit - 3) + "..." : text;
+}
+
+std::string plain(const Json &value) {
+  if (value.is_null())
+    return "-";
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string bytesOf(const Json &value) {
+  return value.is_number() ? bytesText(value.get<double>()) : value.is_null() ? "unbounded" : plain(value);
+}
+
+std::string signature(const Json &tensors) {
+  std::string text;
+  for (const Json &tensor : tensors) {
+    std::string shape;
+    for (const Json &size : tensor["shape"])
+      shape += (shape.empty() ? "" : " x ") + plain(size);
+    text += "    " + plain(tensor["name"]) + ": " + plain(tensor["dtype"]) + "[" + shape + "]\n";
+  }
+  return text;
+}
+
+void printFunctions(const Json &report) {
+  for (const Json &function : report["functions"]) {
+    std::printf("function %s: %s commands, %s dispatches\n  inputs\n%s  outputs\n%s",
+                plain(function["name"]).c_str(), plain(function["commands"]).c_str(),
+                plain(function["dispatches"]).c_str(), signature(function["inputs"]).c_str(),
+                signature(function["outputs"]).c_str());
+    for (const Json &state : function["states"])
+      std::printf("  state %s: was input %s and output %s\n", plain(state["state"]).c_str(),
+                  plain(state["input"]).c_str(), plain(state["output"]).c_str());
+  }
+  TextTable table({"symbol", "function", "min>", "max>", "multiple of>"});
+  for (const Json &symbol : report["symbols"])
+    table.add({plain(symbol["name"]), plain(symbol["function"]), plain(symbol["min"]), plain(symbol["max"]),
+               plain(symbol["multiple_of"])});
+  if (!table.empty())
+    std::printf("\n%s", table.text().c_str());
+}
+
+void printMemory(const Json &memory) {
+  std::printf("\nmemory\n");
+  for (const char *section : {"package", "weights", "code", "manifest", "debug"})
+    std::printf("  %-9s %s\n", section, bytesOf(memory[section]).c_str());
+  for (const Json &function : memory["functions"])
+    std::printf("  function %s: arena at most %s, scratch of each worker at most %s\n",
+                plain(function["function"]).c_str(), bytesOf(function["arena"]).c_str(),
+                bytesOf(function["scratch_per_worker"]).c_str());
+  for (const Json &state : memory["states"])
+    std::printf("  state %s: %s\n", plain(state["name"]).c_str(), bytesOf(state["bytes"]).c_str());
+}
+
+void printKernels(const Json &kernels) {
+  TextTable table({"kernel", "family", "dispatches>", "isas", "schedule", "nodes"});
+  for (const Json &kernel : kernels)
+    table.add({plain(kernel["name"]), plain(kernel["family"]), plain(kernel["dispatches"]),
+               joined(kernel["isas"]), plain(kernel["schedule"]), joined(kernel["nodes"])});
+  std::printf("\n%s", table.text().c_str());
+}
+
+void printOps(const Json &ops) {
+  TextTable table({"function", "command>", "kind", "grid", "flop", "bytes", "kernel", "nodes"});
+  for (const Json &op : ops)
+    table.add({plain(op["function"]), plain(op["command"]), plain(op["kind"]), plain(op["grid"]),
+               plain(op["flop"]), plain(op["bytes"]), plain(op["kernel"]), joined(op["nodes"])});
+  std::printf("\n%s", table.text().c_str());
+}
+
+void printBuffers(const Json &buffers) {
+  TextTable table({"function", "buffer>", "region", "bytes", "conflicts>", "object"});
+  for (const Json &buffer : buffers)
+    table.add({plain(buffer["function"]), plain(buffer["buffer"]), plain(buffer["region"]),
+               plain(buffer["bytes"]), plain(buffer["conflicts"]), plain(buffer["object"])});
+  std::printf("\n%s", table.text().c_str());
+}
+
+/// The listing's lines, with the nodes of a line where they change.
+std::string annotated(const Json &listing) {
+  std::string text = listing["text"], result, last;
+  size_t next = 0, line = 1;
+  const Json &lines = listing["lines"];
+  for (size_t start = 0; start < text.size(); ++line) {
+    size_t end = std::min(text.find('\n', start), text.size());
+    while (next < lines.size() && lines[next]["line"] <= line) {
+      std::string nodes = joined(lines[next++]["nodes"], 1000);
+      if (nodes != last && !nodes.empty())
+        result += "; from " + nodes + "\n";
+      last = nodes;
+    }
+    result += text.substr(start, end - start) + "\n";
+    start = end + 1;
+  }
+  return result;
+}
+
+void InspectCommand::printAssembly(const PackageReport &report) const {
+  uint32_t index = report.findKernel(kernel);
+  if (index == package::kNone)
+    failInput("TN0509", "there is no kernel '" + kernel + "'; `tenon inspect " + model + "` lists them");
+  Json listings = report.listings(index);
+  Json record = report.kernels()[index];
+  if (json) {
+    record["listings"] = listings;
+    std::printf("%s\n", record.dump(2).c_str());
+    return;
+  }
+  if (listings.empty())
+    failInput("TN0511", "the package has no listing of kernel '" + kernel +
+                            "': its debug section was removed; compile the model again");
+  std::printf("kernel %s (%s), from the nodes: %s\n", kernel.c_str(), plain(record["family"]).c_str(),
+              joined(record["nodes"], 100000).c_str());
+  for (const Json &listing : listings) {
+    std::printf("\n; %s\n%s", plain(listing["isa"]).c_str(), annotated(listing).c_str());
+    if (std::string assembly = listing["assembly"]; !assembly.empty())
+      std::printf("\n; assembly\n%s\n", assembly.c_str());
+  }
+}
+
+void require(const package::Status &status) {
+  if (!status.ok())
+    failRuntime(status.message());
+}
+
+void InspectCommand::report(package::Bytes bytes) const {
+  package::Reader reader;
+  const package::fb::Debug *debug = nullptr;
+  require(package::Reader::open(bytes, package::systemAllocator(), reader));
+  require(reader.debug(debug));
+  PackageReport report(reader, debug);
+  if (!kernel.empty())
+    return printAssembly(report);
+  Json summary = report.summary();
+  if (json) {
+    if (ops)
+      summary["ops"] = report.ops();
+    if (memory)
+      summary["memory"]["buffers"] = report.buffers();
+    std::printf("%s\n", summary.dump(2).c_str());
+    return;
+  }
+  std::printf("%s, from %s by %s\n", model.c_str(), plain(summary["source"]).c_str(),
+              plain(summary["producer"]).c_str());
+  printFunctions(summary);
+  printMemory(summary["memory"]);
+  if (memory)
+    printBuffers(report.buffers());
+  if (ops)
+    printOps(report.ops());
+  if (!ops && !memory)
+    printKernels(summary["kernels"]);
+}
+
+/// Bytes at a multiple of 64, as the reader wants them.
+class AlignedCopy {
+public:
+  AlignedCopy(const void *data, size_t size)
+      : data_(std::aligned_alloc(4096, (size / 4096 + 1) * 4096)), size_(size) {
+    if (!data_)
+      failInput("TN0901", "not enough memory for the package");
+    std::memcpy(data_, data, size);
+  }
+  ~AlignedCopy() { std::free(data_); }
+  AlignedCopy(const AlignedCopy &) = delete;
+  AlignedCopy &operator=(const AlignedCopy &) = delete;
+  package::Bytes bytes() const { return {static_cast<const uint8_t *>(data_), size_}; }
+
+private:
+  void *data_;
+  size_t size_;
+};
+
+void InspectCommand::run() const {
+  if (isPackage(model)) {
+    if (flags.any() || !shapes.empty())
+      failUsage("TN0002",
+                "'" + model + "' is a package, which is compiled already; leave out the flags of compile");
+    std::vector<uint8_t> file = readFile(model);
+    return report(AlignedCopy(file.data(), file.size()).bytes());
+  }
+  CompilerResult compiled = CompilerLibrary::get().compile({parseModel(model)}, flags.options(shapes), "");
+  auto [bytes, size] = compiled.package();
+  report(AlignedCopy(bytes, size).bytes());
+}
+
+} // namespace
+
+void addInspect(CLI::App &app) {
+  auto command = std::make_shared<InspectCommand>();
+  CLI::App *sub = app.add_subcommand("inspect", "show what was decided and predicted; runs nothing");
+  sub->add_option("PKG|MODEL", command->model, "a .tenon package or an .onnx model")->required();
+  sub->add_flag("--json", command->json, "print JSON");
+  sub->add_option("--asm", command->kernel, "a kernel's listing and assembly, with the nodes they come from")
+      ->type_name("KERNEL");
+  sub->add_flag("--memory", command->memory, "list the buffers");
+  sub->add_flag("--ops", command->ops, "list the commands of the plan");
+  sub->add_option("--shape", command->shapes, "fix sizes of a model's input; ? keeps one dynamic")
+      ->type_name("NAME=1x3x?x?")
+      ->allow_extra_args(false);
+  command->flags.add(*sub);
+  sub->footer("Examples:\n"
+              "  tenon inspect model.tenon\n"
+              "  tenon inspect model.tenon --ops --json\n"
+              "  tenon inspect model.tenon --asm k0_contraction");
+  sub->callback([command] { command->run(); });
+}
+
+} // namespace tenon::command

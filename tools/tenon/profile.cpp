@@ -1,0 +1,198 @@
+// tenon profile: measured times of each command of the plan, with the model's nodes.
+
+#include "tools/tenon/Commands.h"
+#include "tools/tenon/Execution.h"
+#include "tools/tenon/Failure.h"
+#include "tools/tenon/Files.h"
+#include "tools/tenon/TextTable.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+namespace tenon::command {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kWarmups = 2, kRuns = 10;
+constexpr double kSeconds = 0.5;
+
+struct ProfileCommand {
+  std::string model, function, device = "cpu", json, trace, html;
+  uint32_t threads = 0;
+  InputFlags inputs;
+  CompileFlags flags;
+
+  void run() const;
+};
+
+Json nodesOf(const LoadedModel &model, uint32_t origin) {
+  Json nodes = Json::array();
+  if (origin == TENON_NO_INDEX)
+    return nodes;
+  uint32_t count = tenon_package_origin_node_count(model.package.get(), origin);
+  for (uint32_t i = 0; i < count; ++i) {
+    const char *name = nullptr, *op = nullptr;
+    if (tenon_package_origin_node(model.package.get(), origin, i, &name, &op) == TENON_OK)
+      nodes.push_back(name);
+  }
+  return nodes;
+}
+
+Json orNull(int64_t value) { return value < 0 ? Json(nullptr) : Json(value); }
+
+/// One row for each command of the plan, in plan order; `ns` is the mean per run of the function.
+Json collect(const LoadedModel &model, Execution &execution, size_t runs) {
+  Json rows = Json::array();
+  uint32_t count = tenon_session_profile_count(execution.session().get(), execution.function());
+  for (uint32_t i = 0; i < count; ++i) {
+    tenon_profile_row row = {};
+    if (tenon_session_profile_row(execution.session().get(), execution.function(), i, &row) != TENON_OK)
+      failRuntime(execution.session().message());
+    rows.push_back({{"command", row.command},
+                    {"kind", row.kind},
+                    {"kernel", row.kernel},
+                    {"family", row.family},
+                    {"nodes", nodesOf(model, row.origin)},
+                    {"ns", static_cast<double>(row.total_ns) / static_cast<double>(runs)},
+                    {"flop", orNull(row.flops)},
+                    {"bytes", orNull(row.bytes)},
+                    {"executions", static_cast<double>(row.runs) / static_cast<double>(runs)},
+                    {"schedule", row.schedule}});
+  }
+  return rows;
+}
+
+double total(const Json &rows) {
+  double sum = 0;
+  for (const Json &row : rows)
+    sum += row.at("ns").get<double>();
+  return sum;
+}
+
+std::string rate(const Json &amount, double executions, double ns) {
+  return amount.is_null() || ns <= 0 ? "-" : number(amount.get<double>() * executions / ns);
+}
+
+std::string joined(const Json &nodes) {
+  std::string text;
+  for (const Json &node : nodes)
+    text += (text.empty() ? "" : ", ") + node.get<std::string>();
+  return text;
+}
+
+TextTable makeTable(const Json &rows) {
+  std::vector<const Json *> order;
+  for (const Json &row : rows)
+    order.push_back(&row);
+  std::sort(order.begin(), order.end(), [](const Json *a, const Json *b) {
+    return a->at("ns") != b->at("ns") ? a->at("ns") > b->at("ns") : a->at("command") < b->at("command");
+  });
+  double sum = total(rows);
+  TextTable table({"command>", "us>", "share>", "GFLOP/s>", "GB/s>", "kernel", "nodes"});
+  for (const Json *row : order) {
+    double ns = row->at("ns"), executions = row->at("executions");
+    std::string nodes = joined(row->at("nodes")), kernel = row->at("kernel");
+    table.add({std::to_string(row->at("command").get<uint32_t>()), number(ns / 1e3),
+               number(sum > 0 ? 100 * ns / sum : 0) + " %", rate(row->at("flop"), executions, ns),
+               rate(row->at("bytes"), executions, ns),
+               kernel.empty() ? row->at("kind").get<std::string>() : kernel,
+               nodes.size() > 100 ? nodes.substr(0, 97) + "..." : nodes});
+  }
+  return table;
+}
+
+/// The format of Chrome's tracing, which Perfetto reads: commands laid end to end, in microseconds.
+std::string traceText(const Json &rows) {
+  Json events = Json::array();
+  double start = 0;
+  for (const Json &row : rows) {
+    double us = row.at("ns").get<double>() / 1e3;
+    std::string kernel = row.at("kernel");
+    events.push_back({{"name", kernel.empty() ? row.at("kind") : row.at("kernel")},
+                      {"cat", row.at("kind")},
+                      {"ph", "X"},
+                      {"ts", start},
+                      {"dur", us},
+                      {"pid", 1},
+                      {"tid", 1},
+                      {"args",
+                       {{"command", row.at("command")},
+                        {"nodes", joined(row.at("nodes"))},
+                        {"flop", row.at("flop")},
+                        {"bytes", row.at("bytes")},
+                        {"schedule", row.at("schedule")}}}});
+    start += us;
+  }
+  return Json{{"traceEvents", events}, {"displayTimeUnit", "ns"}}.dump() + "\n";
+}
+
+std::string escape(const std::string &text) {
+  std::string result;
+  for (char c : text)
+    result += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : std::string(1, c);
+  return result;
+}
+
+std::string htmlText(const std::string &title, const std::string &table) {
+  return "<!doctype html><html lang='en'><meta charset='utf-8'><title>" + escape(title) +
+         "</title><style>body{font:15px/1.5 "
+         "system-ui,sans-serif;margin:2rem}pre{overflow-x:auto;font-size:12px}"
+         "</style><h1>" +
+         escape(title) + "</h1><pre>" + escape(table) + "</pre></html>\n";
+}
+
+void ProfileCommand::run() const {
+  if (device != "cpu")
+    failInput("TN0505", "there is no device '" + device + "'; expected cpu");
+  LoadedModel loaded = loadModel(model, flags, inputs.shapes);
+  tenon_session_options options = {};
+  options.threads = threads;
+  options.profile = 1;
+  Execution execution(loaded, function, inputs, options);
+  execution.measure(kWarmups, 0);
+  if (tenon_session_profile_reset(execution.session().get(), execution.function()) != TENON_OK)
+    failRuntime(execution.session().message());
+  std::vector<uint64_t> times = execution.measure(kRuns, kSeconds);
+  Json rows = collect(loaded, execution, times.size());
+  std::string table = makeTable(rows).text();
+  double all = static_cast<double>(median(times));
+  std::string summary = loaded.name + ": median " + number(all / 1e6) + " ms a run, " +
+                        number(total(rows) / 1e6) + " ms of it in commands (mean of " +
+                        std::to_string(times.size()) + " runs)";
+  std::printf("%s\n%s\n", table.c_str(), summary.c_str());
+  if (!json.empty())
+    writeFile(json,
+              {Json{{"model", loaded.name}, {"runs", times.size()}, {"run_ns", all}, {"rows", rows}}.dump(2),
+               "\n"});
+  if (!trace.empty())
+    writeFile(trace, {traceText(rows)});
+  if (!html.empty())
+    writeFile(html, {htmlText(summary, table)});
+}
+
+} // namespace
+
+void addProfile(CLI::App &app) {
+  auto command = std::make_shared<ProfileCommand>();
+  CLI::App *sub = app.add_subcommand("profile", "measure each command of the plan");
+  sub->add_option("PKG|MODEL", command->model, "a .tenon package or an .onnx model")->required();
+  sub->add_option("--function", command->function, "which function of the package; default: main")
+      ->type_name("F");
+  sub->add_option("--device", command->device, "where to measure; default: cpu")->type_name("D");
+  command->inputs.add(*sub);
+  addThreadsFlag(*sub, command->threads);
+  sub->add_option("--json", command->json, "write the rows")->type_name("FILE");
+  sub->add_option("--trace", command->trace, "write a trace for ui.perfetto.dev")->type_name("FILE.perfetto");
+  sub->add_option("--html", command->html, "write a page")->type_name("FILE");
+  command->flags.add(*sub);
+  sub->footer("Examples:\n"
+              "  tenon profile model.tenon --input x=x.npy --threads 1\n"
+              "  tenon profile model.onnx --shape x=1x3x224x224 --trace model.perfetto");
+  sub->callback([command] { command->run(); });
+}
+
+} // namespace tenon::command
