@@ -66,7 +66,7 @@ static FailureOr<Tensor> evaluateContract(ContractOp op, Values in) {
   if (s.transposeRhs)
     std::swap(s.n, rhsK);
   if (rhsK != s.k || (!s.sharedRhs && a.drop_back(2) != b.drop_back(2)))
-    return op->emitError() << "TN0702: 'tenon.contract' multiplies " << lhs.typeText() << " by "
+    return op->emitError() << "TN0712: 'tenon.contract' multiplies " << lhs.typeText() << " by "
                            << rhs.typeText() << "; the batch sizes and the contracted sizes must be equal";
   Dims64 dims(a);
   dims.back() = s.n;
@@ -126,7 +126,7 @@ static FailureOr<Tensor> evaluateConv(ConvOp op, Values in) {
   int64_t groups = op.getGroups();
   if (w[w.size() - 2] * groups != x.back() || w.back() % groups != 0)
     return op->emitError()
-           << "TN0702: 'tenon.conv' applies a filter " << in[1].typeText() << " in " << groups
+           << "TN0712: 'tenon.conv' applies a filter " << in[1].typeText() << " in " << groups
            << " groups to " << in[0].typeText()
            << "; the filter's input channels times the groups must be the input's channels, and the "
               "groups must divide the output channels";

@@ -54,7 +54,7 @@ TEST_F(ContractionTest, UnequalContractedSizesAreReported) {
       mlir::failed(evaluate("%a: tensor<1x?xf32>, %b: tensor<?x1xf32>",
                             "tenon.contract %a, %b : tensor<1x?xf32>, tensor<?x1xf32> -> tensor<1x1xf32>",
                             "tensor<1x1xf32>", {counting({1, 2}), counting({3, 1})})));
-  expectError("TN0702", "1x2xf32 by 3x1xf32");
+  expectError("TN0712", "1x2xf32 by 3x1xf32");
 }
 
 TEST_F(ContractionTest, Convolution) {

@@ -56,7 +56,7 @@ template <typename Op> static void addUnary(EvaluatorTable &table, FloatUnary on
 template <typename Op> static void addBinary(EvaluatorTable &table, FloatBinary onFloat, IntBinary onInt) {
   table.add<Op>([=](Op op, Values in) -> FailureOr<Tensor> {
     if (in[0].dims() != in[1].dims())
-      return op->emitError() << "TN0702: the operands of '" << op->getName() << "' have the sizes "
+      return op->emitError() << "TN0712: the operands of '" << op->getName() << "' have the sizes "
                              << in[0].typeText() << " and " << in[1].typeText()
                              << " where equal ones are needed; broadcast one of them";
     return binary(op, in[0], in[1], onFloat, onInt);
@@ -173,7 +173,7 @@ static bool compareInts(CmpPredicate predicate, int64_t a, int64_t b, DType t) {
 
 static FailureOr<Tensor> evaluateCmp(CmpOp op, Values in) {
   if (in[0].dims() != in[1].dims())
-    return op->emitError() << "TN0702: 'tenon.cmp' compares " << in[0].typeText() << " with "
+    return op->emitError() << "TN0712: 'tenon.cmp' compares " << in[0].typeText() << " with "
                            << in[1].typeText() << " where equal sizes are needed; broadcast one of them";
   std::vector<int64_t> result(in[0].size());
   if (isFloat(in[0].dtype())) {
@@ -190,7 +190,7 @@ static FailureOr<Tensor> evaluateCmp(CmpOp op, Values in) {
 
 static FailureOr<Tensor> evaluateSelect(SelectOp op, Values in) {
   if (in[0].dims() != in[1].dims() || in[0].dims() != in[2].dims())
-    return op->emitError() << "TN0702: 'tenon.select' has operands of the sizes " << in[0].typeText() << ", "
+    return op->emitError() << "TN0712: 'tenon.select' has operands of the sizes " << in[0].typeText() << ", "
                            << in[1].typeText() << " and " << in[2].typeText()
                            << " where equal ones are needed; broadcast the smaller ones";
   Tensor result = in[2];

@@ -162,7 +162,7 @@ TEST_F(ElementwiseTest, UnequalSizesAreReported) {
   EXPECT_TRUE(
       mlir::failed(evaluate("%a: tensor<?xf32>, %b: tensor<?xf32>", "tenon.add %a, %b : tensor<?xf32>",
                             "tensor<?xf32>", {f32({2}, {1, 2}), f32({1}, 1)})));
-  expectError("TN0702", "2xf32 and 1xf32");
+  expectError("TN0712", "2xf32 and 1xf32");
 }
 
 } // namespace

@@ -29,7 +29,7 @@ static const EvaluatorTable &evaluators() {
   return table;
 }
 
-InFlightDiagnostic tenon::reference::outOfRange(Operation *op) { return op->emitError() << "TN0704: "; }
+InFlightDiagnostic tenon::reference::outOfRange(Operation *op) { return op->emitError() << "TN0714: "; }
 
 DType tenon::reference::resultDType(Value result) { return *dtypeOf(getElementTypeOrSelf(result.getType())); }
 
@@ -39,7 +39,7 @@ FailureOr<llvm::SmallVector<int64_t>> tenon::reference::resultDims(Operation *op
     if (!ShapedType::isDynamic(d))
       continue;
     if (sizes.empty()) {
-      op->emitError() << "TN0702: '" << op->getName() << "' names fewer sizes than its result " << type
+      op->emitError() << "TN0712: '" << op->getName() << "' names fewer sizes than its result " << type
                       << " has dynamic dimensions; each needs an index operand";
       return failure();
     }
@@ -62,7 +62,7 @@ static LogicalResult checkResults(Operation *op, Values results) {
     bool fits = dtypeOf(getElementTypeOrSelf(type)) == result.dtype();
     fits &= succeeded(verifyCompatibleShape(shaped ? shaped.getShape() : ArrayRef<int64_t>(), result.dims()));
     if (!fits)
-      return op->emitError() << "TN0702: result " << i << " of '" << op->getName() << "' is "
+      return op->emitError() << "TN0712: result " << i << " of '" << op->getName() << "' is "
                              << result.typeText() << ", but its type is " << type
                              << "; the type or the operands' sizes are wrong";
   }
@@ -85,7 +85,7 @@ static Results evaluateComposite(CompositeOpInterface composite, Values operands
   FailureOr<llvm::SmallVector<Value>> values = cast<CompositeOpInterface>(clone).decompose(builder);
   if (failed(values))
     return op->emitError()
-           << "TN0701: '" << op->getName()
+           << "TN0711: '" << op->getName()
            << "' has no decomposition into core operations in this form, and no other meaning";
   func::ReturnOp::create(builder, op->getLoc(), *values);
   clone->erase();
@@ -106,7 +106,7 @@ FailureOr<llvm::SmallVector<Tensor>> tenon::reference::evaluateOp(Operation *op,
     results = evaluateComposite(composite, operands);
   else
     return op->emitError()
-           << "TN0701: '" << op->getName()
+           << "TN0711: '" << op->getName()
            << "' has no meaning in the interpreter; it runs tenon operations, scf control flow and "
               "arith on sizes";
   if (failed(results) || failed(checkResults(op, *results)))

@@ -73,7 +73,7 @@ static FailureOr<Tensor> evaluateConstant(arith::ConstantOp op, Values) {
     if (std::optional<Tensor> value = Tensor::fromAttribute(elements))
       return *value;
   return op->emitError()
-         << "TN0701: a constant of type " << op.getType()
+         << "TN0711: a constant of type " << op.getType()
          << " has no meaning in the interpreter; indices, integers, floats and tensors of them have";
 }
 

@@ -145,7 +145,7 @@ static Tensor scatter(ScatterKind kind, const Tensor &x, const Tensor &updates, 
 static LogicalResult checkUpdates(Operation *op, const Tensor &updates, ArrayRef<int64_t> expected) {
   if (updates.dims() == expected)
     return success();
-  return op->emitError() << "TN0702: '" << op->getName() << "' has updates " << updates.typeText()
+  return op->emitError() << "TN0712: '" << op->getName() << "' has updates " << updates.typeText()
                          << ", whose sizes do not follow from its input and indices; "
                          << "they are the sizes of the slices that the indices name";
 }

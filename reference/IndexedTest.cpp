@@ -83,7 +83,7 @@ TEST_F(IndexedTest, ScatterNd) {
   EXPECT_TRUE(
       mlir::failed(evaluate(arguments, op, "tensor<3x2xi64>",
                             {counting({3, 2}, DType::I64), i64({2, 1}, {2, 2}), i64({1, 2}, {10, 20})})));
-  expectError("TN0702", "updates 1x2xi64");
+  expectError("TN0712", "updates 1x2xi64");
 }
 
 TEST_F(IndexedTest, TopK) {
@@ -110,7 +110,7 @@ TEST_F(IndexedTest, TopKOfADynamicCount) {
   expectInts((*results)[0], {2, 2}, {100, 1, 150, 2});
   expectInts((*results)[1], {2, 2}, {1, 0, 2, 2});
   EXPECT_TRUE(mlir::failed(runMain(interpreter, {x, Tensor::index(4)})));
-  expectError("TN0704", "takes 4 elements of axis 0, which has 3");
+  expectError("TN0714", "takes 4 elements of axis 0, which has 3");
 }
 
 TEST_F(IndexedTest, NonZero) {

@@ -62,7 +62,7 @@ LogicalResult Frame::bindSymbol(func::FuncOp function, unsigned i, int64_t axis,
   auto [it, isNew] = symbols.try_emplace(name.str(), size);
   if (isNew || it->second == size)
     return success();
-  return function.emitError() << "TN0703: argument " << i << " has size " << size << " on axis " << axis
+  return function.emitError() << "TN0713: argument " << i << " has size " << size << " on axis " << axis
                               << ", but '" << name << "' is " << it->second
                               << " by an earlier argument; they must be equal";
 }
@@ -73,7 +73,7 @@ LogicalResult Frame::bindArgument(func::FuncOp function, unsigned i, const Tenso
   llvm::ArrayRef<int64_t> shape = shaped ? shaped.getShape() : llvm::ArrayRef<int64_t>();
   if (dtypeOf(getElementTypeOrSelf(type)) != argument.dtype() ||
       failed(verifyCompatibleShape(shape, argument.dims())))
-    return function.emitError() << "TN0703: argument " << i << " of '" << function.getName() << "' is "
+    return function.emitError() << "TN0713: argument " << i << " of '" << function.getName() << "' is "
                                 << argument.typeText() << " where " << type
                                 << " is expected; convert the input";
   auto dims = function.getArgAttrOfType<ArrayAttr>(i, kDimsAttr);
@@ -85,7 +85,7 @@ LogicalResult Frame::bindArgument(func::FuncOp function, unsigned i, const Tenso
       if (failed(bindSymbol(function, i, axis, name.getValue(), size)))
         return failure();
     } else if (auto expected = dyn_cast<IntegerAttr>(attribute); expected && expected.getInt() != size) {
-      return function.emitError() << "TN0703: argument " << i << " has size " << size << " on axis " << axis
+      return function.emitError() << "TN0713: argument " << i << " has size " << size << " on axis " << axis
                                   << " where " << expected.getInt() << " is expected";
     }
   }
@@ -94,16 +94,16 @@ LogicalResult Frame::bindArgument(func::FuncOp function, unsigned i, const Tenso
 
 Results Frame::run(func::FuncOp function, llvm::ArrayRef<Tensor> arguments) {
   if (function.isExternal())
-    return function.emitError() << "TN0701: '" << function.getName() << "' has no body to run";
+    return function.emitError() << "TN0711: '" << function.getName() << "' has no body to run";
   if (arguments.size() != function.getNumArguments())
-    return function.emitError() << "TN0703: '" << function.getName() << "' takes "
+    return function.emitError() << "TN0713: '" << function.getName() << "' takes "
                                 << function.getNumArguments() << " arguments and was given "
                                 << arguments.size();
   for (unsigned i = 0; i < arguments.size(); ++i)
     if (failed(bindArgument(function, i, arguments[i])))
       return failure();
   if (!function.getBody().hasOneBlock())
-    return function.emitError() << "TN0701: '" << function.getName()
+    return function.emitError() << "TN0711: '" << function.getName()
                                 << "' has several blocks; only structured control flow has a meaning here";
   return runBlock(function.getBody().front(), arguments);
 }
@@ -111,7 +111,7 @@ Results Frame::run(func::FuncOp function, llvm::ArrayRef<Tensor> arguments) {
 FailureOr<Tensor> Frame::readSymbol(SymbolOp op) {
   auto it = symbols.find(op.getName().str());
   if (it == symbols.end()) {
-    op.emitError() << "TN0703: no argument has a dimension named '" << op.getName()
+    op.emitError() << "TN0713: no argument has a dimension named '" << op.getName()
                    << "'; name it in the argument attribute '" << kDimsAttr << "'";
     return failure();
   }
@@ -121,7 +121,7 @@ FailureOr<Tensor> Frame::readSymbol(SymbolOp op) {
   if (inRange && (multiple <= 1 || v % multiple == 0))
     return Tensor::index(v);
   InFlightDiagnostic error = op.emitError();
-  error << "TN0704: the size '" << op.getName() << "' is " << v << " where at least " << op.getMin();
+  error << "TN0714: the size '" << op.getName() << "' is " << v << " where at least " << op.getMin();
   if (op.getMax())
     error << ", at most " << *op.getMax();
   error << " and a multiple of " << multiple << " is declared; give an input in range or declare a wider one";
@@ -154,7 +154,7 @@ Results Frame::runFor(scf::ForOp op) {
   int64_t end = indexOf(op.getUpperBound()), step = indexOf(op.getStep());
   llvm::SmallVector<Tensor> carried = valuesOf(op.getInitArgs());
   if (step <= 0)
-    return op.emitError() << "TN0704: 'scf.for' has the step " << step << "; it must be positive";
+    return op.emitError() << "TN0714: 'scf.for' has the step " << step << "; it must be positive";
   for (int64_t i = indexOf(op.getLowerBound()); i < end;) {
     llvm::SmallVector<Tensor> arguments{Tensor::fromInts(*dtypeOf(op.getInductionVar().getType()), {}, i)};
     arguments.append(carried);
@@ -193,7 +193,7 @@ Results Frame::runKernel(KernelOp op) {
 Results Frame::runCall(func::CallOp op) {
   auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(op, op.getCalleeAttr());
   if (!callee)
-    return op.emitError() << "TN0706: there is no function '" << op.getCallee() << "' to call";
+    return op.emitError() << "TN0716: there is no function '" << op.getCallee() << "' to call";
   return Frame(interpreter, writtenStates).run(callee, valuesOf(op.getOperands()));
 }
 
@@ -221,7 +221,7 @@ Results Frame::runOp(Operation *op) {
   if (auto read = dyn_cast<ReadStateOp>(op)) {
     auto state = SymbolTable::lookupNearestSymbolFrom<StateOp>(op, read.getStateAttr());
     if (!state)
-      return op->emitError() << "TN0706: there is no state '" << read.getState() << "'";
+      return op->emitError() << "TN0716: there is no state '" << read.getState() << "'";
     return single(interpreter.readState(state));
   }
   if (auto write = dyn_cast<WriteStateOp>(op)) {
@@ -253,7 +253,7 @@ FailureOr<Tensor> Interpreter::readWeight(Operation *user, llvm::StringRef name)
     return cached->second;
   auto weight = root.lookupSymbol<WeightOp>(name);
   if (!weight || !weights) {
-    user->emitError() << (weight ? "TN0705: the weight '" : "TN0706: there is no weight '") << name
+    user->emitError() << (weight ? "TN0715: the weight '" : "TN0716: there is no weight '") << name
                       << (weight ? "' is read, but nothing was given that reads weights" : "'");
     return failure();
   }
@@ -262,7 +262,7 @@ FailureOr<Tensor> Interpreter::readWeight(Operation *user, llvm::StringRef name)
     return failure();
   auto type = cast<RankedTensorType>(weight.getType());
   if (dtypeOf(type.getElementType()) != value->dtype() || type.getShape() != value->dims()) {
-    weight.emitError() << "TN0705: the weight '" << name << "' was read as " << value->typeText() << " where "
+    weight.emitError() << "TN0715: the weight '" << name << "' was read as " << value->typeText() << " where "
                        << type << " is declared";
     return failure();
   }
@@ -278,7 +278,7 @@ FailureOr<Tensor> Interpreter::readState(StateOp state) {
     return readWeight(state, *initial);
   auto type = cast<RankedTensorType>(state.getType());
   if (!type.hasStaticShape()) {
-    state.emitError() << "TN0702: the state '" << state.getSymName() << "' is " << type
+    state.emitError() << "TN0712: the state '" << state.getSymName() << "' is " << type
                       << "; a state has constant sizes, its capacity";
     return failure();
   }

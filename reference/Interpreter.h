@@ -9,9 +9,9 @@
 // uses it; lowerings never do, so that an error in one cannot hide in the other. Float results are computed
 // in double and rounded once; integers wrap. A composite means what its decomposition means.
 //
-// Errors are diagnostics at the operation, with these codes: TN0701 the operation has no meaning here; TN0702
-// sizes disagree; TN0703 an argument does not fit the function; TN0704 a value is out of range at run time;
-// TN0705 a constant or weight cannot be read; TN0706 a name is unknown.
+// Errors are diagnostics at the operation, with these codes: TN0711 the operation has no meaning here; TN0712
+// sizes disagree; TN0713 an argument does not fit the function; TN0714 a value is out of range at run time;
+// TN0715 a constant or weight cannot be read; TN0716 a name is unknown.
 //
 //===----------------------------------------------------------------------===//
 #pragma once

@@ -45,15 +45,15 @@ TEST_F(InterpreterTest, SymbolsComeFromTheArguments) {
 TEST_F(InterpreterTest, ArgumentsAreChecked) {
   Interpreter interpreter(parse(kSymbols));
   EXPECT_TRUE(mlir::failed(runMain(interpreter, {counting({2, 2}), counting({4})})));
-  expectError("TN0703", "argument 1 has size 4 on axis 0, but 'S' is 2");
+  expectError("TN0713", "argument 1 has size 4 on axis 0, but 'S' is 2");
   EXPECT_TRUE(mlir::failed(runMain(interpreter, {counting({5, 2}), counting({2})})));
-  expectError("TN0704", "'B' is 5");
+  expectError("TN0714", "'B' is 5");
   EXPECT_TRUE(mlir::failed(runMain(interpreter, {counting({1, 3}), counting({3})})));
-  expectError("TN0704", "multiple of 2");
+  expectError("TN0714", "multiple of 2");
   EXPECT_TRUE(mlir::failed(runMain(interpreter, {counting({1, 2}, DType::I64), counting({2})})));
-  expectError("TN0703", "1x2xi64");
+  expectError("TN0713", "1x2xi64");
   EXPECT_TRUE(mlir::failed(runMain(interpreter, {})));
-  expectError("TN0703", "takes 2 arguments");
+  expectError("TN0713", "takes 2 arguments");
 }
 
 TEST_F(InterpreterTest, SizesAndTensors) {
@@ -79,7 +79,7 @@ TEST_F(InterpreterTest, ScalarOutOfBounds) {
                                 "  %s = tenon.read_scalar %x at 0 min 0 max 4 : tensor<1xi64>\n"
                                 "  return %s : index\n}"));
   EXPECT_TRUE(mlir::failed(runMain(interpreter, {i64({1}, 9)})));
-  expectError("TN0704", "found the size 9");
+  expectError("TN0714", "found the size 9");
 }
 
 TEST_F(InterpreterTest, ControlFlow) {
@@ -182,14 +182,14 @@ TEST_F(InterpreterTest, WeightsAreReadFromFilesAndBuffers) {
   write(4);
   Interpreter truncated(*module, WeightFiles(path, buffer));
   EXPECT_TRUE(mlir::failed(runMain(truncated, {})));
-  expectError("TN0705", "bytes 0 to 8 of a file of 4 bytes");
+  expectError("TN0715", "bytes 0 to 8 of a file of 4 bytes");
   llvm::sys::fs::remove(path);
   Interpreter missing(*module, WeightFiles(path, buffer));
   EXPECT_TRUE(mlir::failed(runMain(missing, {})));
-  expectError("TN0705", "cannot be read");
+  expectError("TN0715", "cannot be read");
   Interpreter without(*module);
   EXPECT_TRUE(mlir::failed(runMain(without, {})));
-  expectError("TN0705", "nothing was given that reads weights");
+  expectError("TN0715", "nothing was given that reads weights");
 }
 
 TEST_F(InterpreterTest, RunFunctionByName) {
@@ -200,12 +200,12 @@ TEST_F(InterpreterTest, RunFunctionByName) {
   EXPECT_EQ((*outputs)[0].name, "z");
   expectFloats((*outputs)[0].value, {4}, {0, 1, 0, 1});
   EXPECT_TRUE(mlir::failed(runFunction(interpreter, "main", {{"x", counting({1, 2})}})));
-  expectError("TN0706", "needs the input 'y'");
+  expectError("TN0716", "needs the input 'y'");
   EXPECT_TRUE(mlir::failed(runFunction(
       interpreter, "main", {{"y", counting({2})}, {"x", counting({1, 2})}, {"q", counting({1})}})));
-  expectError("TN0706", "no input 'q'; its inputs are x, y");
+  expectError("TN0716", "no input 'q'; its inputs are x, y");
   EXPECT_TRUE(mlir::failed(runFunction(interpreter, "other", {})));
-  expectError("TN0706", "no function 'other'");
+  expectError("TN0716", "no function 'other'");
 }
 
 TEST_F(InterpreterTest, WhatHasNoMeaningIsReported) {
@@ -213,7 +213,7 @@ TEST_F(InterpreterTest, WhatHasNoMeaningIsReported) {
                                 "  %r = tensor.extract_slice %x[0] [2] [1] : tensor<4xf32> to tensor<2xf32>\n"
                                 "  return %r : tensor<2xf32>\n}"));
   EXPECT_TRUE(mlir::failed(runMain(interpreter, {counting({4})})));
-  expectError("TN0701", "tensor.extract_slice");
+  expectError("TN0711", "tensor.extract_slice");
 }
 
 } // namespace

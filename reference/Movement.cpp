@@ -19,7 +19,7 @@ static FailureOr<Tensor> evaluateReshape(ReshapeOp op, Values in) {
   if (failed(dims))
     return failure();
   if (countOf(*dims) != in[0].size())
-    return op->emitError() << "TN0702: 'tenon.reshape' turns " << in[0].size() << " elements ("
+    return op->emitError() << "TN0712: 'tenon.reshape' turns " << in[0].size() << " elements ("
                            << in[0].typeText() << ") into " << countOf(*dims)
                            << "; check the sizes that name the result's dimensions";
   return in[0].withDims(*dims);
@@ -34,7 +34,7 @@ static FailureOr<Tensor> evaluateBroadcast(BroadcastOp op, Values in) {
     if (in[0].dims()[d] == (*dims)[d])
       continue;
     if (in[0].dims()[d] != 1)
-      return op->emitError() << "TN0702: 'tenon.broadcast' cannot repeat axis " << d << " of "
+      return op->emitError() << "TN0712: 'tenon.broadcast' cannot repeat axis " << d << " of "
                              << in[0].typeText() << " to size " << (*dims)[d] << "; only size 1 is repeated";
     strides[d] = 0;
   }
@@ -99,7 +99,7 @@ static FailureOr<Tensor> evaluateConcat(ConcatOp op, Values in) {
   for (const Tensor &x : in.drop_front()) {
     for (int64_t d = 0; d < x.rank(); ++d)
       if (d != axis && x.dims()[d] != dims[d])
-        return op->emitError() << "TN0702: 'tenon.concat' joins " << in[0].typeText() << " and "
+        return op->emitError() << "TN0712: 'tenon.concat' joins " << in[0].typeText() << " and "
                                << x.typeText() << " along axis " << axis
                                << "; their other sizes must be equal";
     dims[axis] += x.dims()[axis];

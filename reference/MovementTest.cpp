@@ -21,7 +21,7 @@ TEST_F(MovementTest, Reshape) {
   EXPECT_TRUE(mlir::failed(evaluate("%a: tensor<?x4xf32>, %n: index",
                                     "tenon.reshape %a (%n) : tensor<?x4xf32> -> tensor<?x2xf32>",
                                     "tensor<?x2xf32>", {counting({1, 4}), Tensor::index(3)})));
-  expectError("TN0702", "4 elements (1x4xf32) into 6");
+  expectError("TN0712", "4 elements (1x4xf32) into 6");
 }
 
 TEST_F(MovementTest, Broadcast) {
@@ -51,7 +51,7 @@ TEST_F(MovementTest, Slice) {
       {0, 2}, {});
   EXPECT_TRUE(mlir::failed(
       evaluate(arguments, slice, "tensor<?x2xf32>", {counting({3, 4}), Tensor::index(2), Tensor::index(2)})));
-  expectError("TN0704", "elements 2 to 3 of axis 0, which has 3");
+  expectError("TN0714", "elements 2 to 3 of axis 0, which has 3");
 }
 
 TEST_F(MovementTest, Concat) {
@@ -84,7 +84,7 @@ TEST_F(MovementTest, UpdateSlice) {
                {3, 2}, {0, 1, 8, 9, 4, 5});
   EXPECT_TRUE(mlir::failed(
       evaluate(arguments, update, "tensor<3x2xf32>", {a, u, Tensor::index(3), Tensor::index(0)})));
-  expectError("TN0704", "1 elements at 3 of axis 0, which has 3");
+  expectError("TN0714", "1 elements at 3 of axis 0, which has 3");
 }
 
 } // namespace

@@ -22,20 +22,20 @@ FailureOr<std::vector<NamedTensor>> tenon::reference::runFunction(Interpreter &i
                                                                   llvm::ArrayRef<NamedTensor> inputs) {
   auto function = interpreter.module().lookupSymbol<func::FuncOp>(functionName);
   if (!function)
-    return interpreter.module().emitError() << "TN0706: the module has no function '" << functionName << "'";
+    return interpreter.module().emitError() << "TN0716: the module has no function '" << functionName << "'";
   llvm::SmallVector<std::string> names;
   llvm::SmallVector<Tensor> arguments;
   for (unsigned i = 0; i < function.getNumArguments(); ++i) {
     names.push_back(modelNameOf(function.getArgAttr(i, kNameAttr), "arg", i));
     const auto *input = llvm::find_if(inputs, [&](const NamedTensor &t) { return t.name == names.back(); });
     if (input == inputs.end())
-      return function.emitError() << "TN0706: '" << functionName << "' needs the input '" << names.back()
+      return function.emitError() << "TN0716: '" << functionName << "' needs the input '" << names.back()
                                   << "', which was not given";
     arguments.push_back(input->value);
   }
   for (const NamedTensor &input : inputs)
     if (!llvm::is_contained(names, input.name))
-      return function.emitError() << "TN0706: '" << functionName << "' has no input '" << input.name
+      return function.emitError() << "TN0716: '" << functionName << "' has no input '" << input.name
                                   << "'; its inputs are " << llvm::join(names, ", ");
   FailureOr<llvm::SmallVector<Tensor>> results = interpreter.run(function, arguments);
   if (failed(results))
@@ -51,7 +51,7 @@ FailureOr<llvm::ArrayRef<char>> WeightFiles::contentOf(WeightOp weight) {
   if (path.consume_front("mem:")) {
     unsigned n;
     if (path.getAsInteger(10, n) || n >= buffers.size())
-      return weight.emitError() << "TN0705: the weight '" << weight.getSymName() << "' is in buffer '" << path
+      return weight.emitError() << "TN0715: the weight '" << weight.getSymName() << "' is in buffer '" << path
                                 << "' where " << buffers.size() << " buffers are held";
     return buffers[n];
   }
@@ -64,7 +64,7 @@ FailureOr<llvm::ArrayRef<char>> WeightFiles::contentOf(WeightOp weight) {
   if (!buffer) {
     auto opened = llvm::MemoryBuffer::getFile(file, /*IsText=*/false, /*RequiresNullTerminator=*/false);
     if (!opened)
-      return weight.emitError() << "TN0705: the weight '" << weight.getSymName() << "' is in '" << file
+      return weight.emitError() << "TN0715: the weight '" << weight.getSymName() << "' is in '" << file
                                 << "', which cannot be read: " << opened.getError().message();
     buffer = std::move(*opened);
   }
@@ -79,7 +79,7 @@ FailureOr<Tensor> WeightFiles::operator()(WeightOp weight) {
   Tensor tensor(*dtypeOf(type.getElementType()), type.getShape());
   uint64_t offset = weight.getOffset(), length = weight.getLength();
   if (length != tensor.bytes().size() || offset > content->size() || length > content->size() - offset)
-    return weight.emitError() << "TN0705: the weight '" << weight.getSymName() << "' of "
+    return weight.emitError() << "TN0715: the weight '" << weight.getSymName() << "' of "
                               << tensor.bytes().size() << " bytes is declared at bytes " << offset << " to "
                               << offset + length << " of a file of " << content->size()
                               << " bytes; the model's data is incomplete";

@@ -16,7 +16,7 @@ using namespace tenon::reference;
 static FailureOr<Tensor> evaluateConstant(ConstantOp op, Values) {
   std::optional<Tensor> value = Tensor::fromAttribute(op.getValue());
   if (!value)
-    return op->emitError() << "TN0705: the value of 'tenon.constant' is not held by the IR ("
+    return op->emitError() << "TN0715: the value of 'tenon.constant' is not held by the IR ("
                            << op.getValue().getType() << "); dense or loaded resource elements are needed";
   return *value;
 }
