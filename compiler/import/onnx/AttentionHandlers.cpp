@@ -1,0 +1,217 @@
+//===- AttentionHandlers.cpp - Attention and rotary embedding ---------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/import/onnx/NodeContext.h"
+
+#include <limits>
+
+using namespace mlir;
+using namespace tenon;
+using namespace tenon::importer;
+
+namespace {
+
+/// [batch, sequence, heads * d] to [batch, heads, sequence, d]; tensors of rank 4 have that form already.
+FailureOr<Tensor> splitHeads(NodeContext &n, const Tensor &t, int64_t heads, StringRef attribute) {
+  if (t.rank() == 4)
+    return t;
+  if (t.rank() != 3)
+    return n.invalid("expected 3 or 4 dimensions, found " + describe(t));
+  if (heads < 1 || heads > (1 << 20))
+    return n.invalid("expected the attribute " + attribute + " for inputs of rank 3, found " + Twine(heads));
+  Size hidden = t.dims[2];
+  if (hidden.constant() && *hidden.constant() % heads)
+    return n.invalid("expected " + Twine(heads) + " heads to divide the last dimension of " + describe(t));
+  auto d = hidden.exactDiv(n.g.size(heads));
+  Tensor split = n.g.reshape(t, {t.dims[0], t.dims[1], n.g.size(heads), d ? *d : hidden.floorDiv(heads)});
+  return n.g.transpose(split, {0, 2, 1, 3});
+}
+
+Tensor joinHeads(GraphBuilder &g, const Tensor &t) {
+  Tensor rows = g.transpose(t, {0, 2, 1, 3});
+  return g.reshape(rows, {rows.dims[0], rows.dims[1], rows.dims[2] * rows.dims[3]});
+}
+
+/// The attention of ONNX opset 23 and later.
+class Attention {
+public:
+  explicit Attention(NodeContext &n) : n(n), g(n.g) {}
+  LogicalResult run();
+
+private:
+  LogicalResult read();
+  LogicalResult readMask();
+  /// Hides later keys explicitly, counted from the first query, as ONNX does without past keys.
+  void maskCausally();
+
+  NodeContext &n;
+  GraphBuilder &g;
+  Tensor query, key, value, mask;
+  bool causal = false;
+};
+
+LogicalResult Attention::read() {
+  if (failed(n.needInputs(3)) || failed(n.needFloat(0)))
+    return failure();
+  int64_t heads = n.intAttr("q_num_heads", 0), keyHeads = n.intAttr("kv_num_heads", 0);
+  ONNX_TRY(q, splitHeads(n, n.in(0), heads, "q_num_heads"));
+  ONNX_TRY(k, splitHeads(n, n.in(1), keyHeads, "kv_num_heads"));
+  ONNX_TRY(v, splitHeads(n, n.in(2), keyHeads, "kv_num_heads"));
+  query = q, key = k, value = v;
+  if (n.wants(3))
+    return n.unsupported("the product of query and key is not supported as an output");
+  for (auto [input, t] : {std::pair(4, &key), std::pair(5, &value)}) {
+    if (!n.has(input))
+      continue;
+    const Tensor &past = n.in(input);
+    if (past.rank() != 4 || past.element != t->element)
+      return n.invalid("expected the past as [batch, heads, sequence, d], found " + describe(past));
+    for (int i : {0, 1, 3})
+      if (failed(n.sameSize(past.dims[i], t->dims[i], "the past and the present")))
+        return failure();
+    *t = g.concat({past, *t}, 2);
+  }
+  for (auto [a, b, what] : {std::tuple(query.dims[0], key.dims[0], "the batch"), {key.dims[0], value.dims[0], "the batch"},
+                            {key.dims[1], value.dims[1], "the heads of key and value"},
+                            {key.dims[2], value.dims[2], "the length of key and value"},
+                            {query.dims[3], key.dims[3], "the head size of query and key"}})
+    if (failed(n.sameSize(a, b, what)))
+      return failure();
+  causal = n.intAttr("is_causal", 0);
+  return success();
+}
+
+LogicalResult Attention::readMask() {
+  if (!n.has(3))
+    return success();
+  mask = n.in(3);
+  if (mask.rank() < 2 || mask.rank() > 4 || (!mask.element.isInteger(1) && mask.element != query.element))
+    return n.invalid("expected a mask of booleans or of the query's type with 2 to 4 dimensions, found " + describe(mask));
+  mask = g.toRank(mask, 4);
+  Dims full{query.dims[0], query.dims[1], query.dims[2], key.dims[2]};
+  for (int i = 0; i < 4; ++i)
+    if ((i == 3 || !mask.dims[i].isConstant(1)) && failed(n.sameSize(mask.dims[i], full[i], "the mask")))
+      return failure();
+  return success();
+}
+
+void Attention::maskCausally() {
+  Dims dims{g.size(1), g.size(1), query.dims[2], key.dims[2]};
+  Type i64 = n.i64();
+  Tensor keep = g.compare(CmpPredicate::le, g.iota(dims, 3, i64), g.iota(dims, 2, i64));
+  causal = false;
+  if (!mask) {
+    mask = keep;
+    return;
+  }
+  Dims shape = mask.dims;
+  shape[2] = query.dims[2];
+  mask = g.broadcast(mask, shape);
+  keep = g.broadcast(keep, shape);
+  mask = mask.element.isInteger(1)
+             ? g.binary<AndOp>(mask, keep)
+             : g.select(keep, mask, g.full(-std::numeric_limits<double>::infinity(), mask.element, shape));
+}
+
+LogicalResult Attention::run() {
+  if (failed(read()) || failed(readMask()))
+    return failure();
+  // With a past, both conventions let the last query see every key.
+  if (causal && !n.has(4) && !g.sameSize(query.dims[2], key.dims[2]))
+    maskCausally();
+  Value lengths;
+  if (n.has(6)) {
+    if (n.in(6).rank() != 1 || causal)
+      return n.unsupported("nonpad_kv_seqlen is supported as a list, without is_causal");
+    lengths = g.value(n.in(6));
+  }
+  Dims dims{query.dims[0], query.dims[1], query.dims[2], value.dims[3]};
+  OpBuilder &b = g.builder;
+  Value q = g.value(query), k = g.value(key), v = g.value(value), m = mask ? g.value(mask) : Value();
+  auto op = AttentionOp::create(b, g.loc, g.type(query.element, dims), q, k, v, m, lengths, Value(), Value(), Value(), Value(),
+                                b.getF64FloatAttr(n.floatAttr("scale", 0)), causal ? b.getUnitAttr() : UnitAttr(),
+                                b.getI64IntegerAttr(0), b.getF64FloatAttr(n.floatAttr("softcap", 0)));
+  Tensor result = g.wrap(op, dims);
+  if (n.wants(1))
+    (void)n.out(key, 1);
+  if (n.wants(2))
+    (void)n.out(value, 2);
+  return n.out(n.in(0).rank() == 3 ? joinHeads(g, result) : result);
+}
+
+LogicalResult attention(NodeContext &n) { return Attention(n).run(); }
+
+/// Rotates pairs of elements of each head by angles that depend on the position.
+LogicalResult rotary(NodeContext &n, int64_t cosInput, int64_t sinInput, int64_t positionInput, int64_t heads) {
+  if (failed(n.needInputs(3)) || failed(n.needFloat(0)))
+    return failure();
+  GraphBuilder &g = n.g;
+  ONNX_TRY(x, splitHeads(n, n.in(0), heads, "num_heads"));
+  int64_t part = n.intAttr("rotary_embedding_dim", 0);
+  auto d = x.dims[3].constant();
+  if (!d || part < 0 || part > *d || (part ? part : *d) % 2)
+    return n.unsupported("expected a constant, even head size, found " + describe(x));
+  if (!part)
+    part = *d;
+  auto angles = [&](int64_t input) -> FailureOr<Tensor> {
+    Tensor t = n.in(input);
+    if (t.element != x.element)
+      return n.invalid("expected the caches to have the input's type, found " + describe(t));
+    if (n.has(positionInput)) {
+      Tensor positions = n.in(positionInput);
+      if (positions.rank() == 1) { // one offset for all: the positions are offset, offset + 1, ...
+        Dims dims{x.dims[0], x.dims[2]};
+        Tensor offset = g.broadcast(g.reshape(positions, {g.size(1), g.size(1)}), dims);
+        positions = g.binary<AddOp>(offset, g.iota(dims, 1, positions.element));
+      }
+      t = g.gather(t, positions, 0);
+    }
+    if (t.rank() != 3)
+      return n.invalid("expected a cache [batch, sequence, half], found " + describe(t));
+    // A cache may be wider than the part that is rotated.
+    t = g.unsqueeze(g.sliceAxis(t, 2, g.size(0), g.size(part / 2)), 1);
+    return n.broadcastTo(t, {x.dims[0], x.dims[1], x.dims[2], g.size(part / 2)}, "the cache");
+  };
+  ONNX_TRY(cosine, angles(cosInput));
+  ONNX_TRY(sine, angles(sinInput));
+  Tensor rotated = g.sliceAxis(x, 3, g.size(0), g.size(part)), first, second;
+  bool interleaved = n.intAttr("interleaved", 0);
+  Size half = g.size(part / 2);
+  first = g.sliceAxis(rotated, 3, g.size(0), half, interleaved ? 2 : 1);
+  second = g.sliceAxis(rotated, 3, interleaved ? g.size(1) : half, half, interleaved ? 2 : 1);
+  Tensor a = g.binary<SubOp>(g.binary<MulOp>(first, cosine), g.binary<MulOp>(second, sine));
+  Tensor b = g.binary<AddOp>(g.binary<MulOp>(first, sine), g.binary<MulOp>(second, cosine));
+  if (interleaved)
+    rotated = g.reshape(g.concat({g.unsqueeze(a, 4), g.unsqueeze(b, 4)}, 4), rotated.dims);
+  else
+    rotated = g.concat({a, b}, 3);
+  if (part != *d)
+    rotated = g.concat({rotated, g.sliceAxis(x, 3, g.size(part), g.size(*d - part))}, 3);
+  return n.out(n.in(0).rank() == 3 ? joinHeads(g, rotated) : rotated);
+}
+
+LogicalResult rotaryEmbedding(NodeContext &n) { return rotary(n, 1, 2, 3, n.intAttr("num_heads", 0)); }
+
+LogicalResult contribRotaryEmbedding(NodeContext &n) {
+  if (failed(n.needInputs(4)))
+    return failure();
+  int64_t heads = n.intAttr("num_heads", 0);
+  if (n.in(0).rank() == 3 && heads == 0) {
+    auto hidden = n.in(0).dims[2].constant(), half = n.in(2).rank() == 2 ? n.in(2).dims[1].constant() : std::nullopt;
+    if (!hidden || !half || *half == 0)
+      return n.unsupported("expected num_heads, or caches [positions, half] of constant width");
+    heads = *hidden / (2 * *half);
+  }
+  return rotary(n, 2, 3, 1, heads);
+}
+
+} // namespace
+
+void tenon::importer::registerAttention(OpTable &t) {
+  t.add("Attention", attention, 23);
+  t.add("RotaryEmbedding", rotaryEmbedding, 23);
+  t.add("com.microsoft:RotaryEmbedding", contribRotaryEmbedding);
+}

@@ -1,0 +1,41 @@
+//===- SymbolFacts.h - what an import learns about the symbols of a model ---===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// ONNX leaves sizes of inputs nameless that the graph then requires to be equal (the batch of two inputs), or to be
+// multiples (the height of an image that is halved five times and added to itself). An import notes such requirements;
+// the next one starts with symbols that fulfil them, so that they are checked once, when inputs are bound.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "compiler/import/onnx/GraphBuilder.h"
+#include "compiler/import/onnx/ImportOptions.h"
+
+namespace tenon::importer {
+
+/// Symbol -> a number that its value is a multiple of.
+using Multiples = std::map<std::string, int64_t>;
+
+struct SymbolFacts {
+  /// Symbol -> what it is replaced by: a number or another symbol.
+  std::map<std::string, DimSpec> replaced;
+  Multiples multiples;
+  /// Requirements that cannot be met by symbols exist: reads are clamped.
+  bool mayClamp = false;
+
+  /// The end of the chain of replacements.
+  DimSpec resolve(llvm::StringRef symbol) const;
+  /// Learns from unproven equalities; false when nothing new was learned. `inputs` are the symbols of the inputs, in
+  /// order: of two equal ones the earlier stays.
+  bool learn(llvm::ArrayRef<Equality> unproven, SizeContext &sizes, llvm::ArrayRef<std::string> inputs);
+};
+
+/// True when the two expressions agree at many values of their symbols, each a multiple of what the symbol's range and
+/// `multiples` ask for.
+bool equalAtSamples(SizeContext &sizes, Size a, Size b, const Multiples &multiples);
+
+} // namespace tenon::importer
