@@ -72,4 +72,27 @@ def DecomposeComposites : Tenon_GraphPass<"tenon-decompose", "DecomposeComposite
   }];
   let options = [ListOption<"keep", "keep", "std::string", "names of operations that stay, such as tenon.softmax">];
 }
+def PropagateLayout : Tenon_GraphPass<"tenon-propagate-layout", "PropagateLayout"> {
+  let summary = "keep images channels-last from one convolution to the next";
+  let description = [{
+    Moves transposes down through operations that can run in any order of dimensions (elementwise operations,
+    activations, reductions, concat, pad, slice, resize, batch norm, squeezing reshapes) until they cancel. Transposes
+    that move only dimensions of size 1 become reshapes.
+
+    Before: `conv -> transpose [0, 3, 1, 2] -> relu -> transpose [0, 2, 3, 1] -> conv`
+    After: `conv -> relu -> conv`
+  }];
+}
+def RecognizeComposites : Tenon_GraphPass<"tenon-recognize-composites", "RecognizeComposites"> {
+  let summary = "find composites in what exporters made of them";
+  let description = [{
+    Recognizes gelu (with erf and tanh), sigmoid, silu, hard_sigmoid, hard_swish, softmax, layer_norm, rms_norm, and
+    attention: two products with a softmax between them, a scale on the query, the key, both, or the logits, an added
+    or boolean mask, repeated heads, and guards against empty rows. Run it after constants are folded and equal
+    operations are merged.
+
+    Before: `contract(softmax(add(mul(contract(q, transpose(k)), c), m)), v)`
+    After: `attention(q, k, v) mask(m) {scale = c}`
+  }];
+}
 #endif

@@ -18,7 +18,7 @@ bool isProduct(Operation *op) {
 }
 /// Always a kernel alone.
 bool isIndexed(Operation *op) {
-  return isa<ScatterElementsOp, ScatterNdOp, TopKOp, ScanOp, ArgReduceOp, NonZeroOp>(op);
+  return isa<ScatterElementsOp, ScatterNdOp, TopKOp, ScanOp, ArgReduceOp>(op);
 }
 bool isSplatConstant(Operation *op) {
   auto c = dyn_cast<ConstantOp>(op);

@@ -108,7 +108,7 @@ Status Plan::evalSymbols(const Step &step) {
 template <typename T> static bool load(const uint8_t *at, int64_t &value) {
   T element;
   std::memcpy(&element, at, sizeof(T));
-  value = static_cast<int64_t>(element);
+  value = static_cast<int64_t>(element); // NOLINT(bugprone-signed-char-misuse): the sign is meant to extend
   return std::is_signed_v<T> || sizeof(T) < 8 || value >= 0;
 }
 

@@ -18,7 +18,8 @@ namespace {
 Package doubling() {
   Package package = kernelsOnly();
   FunctionBuilder f("main");
-  Slot a = f.symbol("A"), b = f.symbol("B"), two = f.constant(2), n = f.expr(ExprOp::Mul, a, b), bytes = f.bytes(n, 4);
+  Slot a = f.symbol("A"), b = f.symbol("B"), two = f.constant(2), n = f.expr(ExprOp::Mul, a, b),
+       bytes = f.bytes(n, 4);
   BufferId x = f.buffer(Region::Input, f.input("x", DType::F32, {a, b}), bytes);
   BufferId y = f.buffer(Region::Output, f.output("y", DType::F32, {a, b}), bytes);
   f.dispatch(Scale, {x, y}, n, {two});

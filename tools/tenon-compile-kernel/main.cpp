@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Compiles a module that holds one kernel function, as the emitters produce it, and prints the assembly. For tests
-// and for a look at what code generation makes of an idea.
+// Compiles a module that holds one kernel function, as the emitters produce it, and prints the assembly. For
+// tests and for a look at what code generation makes of an idea.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,14 +27,16 @@ using namespace mlir;
 
 static int run(const std::string &file, const std::string &targetName, bool emulate) {
   std::string error;
-  FailureOr<std::vector<tenon::cpu::CpuTarget>> targets = tenon::cpu::resolveCpuTargets(targetName, emulate, error);
+  FailureOr<std::vector<tenon::cpu::CpuTarget>> targets =
+      tenon::cpu::resolveCpuTargets(targetName, emulate, error);
   if (failed(targets)) {
     llvm::errs() << "tenon-compile-kernel: " << error << "\n";
     return 1;
   }
   MLIRContext context(MLIRContext::Threading::DISABLED);
   context.loadDialect<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, index::IndexDialect,
-                      LLVM::LLVMDialect, math::MathDialect, scf::SCFDialect, ub::UBDialect, vector::VectorDialect>();
+                      LLVM::LLVMDialect, math::MathDialect, scf::SCFDialect, ub::UBDialect,
+                      vector::VectorDialect>();
   for (const tenon::cpu::CpuTarget &target : *targets) {
     OwningOpRef<ModuleOp> module = parseSourceFile<ModuleOp>(file, &context);
     if (!module)
@@ -50,7 +52,8 @@ static int run(const std::string &file, const std::string &targetName, bool emul
 }
 
 int main(int argc, char **argv) {
-  CLI::App app("prints the assembly of a kernel function, for example\n  tenon-compile-kernel kernel.mlir --target x86-64-v3");
+  CLI::App app("prints the assembly of a kernel function, for example\n  tenon-compile-kernel kernel.mlir "
+               "--target x86-64-v3");
   std::string file, target = "native";
   bool emulate = false;
   app.add_option("FILE", file, "a module with one kernel function; - for standard input")->required();

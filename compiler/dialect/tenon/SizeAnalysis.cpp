@@ -495,6 +495,12 @@ SizeAnalysis::~SizeAnalysis() = default;
 SizeContext &SizeAnalysis::context() { return impl->context; }
 func::FuncOp SizeAnalysis::function() { return impl->function; }
 ArrayRef<Size> SizeAnalysis::dims(Value tensor) { return impl->dims(tensor); }
+SizeAnalysis::Definition SizeAnalysis::definitionOf(StringRef symbol) {
+  auto it = impl->bindings.find(symbol);
+  if (it == impl->bindings.end() || isa_and_nonnull<SymbolOp>(it->second.value.getDefiningOp()))
+    return {};
+  return {it->second.value, it->second.dim};
+}
 Size SizeAnalysis::index(Value v) { return impl->index(v); }
 FailureOr<SmallVector<Dims>> SizeAnalysis::inferResultDims(Operation *op) { return impl->infer(op); }
 

@@ -37,6 +37,14 @@ public:
   /// The value of an `index`.
   Size index(mlir::Value v);
 
+  /// What a fresh symbol stands for: an index value (dim -1), or a dimension of a tensor. A null value for the symbols of
+  /// the function's inputs.
+  struct Definition {
+    mlir::Value value;
+    int64_t dim = -1;
+  };
+  Definition definitionOf(llvm::StringRef symbol);
+
   /// What the operation itself says of its results' sizes, whatever their types say at present. Fails when
   /// the operation has no inference or breaks its verifier.
   llvm::FailureOr<llvm::SmallVector<Dims>> inferResultDims(mlir::Operation *op);

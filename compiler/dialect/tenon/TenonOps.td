@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+include "compiler/dialect/tenon/BufferOps.td"
 include "compiler/dialect/tenon/CompositeOps.td"
 include "compiler/dialect/tenon/ContractionOps.td"
 include "compiler/dialect/tenon/ElementwiseOps.td"

@@ -7,7 +7,6 @@
 #include "compiler/emit/cpu/CpuCompiler.h"
 
 #include "compiler/emit/cpu/KernelFamilies.h"
-#include "compiler/emit/cpu/ObjectCache.h"
 #include "compiler/emit/cpu/ObjectCode.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
@@ -39,6 +38,7 @@ Emitter emitterFor(StringRef family) {
       .Case("conv", emitConvolution)
       .Case("window", emitWindow)
       .Case("attention", emitAttention)
+      .Case("indexed", emitIndexed)
       .Default(nullptr);
 }
 
@@ -176,7 +176,6 @@ LogicalResult CpuCompiler::compile(const CompileOptions &options, std::vector<pa
   size_t kernelCount = impl->infos.size(), levelCount = impl->levels.size();
   impl->listings.assign(kernelCount, std::vector<KernelListing>(levelCount));
   std::vector<std::vector<std::vector<uint8_t>>> objects(levelCount, std::vector<std::vector<uint8_t>>(kernelCount));
-  ObjectCache cache(options.cacheDirectory);
   std::mutex mutex;
   std::atomic<bool> bad = false;
   auto one = [&](size_t kernel, size_t level) {
@@ -184,9 +183,6 @@ LogicalResult CpuCompiler::compile(const CompileOptions &options, std::vector<pa
     std::string assembly, message;
     const std::string &text = impl->texts[kernel][level];
     impl->listings[kernel][level].ir = text;
-    std::string key = cache.key(text, target);
-    if (!options.assembly && cache.find(key, objects[level][kernel]))
-      return;
     DialectRegistry registry;
     registry.insert<arith::ArithDialect, scf::SCFDialect, math::MathDialect, vector::VectorDialect, LLVM::LLVMDialect,
                     func::FuncDialect, cf::ControlFlowDialect>();
@@ -202,7 +198,6 @@ LogicalResult CpuCompiler::compile(const CompileOptions &options, std::vector<pa
       error = "kernel " + impl->infos[kernel].name + " for " + target.name + ": " + message;
       return;
     }
-    cache.put(key, *object);
     objects[level][kernel] = std::move(*object);
     impl->listings[kernel][level].assembly = std::move(assembly);
   };

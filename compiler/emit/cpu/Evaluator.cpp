@@ -189,7 +189,7 @@ Value Evaluator::eval(Value tensor, ArrayRef<Coord> at) {
     v = bound->second(*this, at);
     if (v && lanes > 1)
       v = k.splat(v, lanes);
-  } else if (lanes > 1 && llvm::all_of(at, [](const Coord &c) { return c.uniform(); }) && !isa<IotaOp>(tensor.getDefiningOp())) {
+  } else if (lanes > 1 && llvm::all_of(at, [](const Coord &c) { return c.uniform(); }) && !isa_and_nonnull<IotaOp>(tensor.getDefiningOp())) {
     v = uniformly(tensor, at);
   } else {
     v = compute(tensor, at);

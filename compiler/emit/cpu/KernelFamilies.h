@@ -27,6 +27,7 @@ mlir::LogicalResult emitContraction(KernelBuilder &k, KernelShape &shape);
 mlir::LogicalResult emitConvolution(KernelBuilder &k, KernelShape &shape);
 mlir::LogicalResult emitWindow(KernelBuilder &k, KernelShape &shape);
 mlir::LogicalResult emitAttention(KernelBuilder &k, KernelShape &shape);
+mlir::LogicalResult emitIndexed(KernelBuilder &k, KernelShape &shape);
 
 /// The value that the kernel yields as result i.
 mlir::Value yielded(KernelBuilder &k, unsigned i);

@@ -7,11 +7,14 @@
 
 #include "compiler/emit/cpu/ObjectCode.h"
 #include "compiler/emit/cpu/LowerToLlvm.h"
+#include "mlir/Dialect/LLVMIR/Transforms/Passes.h"
 #include "mlir/IR/Diagnostics.h"
+#include "mlir/Pass/PassManager.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/IR/DebugInfo.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/LLVMContext.h"
@@ -28,6 +31,7 @@
 #include "llvm/Transforms/Scalar/EarlyCSE.h"
 #include "llvm/Transforms/Scalar/LICM.h"
 #include "llvm/Transforms/Scalar/LoopPassManager.h"
+#include "llvm/Transforms/Scalar/LoopRotation.h"
 #include "llvm/Transforms/Scalar/SROA.h"
 #include "llvm/Transforms/Scalar/SimplifyCFG.h"
 #include "llvm/Transforms/Utils/Cloning.h"
@@ -109,8 +113,11 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   passes.addPass(llvm::EarlyCSEPass());
   passes.addPass(llvm::SimplifyCFGPass());
   passes.addPass(llvm::InstCombinePass());
-  passes.addPass(
-      llvm::createFunctionToLoopPassAdaptor(llvm::LICMPass(llvm::LICMOptions()), /*UseMemorySSA=*/true));
+  // A loop that tests at its end executes its body whenever it is entered, so that loads can leave it.
+  llvm::LoopPassManager loopPasses;
+  loopPasses.addPass(llvm::LoopRotatePass());
+  loopPasses.addPass(llvm::LICMPass(llvm::LICMOptions()));
+  passes.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(loopPasses), /*UseMemorySSA=*/true));
   passes.addPass(llvm::EarlyCSEPass());
   for (llvm::Function &function : module)
     if (!function.isDeclaration())
@@ -166,8 +173,15 @@ struct ErrorText {
   }
 };
 
+/// Lets the assembly name the lines of the module's text (`.loc`).
+LogicalResult addDebugScopes(ModuleOp module) {
+  PassManager passes(module.getContext());
+  passes.addPass(LLVM::createDIScopeForLLVMFuncOpPass());
+  return passes.run(module);
+}
+
 std::unique_ptr<llvm::Module> translate(ModuleOp module, llvm::LLVMContext &context, const CpuTarget &target,
-                                        std::string &error) {
+                                        bool lines, std::string &error) {
   MLIRContext *mlirContext = module.getContext();
   registerBuiltinDialectTranslation(*mlirContext);
   registerLLVMDialectTranslation(*mlirContext);
@@ -179,7 +193,7 @@ std::unique_ptr<llvm::Module> translate(ModuleOp module, llvm::LLVMContext &cont
     return success();
   });
   std::unique_ptr<llvm::Module> result;
-  if (succeeded(lowerToLlvm(module, target)))
+  if (succeeded(lowerToLlvm(module, target)) && (!lines || succeeded(addDebugScopes(module))))
     result = translateModuleToLLVMIR(module, context, "kernel");
   if (!result)
     error =
@@ -209,7 +223,8 @@ FailureOr<std::vector<uint8_t>> compileToObject(ModuleOp module, const CpuTarget
         ErrorText{*static_cast<std::string *>(data)}.add(message);
       },
       &text);
-  std::unique_ptr<llvm::Module> code = translate(module, context, target, error);
+  std::unique_ptr<llvm::Module> code =
+      translate(module, context, target, /*lines=*/assembly != nullptr, error);
   if (!code)
     return failure();
   code->setTargetTriple(machine->getTargetTriple());
@@ -222,7 +237,8 @@ FailureOr<std::vector<uint8_t>> compileToObject(ModuleOp module, const CpuTarget
     std::unique_ptr<llvm::Module> copy = llvm::CloneModule(*code);
     if (failed(emitFile(*copy, *machine, llvm::CodeGenFileType::AssemblyFile, listing, error)))
       return failure();
-    *assembly = listing.str().str();
+    *assembly = listing.str().split("\t.section\t.debug_").first.str();
+    llvm::StripDebugInfo(*code); // for listings only
   }
   SmallVector<char, 0> object;
   if (failed(emitFile(*code, *machine, llvm::CodeGenFileType::ObjectFile, object, error)))

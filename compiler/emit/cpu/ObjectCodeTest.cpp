@@ -323,6 +323,70 @@ TEST_P(ObjectCode, ImagesExportOnlyKernels) {
   EXPECT_EQ(out, 3.5f);
 }
 
+/// A kernel with every operation of one input type on scalars and on vectors; results go to memory.
+std::string everyOperation(const std::string &element) {
+  std::string text = "func.func @kernel(%io: !llvm.ptr, %b: i32, %e: i32, %w: i32) -> i32 {\n";
+  int next = 0;
+  bool isFloat = element[0] != 'i';
+  auto add = [&](const std::string &from, const std::string &to, const std::string &op,
+                 const std::string &operands, const std::string &type) {
+    std::string n = std::to_string(next++), text1 = operands;
+    for (size_t at = 0; (at = text1.find("%a", at)) != std::string::npos; at += 2 + n.size())
+      text1.insert(at + 2, n);
+    text += "  %a" + n + " = llvm.load %io {alignment = 1 : i64} : !llvm.ptr -> " + from + "\n  %r" + n +
+            " = " + op + " " + text1 + " : " + type + "\n  llvm.store %r" + n +
+            ", %io {alignment = 1 : i64} : " + to + ", !llvm.ptr\n";
+  };
+  for (unsigned lanes : {1u, 8u, 24u}) {
+    auto typeOf = [&](const std::string &e) {
+      return lanes == 1 ? e : "vector<" + std::to_string(lanes) + "x" + e + ">";
+    };
+    std::string type = typeOf(element);
+    auto same = [&](const char *op, const char *operands) { add(type, type, op, operands, type); };
+    for (const char *integer : {"i8", "i16", "i32", "i64"})
+      for (const char *op : {"arith.fptosi", "arith.fptoui", "arith.sitofp", "arith.uitofp"})
+        if (std::string(op).substr(6, 2) == "fp" && isFloat)
+          add(type, typeOf(integer), op, "%a", type + " to " + typeOf(integer));
+        else if (std::string(op).substr(6, 2) != "fp" && element == integer)
+          for (const char *to : {"f16", "bf16", "f32", "f64"})
+            add(type, typeOf(to), op, "%a", type + " to " + typeOf(to));
+    if (!isFloat) {
+      for (const char *op :
+           {"divsi", "divui", "remsi", "remui", "floordivsi", "ceildivsi", "maxsi", "shrui", "muli"})
+        same((std::string("arith.") + op).c_str(), "%a, %a");
+      for (const char *op : {"ctpop", "ctlz", "cttz", "absi"})
+        same((std::string("math.") + op).c_str(), "%a");
+      same("math.ipowi", "%a, %a");
+      continue;
+    }
+    for (const char *op : {"addf", "divf", "remf", "maximumf", "minnumf"})
+      same((std::string("arith.") + op).c_str(), "%a, %a");
+    for (const char *op : {"round", "roundeven", "floor", "absf", "erf", "tanh", "sin", "rsqrt"})
+      same((std::string("math.") + op).c_str(), "%a");
+    same("math.fma", "%a, %a, %a");
+    same("math.copysign", "%a, %a");
+    add(type, typeOf("i1"), "math.isnan", "%a", type);
+  }
+  return text + "  return %b : i32\n}\n";
+}
+
+TEST_P(ObjectCode, NoOperationNeedsALibrary) {
+  for (const char *element : {"f16", "bf16", "f32", "f64", "i8", "i16", "i32", "i64"}) {
+    std::string error;
+    EXPECT_FALSE(buildObject(everyOperation(element), GetParam(), error).empty()) << element << ": " << error;
+  }
+}
+
+TEST_P(ObjectCode, AListingLeavesTheObjectAsItIs) {
+  std::string source = elementwiseKernel(1, 16, "f32", "f32", "%r = math.exp %a : vector<16xf32>"), error,
+              assembly;
+  std::vector<uint8_t> plain = buildObject(source, GetParam(), error);
+  ASSERT_FALSE(plain.empty()) << error;
+  EXPECT_EQ(plain, buildObject(source, GetParam(), error, &assembly));
+  EXPECT_NE(assembly.find("kernel:"), std::string::npos);
+  EXPECT_NE(assembly.find(".loc"), std::string::npos);
+}
+
 TEST_P(ObjectCode, ErrorsSayWhatIsWrong) {
   EXPECT_EQ(errorOf("func.func private @sinf(f32) -> f32\nfunc.func @kernel(%x: f32) -> f32 {\n"
                     "%y = func.call @sinf(%x) : (f32) -> f32\nreturn %y : f32\n}"),

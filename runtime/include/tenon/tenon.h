@@ -63,6 +63,7 @@ typedef struct tenon_error {
 } tenon_error;
 
 typedef enum tenon_dtype {
+  TENON_INVALID_DTYPE = 0,
   TENON_F32 = 1,
   TENON_F64 = 2,
   TENON_F16 = 3,

@@ -65,7 +65,7 @@ func.func @images(%x: tensor<1x?x?x8xf32>, %h: index, %w: index) {
   %0 = tenon.max_pool %x window [3, 3] strides [2, 2] dilations [1, 1] low [1, 1] high [1, 1] {ceil_mode} : tensor<1x?x?x8xf32> -> tensor<1x?x?x8xf32>
   // CHECK: tenon.avg_pool %{{.*}} window [2, 2] strides [2, 2] dilations [1, 1] low [0, 0] high [0, 0] {include_pad}
   %1 = tenon.avg_pool %x window [2, 2] strides [2, 2] dilations [1, 1] low [0, 0] high [0, 0] {include_pad} : tensor<1x?x?x8xf32> -> tensor<1x?x?x8xf32>
-  // CHECK: tenon.resize nearest %{{.*}} (%{{.*}}, %{{.*}}) axes [1, 2]
+  // CHECK: tenon.resize nearest %{{.*}}(%{{.*}}, %{{.*}}) axes [1, 2]
   %2 = tenon.resize nearest %x (%h, %w) axes [1, 2] {coordinates = 3 : i32, rounding = 2 : i32, scales = array<f64: 2.0, 2.0>, cubic_coefficient = -0.75 : f64} : tensor<1x?x?x8xf32> -> tensor<1x?x?x8xf32>
   return
 }

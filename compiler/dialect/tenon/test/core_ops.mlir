@@ -49,10 +49,10 @@ func.func @elementwise(%x: tensor<?x8xf32>, %y: tensor<?x8xf32>, %i: tensor<4xi3
 // -----
 // CHECK-LABEL: @movement
 func.func @movement(%x: tensor<?x?x384xf32>, %v: tensor<f32>, %n: index) {
-  // CHECK: tenon.reshape %{{.*}} (%{{.*}}, %{{.*}}) : tensor<?x?x384xf32> -> tensor<?x?x12x32xf32>
+  // CHECK: tenon.reshape %{{.*}}(%{{.*}}, %{{.*}}) : tensor<?x?x384xf32> -> tensor<?x?x12x32xf32>
   %0 = tenon.reshape %x (%n, %n) : tensor<?x?x384xf32> -> tensor<?x?x12x32xf32>
   %r = tenon.reshape %v : tensor<f32> -> tensor<1x1x1xf32>
-  // CHECK: tenon.broadcast %{{.*}} (%{{.*}}) : tensor<1x1x1xf32> -> tensor<?x2x3xf32>
+  // CHECK: tenon.broadcast %{{.*}}(%{{.*}}) : tensor<1x1x1xf32> -> tensor<?x2x3xf32>
   %1 = tenon.broadcast %r (%n) : tensor<1x1x1xf32> -> tensor<?x2x3xf32>
   // CHECK: tenon.transpose %{{.*}} [0, 2, 1] : tensor<?x?x384xf32> -> tensor<?x384x?xf32>
   %2 = tenon.transpose %x [0, 2, 1] : tensor<?x?x384xf32> -> tensor<?x384x?xf32>
@@ -111,7 +111,7 @@ func.func @indexed(%table: tensor<30522x384xf32>, %ids: tensor<?x?xi64>, %x: ten
   %5 = tenon.update_slice %x, %u [%n, %n] : tensor<2x8xf32>, tensor<2x3xf32>
   // CHECK: tenon.top_k %{{.*}}() axis 1 smallest
   %6, %7 = tenon.top_k %x () axis 1 smallest : tensor<2x8xf32> -> tensor<2x3xf32>, tensor<2x3xi64>
-  // CHECK: tenon.non_zero %{{.*}} (%{{.*}}) : tensor<?x4xf32> -> tensor<2x?xi64>
+  // CHECK: tenon.non_zero %{{.*}}(%{{.*}}) : tensor<?x4xf32> -> tensor<2x?xi64>
   %8, %9 = tenon.non_zero %v (%n) : tensor<?x4xf32> -> tensor<2x?xi64>
   return
 }
