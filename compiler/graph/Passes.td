@@ -95,4 +95,24 @@ def RecognizeComposites : Tenon_GraphPass<"tenon-recognize-composites", "Recogni
     After: `attention(q, k, v) mask(m) {scale = c}`
   }];
 }
+def FoldBatchNorm : Tenon_GraphPass<"tenon-fold-batch-norm", "FoldBatchNorm"> {
+  let summary = "move factors per channel into the weights of convolutions and products";
+  let description = [{
+    Batch norms over constants on the last axis, and products with constants per channel, become arithmetic on weights,
+    which is evaluated when the model is compiled. Run it after layouts are channels-last.
+
+    Before: `batch_norm(conv(x, w), scale, bias, mean, variance)`
+    After: `add(conv(x, mul(w, f)), broadcast(s))` with f = scale / sqrt(variance + epsilon), s = bias - mean * f
+  }];
+}
+def SimplifyGraph : Tenon_GraphPass<"tenon-simplify", "SimplifyGraph"> {
+  let summary = "local simplifications that need size expressions or look through broadcasts";
+  let description = [{
+    Neutral elements, powers that are products or roots, reshapes, broadcasts and slices that change nothing (sizes are
+    compared as expressions), casts of casts, and elementwise operations on tensors that are repeated alike.
+
+    Before: `add(broadcast(a), broadcast(b))` with a and b of one shape
+    After: `broadcast(add(a, b))`
+  }];
+}
 #endif

@@ -7,6 +7,8 @@
 #include "compiler/dialect/tenon/SizeAnalysis.h"
 #include "compiler/graph/Passes.h"
 #include "mlir/IR/Dominance.h"
+#include "mlir/IR/Iterators.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Transforms/CSE.h"
 
 using namespace mlir;
@@ -50,6 +52,11 @@ struct ResolveSizesPass : tenon::impl::ResolveSizesBase<ResolveSizesPass> {
       OpBuilder builder(operand->getOwner());
       operand->set(sizes.materialize(builder, operand->getOwner()->getLoc(), size));
     }
+    // Uses come after definitions: backwards, a whole chain dies in one walk.
+    getOperation().walk<WalkOrder::PostOrder, ReverseIterator>([](Operation *op) {
+      if (isOpTriviallyDead(op))
+        op->erase();
+    });
     IRRewriter rewriter(&getContext());
     eliminateCommonSubExpressions(rewriter, getAnalysis<DominanceInfo>(), getOperation());
   }
