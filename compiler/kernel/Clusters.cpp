@@ -17,9 +17,7 @@ bool isProduct(Operation *op) {
   return isa<PackedContractOp, PackedConvOp, ConvOp, ReduceWindowOp, AttentionOp>(op);
 }
 /// Always a kernel alone.
-bool isIndexed(Operation *op) {
-  return isa<ScatterElementsOp, ScatterNdOp, TopKOp, ScanOp, ArgReduceOp>(op);
-}
+bool isIndexed(Operation *op) { return isa<ScatterElementsOp, ScatterNdOp, TopKOp, ScanOp, ArgReduceOp>(op); }
 bool isSplatConstant(Operation *op) {
   auto c = dyn_cast<ConstantOp>(op);
   auto dense = c ? dyn_cast<DenseElementsAttr>(c.getValue()) : DenseElementsAttr();
@@ -27,7 +25,8 @@ bool isSplatConstant(Operation *op) {
 }
 /// Transcendental functions and divisions: not to be computed again for every element of a broadcast.
 bool isExpensive(Operation *op) {
-  return isa<ExpOp, LogOp, TanhOp, ErfOp, SinOp, CosOp, AsinOp, AtanOp, PowOp, DivOp, RemOp, SqrtOp, RsqrtOp>(op);
+  return isa<ExpOp, LogOp, TanhOp, ErfOp, SinOp, CosOp, AsinOp, AtanOp, PowOp, DivOp, RemOp, SqrtOp, RsqrtOp>(
+      op);
 }
 bool expands(Operation *user) {
   auto b = dyn_cast<BroadcastOp>(user);
@@ -37,12 +36,13 @@ bool expands(Operation *user) {
 } // namespace
 
 bool isMovement(Operation *op) {
-  return isa<TransposeOp, BroadcastOp, SliceOp, ConcatOp, PadOp, GatherOp, GatherElementsOp, GatherNdOp, IotaOp>(op);
+  return isa<TransposeOp, BroadcastOp, SliceOp, ConcatOp, PadOp, GatherOp, GatherElementsOp, GatherNdOp,
+             IotaOp>(op);
 }
 
 bool isFusable(Operation *op) {
-  return op->hasTrait<ElementwiseTrait>() || isMovement(op) || isProduct(op) || isIndexed(op) || isSplatConstant(op) ||
-         isa<ReduceOp, ReshapeOp, tensor::CastOp, UpdateSliceOp>(op);
+  return op->hasTrait<ElementwiseTrait>() || isMovement(op) || isProduct(op) || isIndexed(op) ||
+         isSplatConstant(op) || isa<ReduceOp, ReshapeOp, tensor::CastOp, UpdateSliceOp>(op);
 }
 
 StringRef Cluster::family() const {
@@ -111,7 +111,8 @@ void Clusters::visit(Operation *op) {
   }
   bool cheap = isMovement(op) && !isa<ConcatOp, PadOp>(op);
   bool fits = !needed && (wanted.size() == 1 || cheap) && llvm::all_of(wanted, [&](Cluster *c) {
-    if (op->hasTrait<ElementwiseTrait>() || isMovement(op) || isa<ReshapeOp, tensor::CastOp, UpdateSliceOp>(op))
+    if (op->hasTrait<ElementwiseTrait>() || isMovement(op) ||
+        isa<ReshapeOp, tensor::CastOp, UpdateSliceOp>(op))
       return mayPull(op, *c);
     if (auto r = dyn_cast<ReduceOp>(op))
       return mayReduce(r, *c);
@@ -147,8 +148,8 @@ bool Clusters::alignedIn(Operation *op, Cluster &cluster) const {
   return true;
 }
 
-/// Elementwise and movement operations are computed wherever they are needed, except as operands that are read many times
-/// over or by address.
+/// Elementwise and movement operations are computed wherever they are needed, except as operands that are
+/// read many times over or by address.
 bool Clusters::mayPull(Operation *op, Cluster &cluster) const {
   for (Operation *user : op->getUsers()) {
     if (!cluster.members.contains(user))
@@ -175,7 +176,8 @@ bool Clusters::mayPull(Operation *op, Cluster &cluster) const {
         !cluster.aligned.contains(user))
       return false;
   }
-  // A chain that stands behind an attention is turned around when it is stored: nothing else may be in that kernel.
+  // A chain that stands behind an attention is turned around when it is stored: nothing else may be in that
+  // kernel.
   if (cluster.heavy && isa<AttentionOp>(cluster.heavy)) {
     auto attention = cast<AttentionOp>(cluster.heavy);
     bool operand = llvm::any_of(op->getUsers(), [&](Operation *u) { return u == attention; });
@@ -222,7 +224,9 @@ bool Clusters::mayCarry(Operation *op, Cluster &cluster) const {
     return false;
   if (isa<AttentionOp>(op)) {
     // Only movements that can be turned around.
-    return llvm::all_of(cluster.members, [](Operation *m) { return isa<TransposeOp, ReshapeOp>(m) && m->getNumOperands() >= 1; });
+    return llvm::all_of(cluster.members, [](Operation *m) {
+      return isa<TransposeOp, ReshapeOp>(m) && m->getNumOperands() >= 1;
+    });
   }
   if (!alignedIn(op, cluster))
     return false;

@@ -29,7 +29,8 @@ struct Cluster {
   llvm::StringRef family() const;
 };
 
-/// Assigns the fusable operations of a block to clusters. Operations without computation may be members of several.
+/// Assigns the fusable operations of a block to clusters. Operations without computation may be members of
+/// several.
 class Clusters {
 public:
   Clusters(mlir::Block &block, SizeAnalysis &sizes);

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/dialect/tenon/BufferTable.h"
 #include "compiler/kernel/Clusters.h"
 #include "compiler/kernel/Passes.h"
 #include "mlir/IR/IRMapping.h"
@@ -46,6 +47,11 @@ void buildKernel(Cluster &cluster, SizeAnalysis &sizes) {
   }
   auto kernel = KernelOp::create(b, loc, types, tensors.getArrayRef(), indices.getArrayRef(), resultSizes,
                                  cluster.family(), DictionaryAttr());
+  // Scattering changes some elements in place and leaves the rest.
+  if (isa<ScatterNdOp, ScatterElementsOp>(root)) {
+    auto position = std::distance(tensors.begin(), llvm::find(tensors, root->getOperand(0)));
+    kernel->setAttr(kTiesAttr, b.getDenseI64ArrayAttr({position}));
+  }
   Block *block = b.createBlock(&kernel.getBody());
   IRMapping map;
   for (Value v : tensors)

@@ -36,7 +36,8 @@ private:
   Value padded(OpBuilder &b, Location loc, Value v, unsigned axis, Size to);
   Value zero(OpBuilder &b, Location loc, Type element) {
     auto type = RankedTensorType::get({}, element);
-    Attribute a = isa<FloatType>(element) ? Attribute(b.getFloatAttr(element, 0.0)) : Attribute(b.getIntegerAttr(element, 0));
+    Attribute a = isa<FloatType>(element) ? Attribute(b.getFloatAttr(element, 0.0))
+                                          : Attribute(b.getIntegerAttr(element, 0));
     return ConstantOp::create(b, loc, type, DenseElementsAttr::get(type, a));
   }
   void replace(Operation *op, Value with) {
@@ -97,19 +98,24 @@ void Packer::conv(ConvOp op) {
   int64_t channels = shape[rank], outputs = shape[rank + 1], groups = op.getGroups();
   if (groups > 1 && channels == 1 && outputs == groups)
     return; // depthwise
-  auto all = [](ArrayRef<int64_t> a, int64_t v) { return llvm::all_of(a, [v](int64_t x) { return x == v; }); };
+  auto all = [](ArrayRef<int64_t> a, int64_t v) {
+    return llvm::all_of(a, [v](int64_t x) { return x == v; });
+  };
   bool unpadded = all(op.getLow(), 0) && all(op.getHigh(), 0);
-  bool point = all(shape.take_front(rank), 1) && all(op.getStrides(), 1) && unpadded && all(op.getInputDilations(), 1);
+  bool point =
+      all(shape.take_front(rank), 1) && all(op.getStrides(), 1) && unpadded && all(op.getInputDilations(), 1);
   Value input = op.getInput();
   if (point && groups == 1) {
-    Value matrix = createReshape(b, loc, sizes, op.getFilter(), {context.constant(channels), context.constant(outputs)});
+    Value matrix =
+        createReshape(b, loc, sizes, op.getFilter(), {context.constant(channels), context.constant(outputs)});
     auto product = ContractOp::create(b, loc, op.getType(), input, matrix, false);
     replace(op, product);
     contract(product);
     return;
   }
   SmallVector<int64_t> low(op.getLow()), high(op.getHigh());
-  bool crops = llvm::any_of(low, [](int64_t v) { return v < 0; }) || llvm::any_of(high, [](int64_t v) { return v < 0; });
+  bool crops = llvm::any_of(low, [](int64_t v) { return v < 0; }) ||
+               llvm::any_of(high, [](int64_t v) { return v < 0; });
   if (!unpadded && !crops && groups == 1 && channels <= kFewChannels && all(op.getInputDilations(), 1)) {
     Dims dims(sizes.dims(input));
     SmallVector<Size> before(dims.size(), context.constant(0)), after = before;
@@ -121,7 +127,8 @@ void Packer::conv(ConvOp op) {
     low.assign(rank, 0);
     high.assign(rank, 0);
   }
-  // [window.., C, G * O] -> [window.., C, G, O] -> pad O -> [window.., C, G, panels, 16] -> [G, panels, window.., C, 16]
+  // [window.., C, G * O] -> [window.., C, G, O] -> pad O -> [window.., C, G, panels, 16] -> [G, panels,
+  // window.., C, 16]
   int64_t perGroup = outputs / groups, panels = (perGroup + kPanel - 1) / kPanel;
   Dims split;
   for (int64_t d : shape.take_front(rank + 1))
@@ -137,8 +144,8 @@ void Packer::conv(ConvOp op) {
     permutation.push_back(i);
   permutation.push_back(rank + 3);
   filter = transpose(b, loc, filter, permutation);
-  replace(op, PackedConvOp::create(b, loc, op.getType(), input, filter, op.getStrides(), op.getDilations(), low, high,
-                                   op.getInputDilations()));
+  replace(op, PackedConvOp::create(b, loc, op.getType(), input, filter, op.getStrides(), op.getDilations(),
+                                   low, high, op.getInputDilations()));
 }
 
 struct PackProducts : impl::PackProductsBase<PackProducts> {

@@ -5,8 +5,9 @@
  *
  *===---------------------------------------------------------------------------===
  *
- * The C interface of libtenon-compiler.so, which the command `tenon` and the Python package load on demand. No C++
- * exception crosses it and nothing is printed; everything a user should see is in the result's diagnostics.
+ * The C interface of libtenon-compiler.so, which the command `tenon` and the Python package load on demand.
+ * No C++ exception crosses it and nothing is printed; everything a user should see is in the result's
+ * diagnostics.
  *
  *===---------------------------------------------------------------------------===*/
 #ifndef TENON_COMPILER_H
@@ -34,9 +35,10 @@ typedef struct tenon_compiler_model {
   size_t size;
 } tenon_compiler_model;
 
-/* A flag as the command line has it, without dashes: {"symbol", "batch=1:64"}, {"target", "native"}, {"state", "a=b"},
- * {"shape", "x=1x3x?x?"}, {"jobs", "2"}, {"emulate-isa", ""}, ... ; repeated flags are repeated entries. Unknown names and
- * malformed values are reported as TN0001 and TN0002. */
+/* A flag as the command line has it, without dashes: {"symbol", "batch=1:64"}, {"target", "native"},
+ * {"state", "a=b"},
+ * {"shape", "x=1x3x?x?"}, {"jobs", "2"}, {"emulate-isa", ""}, ... ; repeated flags are repeated entries.
+ * Unknown names and malformed values are reported as TN0001 and TN0002. */
 typedef struct tenon_compiler_option {
   const char *name;
   const char *value;
@@ -56,18 +58,22 @@ typedef struct tenon_compiler_result tenon_compiler_result;
 
 TENON_COMPILER_EXPORT uint32_t tenon_compiler_api_version(void);
 
-/* Compiles models into one package. With a path the package is written there, whole or not at all; without (null) it is
- * kept in the result. Never null except when memory is exhausted; free it with tenon_compiler_free. */
+/* Compiles models into one package. With a path the package is written there, whole or not at all; without
+ * (null) it is kept in the result. Never null except when memory is exhausted; free it with
+ * tenon_compiler_free. */
 TENON_COMPILER_EXPORT tenon_compiler_result *
-tenon_compiler_compile(const tenon_compiler_model *models, size_t model_count, const tenon_compiler_option *options,
-                       size_t option_count, const char *output_path, tenon_compiler_progress progress, void *user);
+tenon_compiler_compile(const tenon_compiler_model *models, size_t model_count,
+                       const tenon_compiler_option *options, size_t option_count, const char *output_path,
+                       tenon_compiler_progress progress, void *user);
 
-/* Whether and why a model can be compiled: text() holds JSON, {"rows": [{node, op, supported, reason, flop, bytes}]}. */
+/* Whether and why a model can be compiled: text() holds JSON, {"rows": [{node, op, supported, reason, flop,
+ * bytes}]}. */
 TENON_COMPILER_EXPORT tenon_compiler_result *tenon_compiler_check(const tenon_compiler_model *model,
                                                                   const tenon_compiler_option *options,
                                                                   size_t option_count);
 
-/* A tensor of the caller for tenon_compiler_interpret; `dtype` is a tenon_dtype of tenon.h, `data` dense and row-major. */
+/* A tensor of the caller for tenon_compiler_interpret; `dtype` is a tenon_dtype of tenon.h, `data` dense and
+ * row-major. */
 typedef struct tenon_compiler_tensor {
   const char *name;
   int32_t dtype;
@@ -76,22 +82,29 @@ typedef struct tenon_compiler_tensor {
   const void *data;
 } tenon_compiler_tensor;
 
-/* Target `reference`: imports the model and evaluates it with the interpreter. The outputs are in the result. */
+/* Target `reference`: imports the model and evaluates it with the interpreter. The outputs are in the result.
+ */
 TENON_COMPILER_EXPORT tenon_compiler_result *
-tenon_compiler_interpret(const tenon_compiler_model *model, const tenon_compiler_option *options, size_t option_count,
-                         const tenon_compiler_tensor *inputs, size_t input_count);
+tenon_compiler_interpret(const tenon_compiler_model *model, const tenon_compiler_option *options,
+                         size_t option_count, const tenon_compiler_tensor *inputs, size_t input_count);
 
-TENON_COMPILER_EXPORT tenon_compiler_outcome tenon_compiler_result_outcome(const tenon_compiler_result *result);
+TENON_COMPILER_EXPORT tenon_compiler_outcome
+tenon_compiler_result_outcome(const tenon_compiler_result *result);
 /* The package's bytes (compile without an output path); owned by the result. */
-TENON_COMPILER_EXPORT const void *tenon_compiler_result_package(const tenon_compiler_result *result, size_t *size);
+TENON_COMPILER_EXPORT const void *tenon_compiler_result_package(const tenon_compiler_result *result,
+                                                                size_t *size);
 TENON_COMPILER_EXPORT const char *tenon_compiler_result_text(const tenon_compiler_result *result);
 TENON_COMPILER_EXPORT size_t tenon_compiler_result_output_count(const tenon_compiler_result *result);
-TENON_COMPILER_EXPORT tenon_compiler_tensor tenon_compiler_result_output(const tenon_compiler_result *result, size_t i);
+TENON_COMPILER_EXPORT tenon_compiler_tensor tenon_compiler_result_output(const tenon_compiler_result *result,
+                                                                         size_t i);
 /* Diagnostics: errors first. `code` is "TN0101"; `node` names the model's node, or is "". */
 TENON_COMPILER_EXPORT size_t tenon_compiler_result_diagnostic_count(const tenon_compiler_result *result);
-TENON_COMPILER_EXPORT const char *tenon_compiler_result_diagnostic_code(const tenon_compiler_result *result, size_t i);
-TENON_COMPILER_EXPORT const char *tenon_compiler_result_diagnostic_message(const tenon_compiler_result *result, size_t i);
-TENON_COMPILER_EXPORT const char *tenon_compiler_result_diagnostic_node(const tenon_compiler_result *result, size_t i);
+TENON_COMPILER_EXPORT const char *tenon_compiler_result_diagnostic_code(const tenon_compiler_result *result,
+                                                                        size_t i);
+TENON_COMPILER_EXPORT const char *
+tenon_compiler_result_diagnostic_message(const tenon_compiler_result *result, size_t i);
+TENON_COMPILER_EXPORT const char *tenon_compiler_result_diagnostic_node(const tenon_compiler_result *result,
+                                                                        size_t i);
 TENON_COMPILER_EXPORT void tenon_compiler_free(tenon_compiler_result *result);
 
 #ifdef __cplusplus

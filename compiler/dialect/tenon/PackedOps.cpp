@@ -13,17 +13,20 @@ LogicalResult PackedContractOp::verify() {
   ArrayRef<int64_t> lhs = tensorType(getLhs()).getShape(), rhs = tensorType(getRhs()).getShape();
   ArrayRef<int64_t> result = getType().getShape();
   if (lhs.size() < 2 || rhs.size() < 3 || (rhs.size() != 3 && rhs.size() != lhs.size() + 1))
-    return emitOpError() << "expected rhs [panels, K, 16], with the batch dimensions of lhs or without any, found rank "
-                         << rhs.size() << " for an lhs of rank " << lhs.size();
+    return emitOpError()
+           << "expected rhs [panels, K, 16], with the batch dimensions of lhs or without any, found rank "
+           << rhs.size() << " for an lhs of rank " << lhs.size();
   if (rhs.back() != 16)
     return emitOpError() << "expected panels of 16 columns, found " << rhs.back();
   if (failed(verifyDim(*this, "the summed dimension of rhs", rhs[rhs.size() - 2], lhs.back())))
     return failure();
   int64_t n = result.back(), panels = rhs[rhs.size() - 3];
   if (n != kDynamic && panels != kDynamic && (n + 15) / 16 != panels)
-    return emitOpError() << "expected " << (n + 15) / 16 << " panels for " << n << " columns, found " << panels;
+    return emitOpError() << "expected " << (n + 15) / 16 << " panels for " << n << " columns, found "
+                         << panels;
   if (getColumns().size() != static_cast<size_t>(n == kDynamic))
-    return emitOpError() << "expected one size when the number of columns is dynamic, found " << getColumns().size();
+    return emitOpError() << "expected one size when the number of columns is dynamic, found "
+                         << getColumns().size();
   return verifyInferred(*this);
 }
 
@@ -43,7 +46,8 @@ LogicalResult PackedContractOp::inferSizes(SizeContext &context, ArrayRef<Dims> 
 LogicalResult PackedConvOp::verify() {
   ArrayRef<int64_t> input = tensorType(getInput()).getShape(), filter = tensorType(getFilter()).getShape();
   if (input.size() < 3)
-    return emitOpError() << "expected rank 3 or more for the input, [batch, spatial..., channels], found " << input.size();
+    return emitOpError() << "expected rank 3 or more for the input, [batch, spatial..., channels], found "
+                         << input.size();
   size_t spatial = input.size() - 2;
   if (failed(verifyRank(*this, "the filter", filter.size(), input.size() + 2)) ||
       failed(verifyLength(*this, "strides", getStrides().size(), spatial)) ||
@@ -53,11 +57,12 @@ LogicalResult PackedConvOp::verify() {
       failed(verifyLength(*this, "input_dilations", getInputDilations().size(), spatial)))
     return failure();
   if (!tensorType(getFilter()).hasStaticShape() || filter.back() != 16)
-    return emitOpError() << "expected a filter of static shape in panels of 16, found " << getFilter().getType();
+    return emitOpError() << "expected a filter of static shape in panels of 16, found "
+                         << getFilter().getType();
   int64_t outputs = getType().getShape().back(), groups = filter[0];
   if (outputs == kDynamic || outputs % groups != 0 || (outputs / groups + 15) / 16 != filter[1])
-    return emitOpError() << "expected output channels that fill " << filter[1] << " panels in each of " << groups
-                         << " groups, found " << outputs;
+    return emitOpError() << "expected output channels that fill " << filter[1] << " panels in each of "
+                         << groups << " groups, found " << outputs;
   return verifyInferred(*this);
 }
 
@@ -70,7 +75,8 @@ LogicalResult PackedConvOp::inferSizes(SizeContext &context, ArrayRef<Dims> oper
   Dims dims = {input[0]};
   for (size_t d = 0; d < spatial; ++d) {
     Size spread = (input[d + 1] - 1) * getInputDilations()[d] + 1;
-    dims.push_back(windowPositions(spread, filter[d + 2], getStrides()[d], getDilations()[d], getLow()[d], getHigh()[d],
+    dims.push_back(windowPositions(spread, filter[d + 2], getStrides()[d], getDilations()[d], getLow()[d],
+                                   getHigh()[d],
                                    /*ceilMode=*/false));
   }
   dims.push_back(context.constant(getType().getShape().back()));

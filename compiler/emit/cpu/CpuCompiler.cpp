@@ -54,7 +54,8 @@ std::string printed(ModuleOp module) {
 struct CpuCompiler::Impl {
   std::vector<CpuTarget> levels;
   std::vector<KernelInfo> infos;
-  /// Text of the vector IR per kernel and level: cheap to hold, and each compile thread parses it into a context of its own.
+  /// Text of the vector IR per kernel and level: cheap to hold, and each compile thread parses it into a
+  /// context of its own.
   std::vector<std::vector<std::string>> texts;
   std::vector<std::vector<Size>> scalars; // per kernel, local
   std::vector<KernelShape> shapes;
@@ -63,23 +64,26 @@ struct CpuCompiler::Impl {
   std::vector<std::vector<KernelListing>> listings;
 
   FailureOr<uint32_t> emit(KernelOp op, std::unique_ptr<KernelSpec> spec);
-  LogicalResult emitLevel(KernelOp op, KernelSpec &spec, const CpuTarget &level, StringRef name, KernelShape &shape,
-                          std::string &text);
+  LogicalResult emitLevel(KernelOp op, KernelSpec &spec, const CpuTarget &level, StringRef name,
+                          KernelShape &shape, std::string &text);
 };
 
-CpuCompiler::CpuCompiler(std::vector<CpuTarget> levels) : impl(std::make_unique<Impl>()) { impl->levels = std::move(levels); }
+CpuCompiler::CpuCompiler(std::vector<CpuTarget> levels) : impl(std::make_unique<Impl>()) {
+  impl->levels = std::move(levels);
+}
 CpuCompiler::~CpuCompiler() = default;
 
-LogicalResult CpuCompiler::Impl::emitLevel(KernelOp op, KernelSpec &spec, const CpuTarget &level, StringRef name,
-                                           KernelShape &shape, std::string &text) {
+LogicalResult CpuCompiler::Impl::emitLevel(KernelOp op, KernelSpec &spec, const CpuTarget &level,
+                                           StringRef name, KernelShape &shape, std::string &text) {
   MLIRContext *context = op.getContext();
-  context->loadDialect<arith::ArithDialect, scf::SCFDialect, math::MathDialect, vector::VectorDialect, LLVM::LLVMDialect,
-                       func::FuncDialect, cf::ControlFlowDialect>();
+  context->loadDialect<arith::ArithDialect, scf::SCFDialect, math::MathDialect, vector::VectorDialect,
+                       LLVM::LLVMDialect, func::FuncDialect, cf::ControlFlowDialect>();
   OwningOpRef<ModuleOp> module = ModuleOp::create(op.getLoc());
   KernelBuilder k(*module, spec, level, name);
   Emitter emitter = emitterFor(op.getFamily());
   if (!emitter)
-    return op.emitError() << "[TN0402] expected a kernel family that the CPU knows, found '" << op.getFamily() << "'";
+    return op.emitError() << "[TN0402] expected a kernel family that the CPU knows, found '" << op.getFamily()
+                          << "'";
   if (failed(emitter(k, shape)))
     return failure();
   k.finish();
@@ -109,8 +113,9 @@ FailureOr<uint32_t> CpuCompiler::Impl::emit(KernelOp op, std::unique_ptr<KernelS
     info.schedule += (info.schedule.empty() ? "" : "; ") + level.name + ": " + levelShape.schedule;
     shape.scratch = shape.scratch.max(levelShape.scratch);
     if (levelShape.grid != shape.grid)
-      return op.emitError() << "[TN0404] expected one grid for all levels of a kernel, found " << shape.grid.str() << " and "
-                            << levelShape.grid.str() << "; this is a defect of the compiler: report the model";
+      return op.emitError() << "[TN0404] expected one grid for all levels of a kernel, found "
+                            << shape.grid.str() << " and " << levelShape.grid.str()
+                            << "; this is a defect of the compiler: report the model";
   }
   for (Value input : op.getInputs()) {
     (void)input;
@@ -170,12 +175,16 @@ FailureOr<DispatchInfo> CpuCompiler::add(KernelOp op, SizeAnalysis &sizes) {
 
 const std::vector<KernelInfo> &CpuCompiler::kernels() const { return impl->infos; }
 
-const KernelListing &CpuCompiler::listing(uint32_t kernel, uint32_t level) const { return impl->listings[kernel][level]; }
+const KernelListing &CpuCompiler::listing(uint32_t kernel, uint32_t level) const {
+  return impl->listings[kernel][level];
+}
 
-LogicalResult CpuCompiler::compile(const CompileOptions &options, std::vector<package::CodeImage> &images, std::string &error) {
+LogicalResult CpuCompiler::compile(const CompileOptions &options, std::vector<package::CodeImage> &images,
+                                   std::string &error) {
   size_t kernelCount = impl->infos.size(), levelCount = impl->levels.size();
   impl->listings.assign(kernelCount, std::vector<KernelListing>(levelCount));
-  std::vector<std::vector<std::vector<uint8_t>>> objects(levelCount, std::vector<std::vector<uint8_t>>(kernelCount));
+  std::vector<std::vector<std::vector<uint8_t>>> objects(levelCount,
+                                                         std::vector<std::vector<uint8_t>>(kernelCount));
   std::mutex mutex;
   std::atomic<bool> bad = false;
   auto one = [&](size_t kernel, size_t level) {
@@ -184,11 +193,12 @@ LogicalResult CpuCompiler::compile(const CompileOptions &options, std::vector<pa
     const std::string &text = impl->texts[kernel][level];
     impl->listings[kernel][level].ir = text;
     DialectRegistry registry;
-    registry.insert<arith::ArithDialect, scf::SCFDialect, math::MathDialect, vector::VectorDialect, LLVM::LLVMDialect,
-                    func::FuncDialect, cf::ControlFlowDialect>();
+    registry.insert<arith::ArithDialect, scf::SCFDialect, math::MathDialect, vector::VectorDialect,
+                    LLVM::LLVMDialect, func::FuncDialect, cf::ControlFlowDialect>();
     MLIRContext context(registry, MLIRContext::Threading::DISABLED);
     context.loadAllAvailableDialects();
-    OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, ParserConfig(&context, /*verifyAfterParse=*/false));
+    OwningOpRef<ModuleOp> module =
+        parseSourceString<ModuleOp>(text, ParserConfig(&context, /*verifyAfterParse=*/false));
     FailureOr<std::vector<uint8_t>> object = failure();
     if (module)
       object = compileToObject(*module, target, message, options.assembly ? &assembly : nullptr);
@@ -224,7 +234,7 @@ LogicalResult CpuCompiler::compile(const CompileOptions &options, std::vector<pa
     image.isa = impl->levels[level].name;
     image.features = impl->levels[level].required;
     image.machine = StringRef(impl->levels[level].triple).starts_with("aarch64") ? package::Machine::AArch64
-                                                                                : package::Machine::X86_64;
+                                                                                 : package::Machine::X86_64;
     image.elf = std::move(*elf);
     images.push_back(std::move(image));
   }

@@ -18,7 +18,8 @@ namespace {
 
 class Code {
 public:
-  Code(KernelBuilder &k, Operation *op, unsigned lanes) : k(k), b(k.builder()), loc(k.loc()), op(op), lanes(lanes) {}
+  Code(KernelBuilder &k, Operation *op, unsigned lanes)
+      : k(k), b(k.builder()), loc(k.loc()), op(op), lanes(lanes) {}
 
   Value run(ValueRange in);
 
@@ -78,14 +79,17 @@ Value Code::unary(Value a) {
           return make<math::AbsFOp>(a);
         return isSigned(getElementTypeOrSelf(op->getOperand(0).getType())) ? make<math::AbsIOp>(a) : a;
       })
-      .Case([&](NegOp) { return isFloat ? make<arith::NegFOp>(a) : make<arith::SubIOp>(constantLike(a, 0), a); })
+      .Case([&](NegOp) {
+        return isFloat ? make<arith::NegFOp>(a) : make<arith::SubIOp>(constantLike(a, 0), a);
+      })
       .Case([&](SignOp) {
         Value zero = constantLike(a, 0), one = constantLike(a, 1);
         if (isFloat) {
           Value r = select(cmpf(arith::CmpFPredicate::OLT, a, zero), constantLike(a, -1), a);
           return select(cmpf(arith::CmpFPredicate::OGT, a, zero), one, r);
         }
-        Value negative = isSigned(getElementTypeOrSelf(op->getOperand(0).getType())) ? constantLike(a, -1) : one;
+        Value negative =
+            isSigned(getElementTypeOrSelf(op->getOperand(0).getType())) ? constantLike(a, -1) : one;
         Value r = select(cmpi(arith::CmpIPredicate::slt, a, zero), negative, zero);
         return select(cmpi(arith::CmpIPredicate::sgt, a, zero), one, r);
       })
@@ -187,7 +191,8 @@ Value Code::binary(Value a, Value c) {
         Type wide = k.vectorOf(b.getF64Type(), lanes);
         bool sign = isSigned(getElementTypeOrSelf(op->getResult(0).getType()));
         auto toFloat = [&](Value v) -> Value {
-          return sign ? Value(arith::SIToFPOp::create(b, loc, wide, v)) : Value(arith::UIToFPOp::create(b, loc, wide, v));
+          return sign ? Value(arith::SIToFPOp::create(b, loc, wide, v))
+                      : Value(arith::UIToFPOp::create(b, loc, wide, v));
         };
         Value r = math::RoundEvenOp::create(b, loc, make<math::PowFOp>(toFloat(a), toFloat(c)));
         return sign ? Value(arith::FPToSIOp::create(b, loc, a.getType(), r))
@@ -234,7 +239,8 @@ Value Code::cast(Value a, Type from, Type to) {
       return arith::TruncFOp::create(b, loc, target, wide);
     }
     // Through a wide integer, so that narrow targets keep the low bits.
-    Type wide = k.vectorOf(to.getIntOrFloatBitWidth() > 32 || from.isF64() ? b.getI64Type() : b.getI32Type(), lanes);
+    Type wide =
+        k.vectorOf(to.getIntOrFloatBitWidth() > 32 || from.isF64() ? b.getI64Type() : b.getI32Type(), lanes);
     if (to.isUnsignedInteger(32))
       wide = k.vectorOf(b.getI64Type(), lanes);
     Value r = to.isUnsignedInteger(64) ? Value(arith::FPToUIOp::create(b, loc, wide, a))
@@ -248,12 +254,14 @@ Value Code::cast(Value a, Type from, Type to) {
   bool sign = isSigned(from);
   if (isa<FloatType>(to)) {
     Type wide = to.isF64() ? target : k.vectorOf(b.getF32Type(), lanes);
-    Value r = sign ? Value(arith::SIToFPOp::create(b, loc, wide, a)) : Value(arith::UIToFPOp::create(b, loc, wide, a));
+    Value r = sign ? Value(arith::SIToFPOp::create(b, loc, wide, a))
+                   : Value(arith::UIToFPOp::create(b, loc, wide, a));
     return wide == target ? r : Value(arith::TruncFOp::create(b, loc, target, r));
   }
   unsigned wf = from.getIntOrFloatBitWidth(), wt = to.getIntOrFloatBitWidth();
   if (wf < wt)
-    return sign ? Value(arith::ExtSIOp::create(b, loc, target, a)) : Value(arith::ExtUIOp::create(b, loc, target, a));
+    return sign ? Value(arith::ExtSIOp::create(b, loc, target, a))
+                : Value(arith::ExtUIOp::create(b, loc, target, a));
   return wf > wt ? Value(arith::TruncIOp::create(b, loc, target, a)) : a;
 }
 
@@ -285,17 +293,21 @@ Value emitCombine(KernelBuilder &k, ReduceKind kind, Type element, Value acc, Va
   bool isFloat = isa<FloatType>(element), isUnsigned = element.isUnsignedInteger() || element.isInteger(1);
   switch (kind) {
   case ReduceKind::sum:
-    return isFloat ? Value(arith::AddFOp::create(b, loc, acc, v)) : Value(arith::AddIOp::create(b, loc, acc, v));
+    return isFloat ? Value(arith::AddFOp::create(b, loc, acc, v))
+                   : Value(arith::AddIOp::create(b, loc, acc, v));
   case ReduceKind::prod:
-    return isFloat ? Value(arith::MulFOp::create(b, loc, acc, v)) : Value(arith::MulIOp::create(b, loc, acc, v));
+    return isFloat ? Value(arith::MulFOp::create(b, loc, acc, v))
+                   : Value(arith::MulIOp::create(b, loc, acc, v));
   case ReduceKind::max:
     if (isFloat)
       return arith::MaximumFOp::create(b, loc, acc, v);
-    return isUnsigned ? Value(arith::MaxUIOp::create(b, loc, acc, v)) : Value(arith::MaxSIOp::create(b, loc, acc, v));
+    return isUnsigned ? Value(arith::MaxUIOp::create(b, loc, acc, v))
+                      : Value(arith::MaxSIOp::create(b, loc, acc, v));
   case ReduceKind::min:
     if (isFloat)
       return arith::MinimumFOp::create(b, loc, acc, v);
-    return isUnsigned ? Value(arith::MinUIOp::create(b, loc, acc, v)) : Value(arith::MinSIOp::create(b, loc, acc, v));
+    return isUnsigned ? Value(arith::MinUIOp::create(b, loc, acc, v))
+                      : Value(arith::MinSIOp::create(b, loc, acc, v));
   }
   llvm_unreachable("every kind is handled");
 }
@@ -333,7 +345,8 @@ Value emitHorizontal(KernelBuilder &k, ReduceKind kind, Type element, Value vect
     vector = emitCombine(k, kind, element, x, y);
     lanes = half;
   }
-  return isa<VectorType>(vector.getType()) ? Value(vector::ExtractOp::create(b, loc, vector, int64_t(0))) : vector;
+  return isa<VectorType>(vector.getType()) ? Value(vector::ExtractOp::create(b, loc, vector, int64_t(0)))
+                                           : vector;
 }
 
 unsigned elementwiseCost(Operation *op) {

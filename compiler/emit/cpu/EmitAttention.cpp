@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One item is a block of queries of one head. Scores are computed transposed, keys down and queries across the lanes: keys
-// and values are read as they lie in memory, only the block of queries is transposed, and the softmax needs no
-// operation across lanes. Scores of the block stay in the worker's scratch.
+// One item is a block of queries of one head. Scores are computed transposed, keys down and queries across
+// the lanes: keys and values are read as they lie in memory, only the block of queries is transposed, and the
+// softmax needs no operation across lanes. Scores of the block stay in the worker's scratch.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/cpu/ElementwiseCode.h"
@@ -34,8 +34,8 @@ private:
   void scores(Value batch, Value keyHead, Value panels);
   void softmax(Value batch, Value head, Value m0, Value panels);
   void output(Value batch, Value head, Value keyHead, Value m0, Value m1);
-  void outputTile(Value batch, Value head, Value keyHead, Value m0, Value m, unsigned rows, Value column, unsigned vectors,
-                  Value mask);
+  void outputTile(Value batch, Value head, Value keyHead, Value m0, Value m, unsigned rows, Value column,
+                  unsigned vectors, Value mask);
   Value loadScratch(Value base, Value offset, unsigned width) {
     return k.load(k.scratch(), k.add(base, offset), b.getF32Type(), width);
   }
@@ -111,9 +111,10 @@ void AttentionEmitter::packQueries(Value batchIndex, Value head, Value m0, Value
   } else if (auto d = width.constant()) {
     factor = f32(1.0 / std::sqrt(static_cast<double>(*d)), lanes);
   } else {
-    Value dimension = arith::SIToFPOp::create(b, k.loc(), b.getF32Type(),
-                                      arith::IndexCastOp::create(b, k.loc(), b.getI64Type(), k.size(width)));
-    factor = k.splat(arith::DivFOp::create(b, k.loc(), f32(1.0, 1), math::SqrtOp::create(b, k.loc(), dimension)), lanes);
+    Value dimension = arith::SIToFPOp::create(
+        b, k.loc(), b.getF32Type(), arith::IndexCastOp::create(b, k.loc(), b.getI64Type(), k.size(width)));
+    factor = k.splat(
+        arith::DivFOp::create(b, k.loc(), f32(1.0, 1), math::SqrtOp::create(b, k.loc(), dimension)), lanes);
   }
   k.loop(k.constant(0), panels, 1, [&](Value panel) {
     for (unsigned part = 0; part < 16; part += lanes) {
@@ -154,7 +155,8 @@ void AttentionEmitter::scores(Value batchIndex, Value keyHead, Value panels) {
       SmallVector<TileRow> rows;
       for (unsigned r = 0; r < count; ++r) {
         Evaluator e(k, 1);
-        auto at = e.addressOf(op.getKey(), {{batchIndex}, {keyHead}, {k.add(n, k.constant(r))}, {k.constant(0), 1}});
+        auto at = e.addressOf(op.getKey(),
+                              {{batchIndex}, {keyHead}, {k.add(n, k.constant(r))}, {k.constant(0), 1}});
         if (!at || at->second.lanes || at->second.stride != 1) {
           failed = op;
           return;
@@ -203,7 +205,8 @@ Value AttentionEmitter::maskTerm(Value batchIndex, Value head, Value m, Value n,
     // Key n is visible to query m when n - (keys - queries) <= m.
     Value limit = k.sub(n, k.sub(k.size(keys), k.size(queries)));
     Value wide = k.splat(arith::IndexCastOp::create(b, k.loc(), b.getI64Type(), limit), w);
-    Value visible = arith::CmpIOp::create(b, k.loc(), arith::CmpIPredicate::sge, k.laneOffsets(m, 1, w), wide);
+    Value visible =
+        arith::CmpIOp::create(b, k.loc(), arith::CmpIPredicate::sge, k.laneOffsets(m, 1, w), wide);
     score = arith::SelectOp::create(b, k.loc(), visible, score, f32(-infinity, w));
   }
   return score;
@@ -217,16 +220,17 @@ void AttentionEmitter::softmax(Value batchIndex, Value head, Value m0, Value pan
     Value column = k.mul(part, k.constant(lanes)), m = k.add(m0, column);
     auto at = [&](Value n) { return k.add(k.mul(n, k.constant(blockQueries)), column); };
     bool masked = op.getMask() || op.getCausal();
-    Value largest = k.loop(k.constant(0), k.size(keys), 1, f32(-infinity, lanes), [&](Value n, ValueRange carried) {
-      Value s = loadScratch(scoreBase, at(n), lanes);
-      if (masked) {
-        s = maskTerm(batchIndex, head, m, n, lanes, s);
-        k.store(s, k.scratch(), k.add(scoreBase, at(n)), b.getF32Type(), lanes);
-      }
-      // NaN is kept: `carried > s` is false with it.
-      Value more = arith::CmpFOp::create(b, k.loc(), arith::CmpFPredicate::OGT, carried[0], s);
-      return SmallVector<Value>{arith::SelectOp::create(b, k.loc(), more, carried[0], s)};
-    })[0];
+    Value largest =
+        k.loop(k.constant(0), k.size(keys), 1, f32(-infinity, lanes), [&](Value n, ValueRange carried) {
+          Value s = loadScratch(scoreBase, at(n), lanes);
+          if (masked) {
+            s = maskTerm(batchIndex, head, m, n, lanes, s);
+            k.store(s, k.scratch(), k.add(scoreBase, at(n)), b.getF32Type(), lanes);
+          }
+          // NaN is kept: `carried > s` is false with it.
+          Value more = arith::CmpFOp::create(b, k.loc(), arith::CmpFPredicate::OGT, carried[0], s);
+          return SmallVector<Value>{arith::SelectOp::create(b, k.loc(), more, carried[0], s)};
+        })[0];
     // A row that sees no key has no largest score; its exponentials are all zero.
     Value none = arith::CmpFOp::create(b, k.loc(), arith::CmpFPredicate::OEQ, largest, f32(-infinity, lanes));
     largest = arith::SelectOp::create(b, k.loc(), none, f32(0.0, lanes), largest);
@@ -261,13 +265,14 @@ Coords AttentionEmitter::forward(Evaluator &e, Value tensor, Coords at) {
   return at;
 }
 
-void AttentionEmitter::outputTile(Value batchIndex, Value head, Value keyHead, Value m0, Value m, unsigned rows, Value column,
-                                  unsigned vectors, Value mask) {
+void AttentionEmitter::outputTile(Value batchIndex, Value head, Value keyHead, Value m0, Value m,
+                                  unsigned rows, Value column, unsigned vectors, Value mask) {
   TileShape tile{rows, vectors, lanes};
   Value local = k.sub(m, m0);
   SmallVector<TileRow> tileRowList;
   for (unsigned r = 0; r < rows; ++r)
-    tileRowList.push_back({k.scratch(), k.add(scoreBase, k.add(local, k.constant(r))), k.constant(blockQueries)});
+    tileRowList.push_back(
+        {k.scratch(), k.add(scoreBase, k.add(local, k.constant(r))), k.constant(blockQueries)});
   Type valueElement = cast<RankedTensorType>(op.getValue().getType()).getElementType();
   SmallVector<TileColumn> columns;
   for (unsigned u = 0; u < vectors; ++u) {
@@ -279,10 +284,11 @@ void AttentionEmitter::outputTile(Value batchIndex, Value head, Value keyHead, V
       failed = op;
       return;
     }
-    columns.push_back({first->first, first->second.base, k.sub(second->second.base, first->second.base), mask});
+    columns.push_back(
+        {first->first, first->second.base, k.sub(second->second.base, first->second.base), mask});
   }
-  SmallVector<Value> acc = tileProduct(k, tile, tileRowList, columns, k.size(keys), b.getF32Type(), valueElement,
-                                       b.getF32Type(), tileZero(k, tile, b.getF32Type()));
+  SmallVector<Value> acc = tileProduct(k, tile, tileRowList, columns, k.size(keys), b.getF32Type(),
+                                       valueElement, b.getF32Type(), tileZero(k, tile, b.getF32Type()));
   Value root = yielded(k, 0);
   for (unsigned r = 0; r < rows; ++r) {
     Value inverse = k.splat(loadScratch(sumBase, k.add(local, k.constant(r)), 1), lanes);
@@ -292,8 +298,9 @@ void AttentionEmitter::outputTile(Value batchIndex, Value head, Value keyHead, V
       if (v.getType() != type)
         v = arith::TruncFOp::create(b, k.loc(), type, v);
       Evaluator e(k, lanes, mask);
-      Coords at = forward(e, op.getResult(),
-                          {{batchIndex}, {head}, {k.add(m, k.constant(r))}, {k.add(column, k.constant(u * lanes)), 1}});
+      Coords at = forward(
+          e, op.getResult(),
+          {{batchIndex}, {head}, {k.add(m, k.constant(r))}, {k.add(column, k.constant(u * lanes)), 1}});
       e.store(v, k.outputBuffer(0), at, k.spec().dims(root), element);
     }
   }

@@ -51,11 +51,13 @@ LogicalResult ContractionEmitter::run() {
   lhsElement = cast<RankedTensorType>(op.getLhs().getType()).getElementType();
   rhsElement = cast<RankedTensorType>(op.getRhs().getType()).getElementType();
   accumulator = accumulatorFor(k, lhsElement, cast<RankedTensorType>(op.getType()).getElementType());
-  shapeOfTile = tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), rows.constant(), panelCount.constant());
+  shapeOfTile =
+      tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), rows.constant(), panelCount.constant());
 
   auto depthConstant = depth.constant();
   blockRows = rowsPerBlock(depthConstant ? std::optional<int64_t>(*depthConstant * 4) : std::nullopt);
-  // The last block takes the remainder, so that every block has at least a tile's rows when there are that many.
+  // The last block takes the remainder, so that every block has at least a tile's rows when there are that
+  // many.
   Size blocks = rows.floorDiv(blockRows).max(context.constant(1));
   unsigned perPanel = 16 / shapeOfTile.lanes;
   PanelRange range;
@@ -69,7 +71,8 @@ LogicalResult ContractionEmitter::run() {
   shape.flops = batch * rows * columns * depth * 2;
   shape.cost = shape.flops.ceilDiv(static_cast<int64_t>(std::max(1.0, k.target().peakGflops * 0.7)));
   shape.schedule = "contraction tile=" + std::to_string(shapeOfTile.rows) + "x" +
-                   std::to_string(shapeOfTile.vectors * shapeOfTile.lanes) + " block_rows=" + std::to_string(blockRows);
+                   std::to_string(shapeOfTile.vectors * shapeOfTile.lanes) +
+                   " block_rows=" + std::to_string(blockRows);
 
   Value blockCount = k.size(blocks);
   forPanels(k, range, [&](Value outer, Value panel, unsigned count, bool masked) {
@@ -92,12 +95,14 @@ std::optional<int64_t> ContractionEmitter::blockExtent() const {
   return std::min(*r, blockRows);
 }
 
-void ContractionEmitter::panels(Value batch, Value m0, Value m1, Value firstPanel, unsigned vectors, bool masked) {
+void ContractionEmitter::panels(Value batch, Value m0, Value m1, Value firstPanel, unsigned vectors,
+                                bool masked) {
   tileRows(k, m0, m1, shapeOfTile.rows, blockExtent(),
            [&](Value m, unsigned count) { tile(batch, m, count, firstPanel, vectors, masked); });
 }
 
-void ContractionEmitter::tile(Value batch, Value m, unsigned count, Value firstPanel, unsigned vectors, bool masked) {
+void ContractionEmitter::tile(Value batch, Value m, unsigned count, Value firstPanel, unsigned vectors,
+                              bool masked) {
   OpBuilder &b = k.builder();
   TileShape t = shapeOfTile;
   t.rows = count;
@@ -112,11 +117,12 @@ void ContractionEmitter::tile(Value batch, Value m, unsigned count, Value firstP
   SmallVector<TileColumn> tileColumns;
   for (unsigned u = 0; u < vectors; ++u) {
     Value panel = k.add(firstPanel, k.constant(u / perPanel));
-    Value offset = k.add(k.add(rhsBase, k.mul(panel, k.size(depth * 16))), k.constant(u % perPanel * t.lanes));
+    Value offset =
+        k.add(k.add(rhsBase, k.mul(panel, k.size(depth * 16))), k.constant(u % perPanel * t.lanes));
     tileColumns.push_back({rhs, offset, k.constant(16)});
   }
-  SmallVector<Value> acc =
-      tileProduct(k, t, tileRowList, tileColumns, depthValue, lhsElement, rhsElement, accumulator, tileZero(k, t, accumulator));
+  SmallVector<Value> acc = tileProduct(k, t, tileRowList, tileColumns, depthValue, lhsElement, rhsElement,
+                                       accumulator, tileZero(k, t, accumulator));
 
   Value root = yielded(k, 0);
   Dims rootDims(k.spec().dims(root));
@@ -156,6 +162,8 @@ void ContractionEmitter::tile(Value batch, Value m, unsigned count, Value firstP
 
 } // namespace
 
-LogicalResult emitContraction(KernelBuilder &k, KernelShape &shape) { return ContractionEmitter(k, shape).run(); }
+LogicalResult emitContraction(KernelBuilder &k, KernelShape &shape) {
+  return ContractionEmitter(k, shape).run();
+}
 
 } // namespace tenon::cpu

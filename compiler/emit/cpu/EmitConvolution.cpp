@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Direct convolution over flattened output positions: the rows of a register tile are output positions, each with a pointer
-// to its pixel for the current tap; a tap that falls into the padding reads a row of zeros. Any stride, dilation, group
-// and tile shape is the same code (measured within a few percent of clipping the taps for 3x3 at usual sizes).
+// Direct convolution over flattened output positions: the rows of a register tile are output positions, each
+// with a pointer to its pixel for the current tap; a tap that falls into the padding reads a row of zeros.
+// Any stride, dilation, group and tile shape is the same code (measured within a few percent of clipping the
+// taps for 3x3 at usual sizes).
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/cpu/TileCode.h"
@@ -67,7 +68,8 @@ LogicalResult ConvolutionEmitter::run() {
   filterElement = filter.getElementType();
   accumulator = accumulatorFor(k, inElement, cast<RankedTensorType>(op.getType()).getElementType());
   // Without padding the innermost window axis and the channels are one contiguous run.
-  mergedTaps = g.unpadded() && g.plainInput() && g.dilations.back() == 1 && groups == 1 && g.window.back() > 1;
+  mergedTaps =
+      g.unpadded() && g.plainInput() && g.dilations.back() == 1 && groups == 1 && g.window.back() > 1;
 
   positions = out.front();
   for (Size d : g.out)
@@ -87,7 +89,8 @@ LogicalResult ConvolutionEmitter::run() {
   shape.flops = positions * (2 * taps * channels * outputs * groups);
   shape.cost = shape.flops.ceilDiv(static_cast<int64_t>(std::max(1.0, k.target().peakGflops * 0.6)));
   shape.schedule = "conv tile=" + std::to_string(shapeOfTile.rows) + "x" +
-                   std::to_string(shapeOfTile.vectors * shapeOfTile.lanes) + " block_positions=" + std::to_string(blockRows);
+                   std::to_string(shapeOfTile.vectors * shapeOfTile.lanes) +
+                   " block_positions=" + std::to_string(blockRows);
   if (!g.unpadded() || !g.plainInput())
     zeros = k.constantRow(inElement, channels, cast<TypedAttr>(b.getZeroAttr(k.storageType(inElement))));
 
@@ -98,8 +101,10 @@ LogicalResult ConvolutionEmitter::run() {
   forPanels(k, range, [&](Value outer, Value panel, unsigned count, bool masked) {
     SmallVector<Value> at = k.delinearize(outer, {blockCount, k.constant(groups)});
     Value m0 = k.mul(at[0], k.constant(blockRows));
-    Value isLast = b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::eq, at[0], k.sub(blockCount, k.constant(1)));
-    Value m1 = b.createOrFold<arith::SelectOp>(k.loc(), isLast, k.size(positions), k.add(m0, k.constant(blockRows)));
+    Value isLast = b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::eq, at[0],
+                                                 k.sub(blockCount, k.constant(1)));
+    Value m1 =
+        b.createOrFold<arith::SelectOp>(k.loc(), isLast, k.size(positions), k.add(m0, k.constant(blockRows)));
     tileRows(k, m0, m1, shapeOfTile.rows, extent,
              [&](Value m, unsigned rows) { tile(at[1], m, rows, panel, count * perPanel, masked); });
   });
@@ -125,8 +130,9 @@ SmallVector<Value> ConvolutionEmitter::products(TileShape t, Value group, Value 
   Value groupPanels = k.mul(group, k.constant(panelCount));
   SmallVector<Value> panelBase;
   for (unsigned u = 0; u < t.vectors; ++u)
-    panelBase.push_back(k.add(k.mul(k.add(groupPanels, k.add(firstPanel, k.constant(u / perPanel))), k.constant(panelElements)),
-                              k.constant(u % perPanel * t.lanes)));
+    panelBase.push_back(k.add(
+        k.mul(k.add(groupPanels, k.add(firstPanel, k.constant(u / perPanel))), k.constant(panelElements)),
+        k.constant(u % perPanel * t.lanes)));
   Value groupChannel = k.mul(group, k.constant(channels));
 
   unsigned tapAxes = mergedTaps ? rank - 1 : rank;
@@ -154,7 +160,8 @@ SmallVector<Value> ConvolutionEmitter::products(TileShape t, Value group, Value 
         rows.push_back({input, offset});
         continue;
       }
-      Value pointer = arith::SelectOp::create(b, k.loc(), w.inside, k.address(input, offset, inElement), zeros);
+      Value pointer =
+          arith::SelectOp::create(b, k.loc(), w.inside, k.address(input, offset, inElement), zeros);
       rows.push_back({pointer, k.constant(0)});
     }
     SmallVector<TileColumn> columns;
@@ -167,7 +174,8 @@ SmallVector<Value> ConvolutionEmitter::products(TileShape t, Value group, Value 
   return nest(0, {}, k.constant(0), tileZero(k, t, accumulator));
 }
 
-void ConvolutionEmitter::write(TileShape t, Value group, Value m, Value firstPanel, ArrayRef<Value> acc, bool masked) {
+void ConvolutionEmitter::write(TileShape t, Value group, Value m, Value firstPanel, ArrayRef<Value> acc,
+                               bool masked) {
   Value root = yielded(k, 0);
   Dims rootDims(k.spec().dims(root));
   Type resultElement = k.valueType(cast<RankedTensorType>(op.getType()).getElementType());
@@ -201,7 +209,8 @@ void ConvolutionEmitter::write(TileShape t, Value group, Value m, Value firstPan
   }
 }
 
-void ConvolutionEmitter::tile(Value group, Value m, unsigned rows, Value firstPanel, unsigned vectors, bool masked) {
+void ConvolutionEmitter::tile(Value group, Value m, unsigned rows, Value firstPanel, unsigned vectors,
+                              bool masked) {
   TileShape t = shapeOfTile;
   t.rows = rows;
   t.vectors = vectors;
@@ -210,6 +219,8 @@ void ConvolutionEmitter::tile(Value group, Value m, unsigned rows, Value firstPa
 
 } // namespace
 
-LogicalResult emitConvolution(KernelBuilder &k, KernelShape &shape) { return ConvolutionEmitter(k, shape).run(); }
+LogicalResult emitConvolution(KernelBuilder &k, KernelShape &shape) {
+  return ConvolutionEmitter(k, shape).run();
+}
 
 } // namespace tenon::cpu

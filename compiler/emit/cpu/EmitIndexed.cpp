@@ -5,13 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Element-by-element loops. Operations along an axis take one item for each position of the other axes; scattering keeps
-// the order of its updates, so it is one item.
+// Element-by-element loops. Operations along an axis take one item for each position of the other axes;
+// scattering keeps the order of its updates, so it is one item.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "compiler/emit/cpu/KernelFamilies.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
@@ -21,7 +22,8 @@ namespace {
 
 class IndexedEmitter {
 public:
-  IndexedEmitter(KernelBuilder &k, KernelShape &shape) : k(k), b(k.builder()), shape(shape), context(k.spec().context()) {}
+  IndexedEmitter(KernelBuilder &k, KernelShape &shape)
+      : k(k), b(k.builder()), shape(shape), context(k.spec().context()) {}
   LogicalResult run();
 
 private:
@@ -92,9 +94,11 @@ void IndexedEmitter::overLines(Value tensor, unsigned axis, llvm::function_ref<v
 /// Whether element a is placed before c; NaN counts as larger than every number.
 Value IndexedEmitter::comesFirst(Type element, bool largest, Value a, Value c, bool orEqual) {
   if (isa<FloatType>(element)) {
-    Value more = arith::CmpFOp::create(
-        b, k.loc(), largest ? (orEqual ? arith::CmpFPredicate::OGE : arith::CmpFPredicate::OGT)
-                            : (orEqual ? arith::CmpFPredicate::OLE : arith::CmpFPredicate::OLT), a, c);
+    Value more =
+        arith::CmpFOp::create(b, k.loc(),
+                              largest ? (orEqual ? arith::CmpFPredicate::OGE : arith::CmpFPredicate::OGT)
+                                      : (orEqual ? arith::CmpFPredicate::OLE : arith::CmpFPredicate::OLT),
+                              a, c);
     Value nanA = arith::CmpFOp::create(b, k.loc(), arith::CmpFPredicate::UNO, a, a);
     Value nanC = arith::CmpFOp::create(b, k.loc(), arith::CmpFPredicate::UNO, c, c);
     Value yes = largest ? nanA : nanC, no = largest ? nanC : nanA;
@@ -120,12 +124,13 @@ void IndexedEmitter::argReduce(ArgReduceOp op) {
     Line line = lineOf(op.getInput(), axis, item);
     Value input = k.bufferOf(op.getInput());
     Value first = k.load(input, line.base, element, 1);
-    SmallVector<Value> best = k.loop(k.constant(1), line.extent, 1, ValueRange{first, k.constant(0)}, [&](Value i, ValueRange c) {
-      Value v = k.load(input, at(line, i), element, 1);
-      Value better = comesFirst(element, largest, v, c[0], op.getLast());
-      return SmallVector<Value>{arith::SelectOp::create(b, k.loc(), better, v, c[0]),
-                                arith::SelectOp::create(b, k.loc(), better, i, c[1])};
-    });
+    SmallVector<Value> best =
+        k.loop(k.constant(1), line.extent, 1, ValueRange{first, k.constant(0)}, [&](Value i, ValueRange c) {
+          Value v = k.load(input, at(line, i), element, 1);
+          Value better = comesFirst(element, largest, v, c[0], op.getLast());
+          return SmallVector<Value>{arith::SelectOp::create(b, k.loc(), better, v, c[0]),
+                                    arith::SelectOp::create(b, k.loc(), better, i, c[1])};
+        });
     k.store(wideIndex(best[1]), k.outputBuffer(0), item, b.getI64Type(), 1);
   });
 }
@@ -146,8 +151,8 @@ void IndexedEmitter::scan(ScanOp op) {
   });
 }
 
-/// Insertion into the results, which are kept sorted: an element moves up while it comes before its predecessor. Equal
-/// elements stay in order of position.
+/// Insertion into the results, which are kept sorted: an element moves up while it comes before its
+/// predecessor. Equal elements stay in order of position.
 void IndexedEmitter::topK(TopKOp op) {
   Type element = elementOf(op.getInput());
   unsigned axis = op.getAxis();
@@ -193,13 +198,19 @@ void IndexedEmitter::topK(TopKOp op) {
   shape.cost = shape.cost * 4 + lines;
 }
 
+/// The result starts as a copy of the input, unless they are one buffer (see `tenon.ties`).
 void IndexedEmitter::copyWhole(Value from, Value to, Value tensor) {
-  Type element = elementOf(tensor);
+  Type element = elementOf(tensor), i64 = b.getI64Type();
   unsigned lanes = lanesOf(k, element);
-  k.vectorLoop(k.constant(0), k.size(productOf(context, k.spec().dims(tensor))), lanes, lanes,
-               [&](Value i, unsigned width, Value mask) {
-                 k.store(k.load(from, i, element, width, mask), to, i, element, width, mask);
-               });
+  Value differ = arith::CmpIOp::create(b, k.loc(), arith::CmpIPredicate::ne,
+                                       LLVM::PtrToIntOp::create(b, k.loc(), i64, from),
+                                       LLVM::PtrToIntOp::create(b, k.loc(), i64, to));
+  k.ifThen(differ, [&] {
+    k.vectorLoop(k.constant(0), k.size(productOf(context, k.spec().dims(tensor))), lanes, lanes,
+                 [&](Value i, unsigned width, Value mask) {
+                   k.store(k.load(from, i, element, width, mask), to, i, element, width, mask);
+                 });
+  });
 }
 
 /// An index element as a position: negative ones count from the end, all are clamped into the axis.

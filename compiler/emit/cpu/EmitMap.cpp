@@ -18,7 +18,8 @@ Value yielded(KernelBuilder &k, unsigned i) {
 }
 
 LogicalResult noForm(Operation *op, StringRef family) {
-  return op->emitError() << "[TN0401] '" << op->getName() << "' has no CPU form inside a kernel of the family '" << family
+  return op->emitError() << "[TN0401] '" << op->getName()
+                         << "' has no CPU form inside a kernel of the family '" << family
                          << "'; this is a limit of the compiler: report the model's node";
 }
 
@@ -50,8 +51,8 @@ unsigned laneLimit(KernelBuilder &k, unsigned wanted) {
   return static_cast<unsigned>(std::max<int64_t>(1, limit));
 }
 
-/// True when the innermost axis of the result is not the innermost axis of some operand that is read: vectors are then
-/// put together element by element, and wide ones only cost registers.
+/// True when the innermost axis of the result is not the innermost axis of some operand that is read: vectors
+/// are then put together element by element, and wide ones only cost registers.
 static bool readsAcross(KernelBuilder &k) {
   for (Operation &op : k.spec().op().getBody().front()) {
     if (auto t = dyn_cast<TransposeOp>(op))

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Two forms. Rows: the innermost axis is reduced; one item is one position of the kept axes, each reduction is a pass over
-// the row in vectors, and the last pass writes the results. Columns: the innermost axis is kept; vectors run along it,
-// and a single reduction loops over the reduced axes.
+// Two forms. Rows: the innermost axis is reduced; one item is one position of the kept axes, each reduction
+// is a pass over the row in vectors, and the last pass writes the results. Columns: the innermost axis is
+// kept; vectors run along it, and a single reduction loops over the reduced axes.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/cpu/ElementwiseCode.h"
@@ -23,7 +23,8 @@ namespace {
 
 class ReduceEmitter {
 public:
-  ReduceEmitter(KernelBuilder &k, KernelShape &shape) : k(k), b(k.builder()), shape(shape), context(k.spec().context()) {}
+  ReduceEmitter(KernelBuilder &k, KernelShape &shape)
+      : k(k), b(k.builder()), shape(shape), context(k.spec().context()) {}
   LogicalResult run();
 
 private:
@@ -48,7 +49,8 @@ private:
   Dims full; // sizes of the unreduced iteration space
   unsigned lanes = 1, narrow = 1;
   std::vector<std::pair<Value, Evaluator::Binding>> bound;
-  llvm::MapVector<Value, Value> staged; // expensive row values -> scratch offset (elements), stored in the first pass
+  llvm::MapVector<Value, Value>
+      staged; // expensive row values -> scratch offset (elements), stored in the first pass
   llvm::DenseSet<Value> storedAlready;
   Operation *failed = nullptr;
 };
@@ -73,7 +75,8 @@ Value ReduceEmitter::accumulatorStart(ReduceOp op, Type type, unsigned width) {
   TypedAttr neutral = neutralElement(k, op.getKind(), type);
   if (width == 1)
     return arith::ConstantOp::create(b, k.loc(), neutral);
-  return arith::ConstantOp::create(b, k.loc(), DenseElementsAttr::get(cast<VectorType>(k.vectorOf(type, width)), neutral));
+  return arith::ConstantOp::create(
+      b, k.loc(), DenseElementsAttr::get(cast<VectorType>(k.vectorOf(type, width)), neutral));
 }
 
 LogicalResult ReduceEmitter::run() {
@@ -269,11 +272,12 @@ LogicalResult ReduceEmitter::rows() {
         });
         return;
       }
-      k.vectorLoop(k.constant(0), k.size(full[axes.back()]), lanes, narrow, [&](Value i, unsigned width, Value mask) {
-        Coords inner = at;
-        inner[axes.back()] = {i, width > 1 ? 1 : 0};
-        write(inner, width, mask);
-      });
+      k.vectorLoop(k.constant(0), k.size(full[axes.back()]), lanes, narrow,
+                   [&](Value i, unsigned width, Value mask) {
+                     Coords inner = at;
+                     inner[axes.back()] = {i, width > 1 ? 1 : 0};
+                     write(inner, width, mask);
+                   });
     };
     nest(0, kept);
   });
@@ -313,7 +317,8 @@ LogicalResult ReduceEmitter::columns() {
     Value from = k.mul(position.back(), k.constant(blockColumns));
     Value to = k.min(k.add(from, k.constant(blockColumns)), k.size(full[last]));
     k.vectorLoop(from, to, lanes, narrow, [&](Value i, unsigned width, Value mask) {
-      std::function<Value(unsigned, Coords, Value)> nest = [&](unsigned depth, Coords at, Value acc) -> Value {
+      std::function<Value(unsigned, Coords, Value)> nest = [&](unsigned depth, Coords at,
+                                                               Value acc) -> Value {
         if (depth == axes.size()) {
           Evaluator e(k, width, mask);
           Value v = e.eval(op.getInput(), at);

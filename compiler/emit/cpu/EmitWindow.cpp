@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Vectors run along the channels; a tile is a few neighbouring output positions of one image row and one block of channels.
-// Tiles whose taps all lie inside the image take a path without tests; at the border a tap outside reads a row of
-// neutral elements.
+// Vectors run along the channels; a tile is a few neighbouring output positions of one image row and one
+// block of channels. Tiles whose taps all lie inside the image take a path without tests; at the border a tap
+// outside reads a row of neutral elements.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/cpu/ElementwiseCode.h"
@@ -24,7 +24,8 @@ namespace {
 
 class WindowEmitter {
 public:
-  WindowEmitter(KernelBuilder &k, KernelShape &shape) : k(k), b(k.builder()), shape(shape), context(k.spec().context()) {}
+  WindowEmitter(KernelBuilder &k, KernelShape &shape)
+      : k(k), b(k.builder()), shape(shape), context(k.spec().context()) {}
   LogicalResult run();
 
 private:
@@ -32,9 +33,10 @@ private:
   void readPooling(ReduceWindowOp op);
   void rowOfTiles(Value image, ArrayRef<Value> outer);
   void channelBlocks(Value image, ArrayRef<Value> outer, Value x, unsigned count);
-  void tile(Value image, ArrayRef<Value> outer, Value x, unsigned count, Value channel, unsigned vectors, unsigned lanes, Value mask);
-  SmallVector<Value> accumulate(Value image, ArrayRef<Value> outer, Value x, unsigned count, Value channel, unsigned vectors,
-                                unsigned lanes, Value mask, bool inner);
+  void tile(Value image, ArrayRef<Value> outer, Value x, unsigned count, Value channel, unsigned vectors,
+            unsigned lanes, Value mask);
+  SmallVector<Value> accumulate(Value image, ArrayRef<Value> outer, Value x, unsigned count, Value channel,
+                                unsigned vectors, unsigned lanes, Value mask, bool inner);
   Value allInside(ArrayRef<Value> outer, Value x, unsigned count);
 
   KernelBuilder &k;
@@ -176,12 +178,15 @@ Value WindowEmitter::allInside(ArrayRef<Value> outer, Value x, unsigned count) {
   return ok;
 }
 
-SmallVector<Value> WindowEmitter::accumulate(Value image, ArrayRef<Value> outer, Value x, unsigned count, Value channel,
-                                             unsigned vectors, unsigned lanes, Value mask, bool inner) {
+SmallVector<Value> WindowEmitter::accumulate(Value image, ArrayRef<Value> outer, Value x, unsigned count,
+                                             Value channel, unsigned vectors, unsigned lanes, Value mask,
+                                             bool inner) {
   TypedAttr neutral = neutralElement(k, kind, accumulator);
-  Value start = lanes == 1 ? Value(arith::ConstantOp::create(b, k.loc(), neutral))
-                           : Value(arith::ConstantOp::create(
-                                 b, k.loc(), DenseElementsAttr::get(cast<VectorType>(k.vectorOf(accumulator, lanes)), neutral)));
+  Value start = lanes == 1
+                    ? Value(arith::ConstantOp::create(b, k.loc(), neutral))
+                    : Value(arith::ConstantOp::create(
+                          b, k.loc(),
+                          DenseElementsAttr::get(cast<VectorType>(k.vectorOf(accumulator, lanes)), neutral)));
   SmallVector<Value> acc(count * vectors, start);
   Size pixels = productOf(context, g.in);
   SmallVector<SmallVector<Value>> origins;
@@ -239,7 +244,8 @@ SmallVector<Value> WindowEmitter::accumulate(Value image, ArrayRef<Value> outer,
   };
   bool unroll = inner && taps <= 25;
   std::function<SmallVector<Value>(unsigned, SmallVector<Value>, Value, SmallVector<Value>)> nest =
-      [&](unsigned axis, SmallVector<Value> tap, Value tapIndex, SmallVector<Value> sums) -> SmallVector<Value> {
+      [&](unsigned axis, SmallVector<Value> tap, Value tapIndex,
+          SmallVector<Value> sums) -> SmallVector<Value> {
     if (axis == g.rank())
       return oneTap(tap, tapIndex, sums);
     auto step = [&](Value i, SmallVector<Value> carried) {
@@ -258,8 +264,8 @@ SmallVector<Value> WindowEmitter::accumulate(Value image, ArrayRef<Value> outer,
   return nest(0, {}, k.constant(0), acc);
 }
 
-void WindowEmitter::tile(Value image, ArrayRef<Value> outer, Value x, unsigned count, Value channel, unsigned vectors,
-                         unsigned lanes, Value mask) {
+void WindowEmitter::tile(Value image, ArrayRef<Value> outer, Value x, unsigned count, Value channel,
+                         unsigned vectors, unsigned lanes, Value mask) {
   auto write = [&](ArrayRef<Value> acc) {
     Value root = yielded(k, 0);
     Type resultElement = k.valueType(cast<RankedTensorType>(result.getType()).getElementType());
@@ -280,10 +286,13 @@ void WindowEmitter::tile(Value image, ArrayRef<Value> outer, Value x, unsigned c
           failed = e.failedOp();
           return;
         }
-        e.store(out, k.outputBuffer(0), at, k.spec().dims(root), cast<RankedTensorType>(root.getType()).getElementType());
+        e.store(out, k.outputBuffer(0), at, k.spec().dims(root),
+                cast<RankedTensorType>(root.getType()).getElementType());
       }
   };
-  auto path = [&](bool inner) { write(accumulate(image, outer, x, count, channel, vectors, lanes, mask, inner)); };
+  auto path = [&](bool inner) {
+    write(accumulate(image, outer, x, count, channel, vectors, lanes, mask, inner));
+  };
   Value inside = g.plainInput() ? allInside(outer, x, count) : Value();
   if (g.unpadded() && g.plainInput())
     path(true);

@@ -42,14 +42,13 @@ int64_t knownMultiple(Value index, unsigned depth) {
 // Coordinates.
 //===----------------------------------------------------------------------===//
 
-Value Evaluator::asLanes(Coord c) {
-  return c.lanes ? c.lanes : k.laneOffsets(c.base, c.stride, lanes);
-}
+Value Evaluator::asLanes(Coord c) { return c.lanes ? c.lanes : k.laneOffsets(c.base, c.stride, lanes); }
 
 Coord Evaluator::affine(Coord c, int64_t scale, Value offset) {
   if (c.lanes) {
     OpBuilder &b = k.builder();
-    Value factor = k.splat(b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), k.constant(scale)), lanes);
+    Value factor =
+        k.splat(b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), k.constant(scale)), lanes);
     Value shift = k.splat(b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), offset), lanes);
     Value v = arith::MulIOp::create(b, k.loc(), c.lanes, factor);
     return {Value(), 0, arith::AddIOp::create(b, k.loc(), v, shift)};
@@ -149,9 +148,12 @@ Coords Evaluator::throughReshape(ArrayRef<Coord> at, ArrayRef<Size> from, ArrayR
 Value Evaluator::inside(Coord c, Value low, Value high) {
   OpBuilder &b = k.builder();
   if (c.uniform())
-    return b.createOrFold<arith::AndIOp>(k.loc(), b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::sge, c.base, low),
-                                         k.less(c.base, high));
-  auto wide = [&](Value v) { return k.splat(b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), v), lanes); };
+    return b.createOrFold<arith::AndIOp>(
+        k.loc(), b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::sge, c.base, low),
+        k.less(c.base, high));
+  auto wide = [&](Value v) {
+    return k.splat(b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), v), lanes);
+  };
   Value v = asLanes(c);
   Value above = arith::CmpIOp::create(b, k.loc(), arith::CmpIPredicate::sge, v, wide(low));
   Value below = arith::CmpIOp::create(b, k.loc(), arith::CmpIPredicate::slt, v, wide(high));
@@ -163,7 +165,9 @@ Coord Evaluator::clampCoord(Coord c, Value low, Value high) {
   Value last = k.sub(high, k.constant(1));
   if (c.uniform())
     return {k.max(k.min(c.base, last), low)};
-  auto wide = [&](Value v) { return k.splat(b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), v), lanes); };
+  auto wide = [&](Value v) {
+    return k.splat(b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), v), lanes);
+  };
   Value v = arith::MinSIOp::create(b, k.loc(), asLanes(c), wide(last));
   return {Value(), 0, arith::MaxSIOp::create(b, k.loc(), v, wide(low))};
 }
@@ -189,7 +193,8 @@ Value Evaluator::eval(Value tensor, ArrayRef<Coord> at) {
     v = bound->second(*this, at);
     if (v && lanes > 1)
       v = k.splat(v, lanes);
-  } else if (lanes > 1 && llvm::all_of(at, [](const Coord &c) { return c.uniform(); }) && !isa_and_nonnull<IotaOp>(tensor.getDefiningOp())) {
+  } else if (lanes > 1 && llvm::all_of(at, [](const Coord &c) { return c.uniform(); }) &&
+             !isa_and_nonnull<IotaOp>(tensor.getDefiningOp())) {
     v = uniformly(tensor, at);
   } else {
     v = compute(tensor, at);
@@ -242,8 +247,9 @@ void Evaluator::store(Value value, Value pointer, ArrayRef<Coord> at, ArrayRef<S
   Value offsets = asLanes(c);
   for (unsigned l = 0; l < lanes; ++l) {
     auto one = [&] {
-      Value o = arith::IndexCastOp::create(b, k.loc(), b.getIndexType(),
-                                           vector::ExtractOp::create(b, k.loc(), offsets, static_cast<int64_t>(l)));
+      Value o =
+          arith::IndexCastOp::create(b, k.loc(), b.getIndexType(),
+                                     vector::ExtractOp::create(b, k.loc(), offsets, static_cast<int64_t>(l)));
       k.store(vector::ExtractOp::create(b, k.loc(), value, static_cast<int64_t>(l)), pointer, o, element, 1);
     };
     if (mask)
@@ -330,7 +336,8 @@ Value Evaluator::compute(Value tensor, ArrayRef<Coord> at) {
           a = b.getIntegerAttr(type, i.getValue());
         if (lanes == 1)
           return arith::ConstantOp::create(b, k.loc(), cast<TypedAttr>(a));
-        return arith::ConstantOp::create(b, k.loc(), DenseElementsAttr::get(cast<VectorType>(k.vectorOf(type, lanes)), a));
+        return arith::ConstantOp::create(
+            b, k.loc(), DenseElementsAttr::get(cast<VectorType>(k.vectorOf(type, lanes)), a));
       })
       .Case([&](ConcatOp t) { return evalConcat(t, at); })
       .Case([&](PadOp t) { return evalPad(t, at); })
@@ -349,7 +356,8 @@ Value Evaluator::compute(Value tensor, ArrayRef<Coord> at) {
 Value Evaluator::evalIota(IotaOp op, ArrayRef<Coord> at) {
   OpBuilder &b = k.builder();
   Coord c = at[op.getAxis()];
-  Value v = c.uniform() && lanes == 1 ? b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), c.base) : asLanes(c);
+  Value v = c.uniform() && lanes == 1 ? b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), c.base)
+                                      : asLanes(c);
   Type element = k.valueType(cast<RankedTensorType>(op.getType()).getElementType());
   Type type = k.vectorOf(element, lanes);
   if (isa<FloatType>(element))
@@ -392,7 +400,8 @@ Value Evaluator::evalConcat(ConcatOp op, ArrayRef<Coord> at) {
     Coords in(at.begin(), at.end());
     in[axis] = affine(at[axis], 1, k.sub(k.constant(0), starts[i]));
     if (clamp)
-      in[axis] = clampCoord(in[axis], k.constant(0), k.max(k.size(k.spec().dims(op.getInputs()[i])[axis]), k.constant(1)));
+      in[axis] = clampCoord(in[axis], k.constant(0),
+                            k.max(k.size(k.spec().dims(op.getInputs()[i])[axis]), k.constant(1)));
     return e.eval(op.getInputs()[i], in);
   };
   size_t n = op.getInputs().size();
@@ -405,7 +414,8 @@ Value Evaluator::evalConcat(ConcatOp op, ArrayRef<Coord> at) {
         failed = inner.failed;
         return v;
       }
-      auto branch = scf::IfOp::create(b, k.loc(), TypeRange{type}, k.less(at[axis].base, starts[i + 1]), true);
+      auto branch =
+          scf::IfOp::create(b, k.loc(), TypeRange{type}, k.less(at[axis].base, starts[i + 1]), true);
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPointToStart(branch.thenBlock());
       Evaluator inner(*this);

@@ -5,10 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Demand-driven evaluation: the value of a tensor of the region at some coordinates, for one element or for a vector of
-// elements, is computed from the operands' values at the coordinates that the operation maps them to. Movement
-// operations only change coordinates, elementwise ones compute, buffers are loaded. All kernel families fuse producers
-// and epilogues with it: a family binds the values that it computes itself (an accumulator tile, a row's sum).
+// Demand-driven evaluation: the value of a tensor of the region at some coordinates, for one element or for a
+// vector of elements, is computed from the operands' values at the coordinates that the operation maps them
+// to. Movement operations only change coordinates, elementwise ones compute, buffers are loaded. All kernel
+// families fuse producers and epilogues with it: a family binds the values that it computes itself (an
+// accumulator tile, a row's sum).
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -19,8 +20,8 @@
 
 namespace tenon::cpu {
 
-/// A coordinate along one axis for a vector of elements: lane l stands at base + l * stride, or at lanes[l] when `lanes`
-/// (vector<i64>) is set.
+/// A coordinate along one axis for a vector of elements: lane l stands at base + l * stride, or at lanes[l]
+/// when `lanes` (vector<i64>) is set.
 struct Coord {
   mlir::Value base;
   int64_t stride = 0;
@@ -35,24 +36,26 @@ public:
 
   Evaluator(KernelBuilder &k, unsigned lanes, mlir::Value mask = {}) : k(k), lanes(lanes), mask(mask) {}
 
-  /// `tensor` is computed by the family: `value` answers its elements instead of the operation that defines it.
+  /// `tensor` is computed by the family: `value` answers its elements instead of the operation that defines
+  /// it.
   void bind(mlir::Value tensor, Binding value) { bindings[tensor] = std::move(value); }
 
-  /// The elements at `at` (one coordinate per axis), a scalar or vector of valueType. Null after a diagnostic-worthy
-  /// failure; `failedOp` then names the operation that has no pull form.
+  /// The elements at `at` (one coordinate per axis), a scalar or vector of valueType. Null after a
+  /// diagnostic-worthy failure; `failedOp` then names the operation that has no pull form.
   mlir::Value eval(mlir::Value tensor, llvm::ArrayRef<Coord> at);
 
-  /// Where a tensor that movement operations make of a buffer is stored: the buffer and the element offset of `at`.
-  /// Nothing when an operation on the way computes, pads or joins.
+  /// Where a tensor that movement operations make of a buffer is stored: the buffer and the element offset of
+  /// `at`. Nothing when an operation on the way computes, pads or joins.
   std::optional<std::pair<mlir::Value, Coord>> addressOf(mlir::Value tensor, llvm::ArrayRef<Coord> at);
 
   /// The element offset of coordinates in a dense row-major tensor.
   Coord linearize(llvm::ArrayRef<Coord> at, llvm::ArrayRef<Size> dims);
   /// Stores elements of a dense row-major tensor.
-  void store(mlir::Value value, mlir::Value pointer, llvm::ArrayRef<Coord> at, llvm::ArrayRef<Size> dims, mlir::Type element);
+  void store(mlir::Value value, mlir::Value pointer, llvm::ArrayRef<Coord> at, llvm::ArrayRef<Size> dims,
+             mlir::Type element);
 
-  /// The coordinates in a reshape's operand that hold the elements at `at` of its result; `from` and `to` are the sizes
-  /// of operand and result.
+  /// The coordinates in a reshape's operand that hold the elements at `at` of its result; `from` and `to` are
+  /// the sizes of operand and result.
   Coords throughReshape(llvm::ArrayRef<Coord> at, llvm::ArrayRef<Size> from, llvm::ArrayRef<Size> to);
 
   mlir::Operation *failedOp() const { return failed; }

@@ -16,7 +16,8 @@ using namespace mlir;
 namespace tenon::cpu {
 
 KernelBuilder::KernelBuilder(ModuleOp module, KernelSpec &spec, const CpuTarget &target, StringRef name)
-    : module(module), kernelSpec(spec), cpu(target), name(name), b(module.getContext()), where(spec.op().getLoc()) {
+    : module(module), kernelSpec(spec), cpu(target), name(name), b(module.getContext()),
+      where(spec.op().getLoc()) {
   Type pointer = LLVM::LLVMPointerType::get(b.getContext());
   Block &body = spec.op().getBody().front();
   SmallVector<Value> tensors;
@@ -108,8 +109,8 @@ Type KernelBuilder::vectorOf(Type element, unsigned lanes) const {
 
 Value KernelBuilder::address(Value pointer, Value offset, Type element) {
   Value o = b.createOrFold<arith::IndexCastOp>(where, b.getI64Type(), offset);
-  return LLVM::GEPOp::create(b, where, pointer.getType(), storageType(element), pointer, ArrayRef<LLVM::GEPArg>{o},
-                             LLVM::GEPNoWrapFlags::inbounds);
+  return LLVM::GEPOp::create(b, where, pointer.getType(), storageType(element), pointer,
+                             ArrayRef<LLVM::GEPArg>{o}, LLVM::GEPNoWrapFlags::inbounds);
 }
 
 static unsigned alignmentOf(Type storage) { return std::max(1u, storage.getIntOrFloatBitWidth() / 8); }
@@ -125,11 +126,13 @@ Value KernelBuilder::load(Value pointer, Value offset, Type element, unsigned la
     v = LLVM::LoadOp::create(b, where, type, at, alignmentOf(storage));
   }
   if (element.isInteger(1))
-    v = arith::CmpIOp::create(b, where, arith::CmpIPredicate::ne, v, arith::ConstantOp::create(b, where, b.getZeroAttr(type)));
+    v = arith::CmpIOp::create(b, where, arith::CmpIPredicate::ne, v,
+                              arith::ConstantOp::create(b, where, b.getZeroAttr(type)));
   return v;
 }
 
-void KernelBuilder::store(Value value, Value pointer, Value offset, Type element, unsigned lanes, Value mask) {
+void KernelBuilder::store(Value value, Value pointer, Value offset, Type element, unsigned lanes,
+                          Value mask) {
   Type storage = storageType(element);
   if (element.isInteger(1))
     value = arith::ExtUIOp::create(b, where, vectorOf(storage, lanes), value);
@@ -141,12 +144,13 @@ void KernelBuilder::store(Value value, Value pointer, Value offset, Type element
 }
 
 Value KernelBuilder::gather(Value pointer, Value offsets, Type element, unsigned lanes, Value mask) {
-  // One scalar load per lane: as fast as the gather instructions where these exist, and narrow types work too.
+  // One scalar load per lane: as fast as the gather instructions where these exist, and narrow types work
+  // too.
   Type storage = storageType(element);
   Value v = arith::ConstantOp::create(b, where, b.getZeroAttr(vectorOf(storage, lanes)));
   if (mask)
-    offsets = arith::SelectOp::create(
-        b, where, mask, offsets, arith::ConstantOp::create(b, where, b.getZeroAttr(offsets.getType())));
+    offsets = arith::SelectOp::create(b, where, mask, offsets,
+                                      arith::ConstantOp::create(b, where, b.getZeroAttr(offsets.getType())));
   for (unsigned l = 0; l < lanes; ++l) {
     Value o = vector::ExtractOp::create(b, where, offsets, static_cast<int64_t>(l));
     Value at = LLVM::GEPOp::create(b, where, pointer.getType(), storage, pointer, ArrayRef<LLVM::GEPArg>{o});
@@ -195,7 +199,8 @@ Value KernelBuilder::constantRow(Type element, int64_t count, TypedAttr value) {
   Type type = LLVM::LLVMArrayType::get(storage, count);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(module.getBody());
-  LLVM::GlobalOp::create(b, where, type, /*isConstant=*/true, LLVM::Linkage::Internal, symbol, data, /*alignment=*/64);
+  LLVM::GlobalOp::create(b, where, type, /*isConstant=*/true, LLVM::Linkage::Internal, symbol, data,
+                         /*alignment=*/64);
   b.setInsertionPointToStart(&inner.getBody().front());
   return LLVM::AddressOfOp::create(b, where, scratchPointer.getType(), symbol);
 }
@@ -207,7 +212,8 @@ void KernelBuilder::loop(Value from, Value to, int64_t step, Body body) {
   body(loop.getInductionVar());
 }
 
-SmallVector<Value> KernelBuilder::loop(Value from, Value to, int64_t step, ValueRange init, CarriedBody body) {
+SmallVector<Value> KernelBuilder::loop(Value from, Value to, int64_t step, ValueRange init,
+                                       CarriedBody body) {
   auto loop = scf::ForOp::create(b, where, from, to, constant(step), init);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
@@ -227,7 +233,8 @@ void KernelBuilder::loopWhileLess(Value from, Value to, llvm::function_ref<Value
   scf::YieldOp::create(b, where, body(after->getArgument(0)));
 }
 
-Value KernelBuilder::ifValue(Value condition, llvm::function_ref<Value()> then, llvm::function_ref<Value()> otherwise) {
+Value KernelBuilder::ifValue(Value condition, llvm::function_ref<Value()> then,
+                             llvm::function_ref<Value()> otherwise) {
   auto op = scf::IfOp::create(b, where, TypeRange{b.getIndexType()}, condition, true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(op.thenBlock());
@@ -237,7 +244,8 @@ Value KernelBuilder::ifValue(Value condition, llvm::function_ref<Value()> then, 
   return op.getResult(0);
 }
 
-void KernelBuilder::ifThen(Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise) {
+void KernelBuilder::ifThen(Value condition, llvm::function_ref<void()> then,
+                           llvm::function_ref<void()> otherwise) {
   auto op = scf::IfOp::create(b, where, condition, static_cast<bool>(otherwise));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(op.thenBlock());
@@ -291,7 +299,8 @@ SmallVector<Value> KernelBuilder::delinearize(Value linear, ArrayRef<Value> exte
 
 void KernelBuilder::finish() {
   func::ReturnOp::create(b, where);
-  // The function with the kernel ABI: int32_t kernel(const tenon_kernel_io *, uint32_t begin, uint32_t end, uint32_t worker).
+  // The function with the kernel ABI: int32_t kernel(const tenon_kernel_io *, uint32_t begin, uint32_t end,
+  // uint32_t worker).
   b.setInsertionPointToEnd(module.getBody());
   Type pointer = scratchPointer.getType(), i32 = b.getI32Type();
   auto outer = func::FuncOp::create(b, where, name, b.getFunctionType({pointer, i32, i32, i32}, {i32}));

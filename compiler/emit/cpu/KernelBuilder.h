@@ -14,9 +14,9 @@
 
 namespace tenon::cpu {
 
-/// The code of one kernel under construction: an inner function whose arguments are the buffers (noalias), the scalars,
-/// the item range and the worker's scratch; and the outer one with the kernel ABI that calls it. Index arithmetic is on
-/// `index` values and folds as it is built.
+/// The code of one kernel under construction: an inner function whose arguments are the buffers (noalias),
+/// the scalars, the item range and the worker's scratch; and the outer one with the kernel ABI that calls it.
+/// Index arithmetic is on `index` values and folds as it is built.
 class KernelBuilder {
 public:
   KernelBuilder(mlir::ModuleOp module, KernelSpec &spec, const CpuTarget &target, llvm::StringRef name);
@@ -43,16 +43,18 @@ public:
   mlir::Value bufferOf(mlir::Value tensor) const; ///< null when the tensor has no buffer
   mlir::Value outputBuffer(unsigned result) const;
   mlir::Value scratch() const { return scratchPointer; }
-  mlir::Type storageType(mlir::Type element) const; ///< i1 is stored as i8, ui8 as i8
-  mlir::Type valueType(mlir::Type element) const;   ///< the signless type that code computes in
+  mlir::Type storageType(mlir::Type element) const;              ///< i1 is stored as i8, ui8 as i8
+  mlir::Type valueType(mlir::Type element) const;                ///< the signless type that code computes in
   mlir::Type vectorOf(mlir::Type element, unsigned lanes) const; ///< the scalar type when lanes is 1
   mlir::Value address(mlir::Value pointer, mlir::Value offset, mlir::Type element);
   /// Consecutive elements from `pointer[offset]`; lanes where `mask` (may be null) is false are not touched.
-  mlir::Value load(mlir::Value pointer, mlir::Value offset, mlir::Type element, unsigned lanes, mlir::Value mask = {});
+  mlir::Value load(mlir::Value pointer, mlir::Value offset, mlir::Type element, unsigned lanes,
+                   mlir::Value mask = {});
   void store(mlir::Value value, mlir::Value pointer, mlir::Value offset, mlir::Type element, unsigned lanes,
              mlir::Value mask = {});
   /// Elements at a vector of offsets (vector<lanes x i64>).
-  mlir::Value gather(mlir::Value pointer, mlir::Value offsets, mlir::Type element, unsigned lanes, mlir::Value mask = {});
+  mlir::Value gather(mlir::Value pointer, mlir::Value offsets, mlir::Type element, unsigned lanes,
+                     mlir::Value mask = {});
   mlir::Value splat(mlir::Value scalar, unsigned lanes); ///< the scalar itself when lanes is 1
   /// Lane l is set when first + l < end.
   mlir::Value tailMask(mlir::Value first, mlir::Value end, unsigned lanes);
@@ -71,9 +73,10 @@ public:
   void loopWhileLess(mlir::Value from, mlir::Value to, llvm::function_ref<mlir::Value(mlir::Value)> body);
   mlir::Value ifValue(mlir::Value condition, llvm::function_ref<mlir::Value()> then,
                       llvm::function_ref<mlir::Value()> otherwise);
-  void ifThen(mlir::Value condition, llvm::function_ref<void()> then, llvm::function_ref<void()> otherwise = nullptr);
-  /// Runs `body` over [0, extent) in vectors: `lanes` wide as long as they fit, then `narrow` wide, then one masked
-  /// vector. `body` receives the first position, the lane count and the mask (null for full vectors).
+  void ifThen(mlir::Value condition, llvm::function_ref<void()> then,
+              llvm::function_ref<void()> otherwise = nullptr);
+  /// Runs `body` over [0, extent) in vectors: `lanes` wide as long as they fit, then `narrow` wide, then one
+  /// masked vector. `body` receives the first position, the lane count and the mask (null for full vectors).
   void vectorLoop(mlir::Value from, mlir::Value to, unsigned lanes, unsigned narrow,
                   llvm::function_ref<void(mlir::Value, unsigned, mlir::Value)> body);
   /// Position `linear` split over `extents`, outermost first.

@@ -12,15 +12,16 @@ namespace tenon::cpu {
 
 /// What a family decides about a kernel; sizes are over the spec's local symbols.
 struct KernelShape {
-  Size grid;    ///< items; the same for every ISA level
+  Size grid;         ///< items; the same for every ISA level
   int64_t grain = 1; ///< ranges begin at multiples of this many items
-  Size scratch; ///< bytes per worker
-  Size cost;    ///< nanoseconds on one worker, estimated
+  Size scratch;      ///< bytes per worker
+  Size cost;         ///< nanoseconds on one worker, estimated
   Size flops;
   std::string schedule; ///< text for reports
 };
 
-/// Each emits the body of a kernel and fails with a diagnostic on the operation that has no form in the family.
+/// Each emits the body of a kernel and fails with a diagnostic on the operation that has no form in the
+/// family.
 mlir::LogicalResult emitMap(KernelBuilder &k, KernelShape &shape);
 mlir::LogicalResult emitReduce(KernelBuilder &k, KernelShape &shape);
 mlir::LogicalResult emitContraction(KernelBuilder &k, KernelShape &shape);

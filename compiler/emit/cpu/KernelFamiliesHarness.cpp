@@ -46,7 +46,8 @@ class Walk {
 public:
   Walk(func::FuncOp function, CpuCompiler &compiler, const LoadedImage &image, SizeAnalysis &sizes,
        llvm::DenseMap<Operation *, DispatchInfo> &dispatches, bool grains)
-      : function(function), compiler(compiler), image(image), sizes(sizes), dispatches(dispatches), grains(grains) {}
+      : function(function), compiler(compiler), image(image), sizes(sizes), dispatches(dispatches),
+        grains(grains) {}
 
   std::string run(ArrayRef<Tensor> arguments, std::vector<Tensor> &results);
 
@@ -136,7 +137,8 @@ std::string compareTensors(const Tensor &expected, const Tensor &found, double t
     std::vector<int64_t> a = expected.ints(), b = found.ints();
     for (size_t i = 0; i < a.size(); ++i)
       if (a[i] != b[i])
-        return "element " + std::to_string(i) + ": expected " + std::to_string(a[i]) + ", found " + std::to_string(b[i]);
+        return "element " + std::to_string(i) + ": expected " + std::to_string(a[i]) + ", found " +
+               std::to_string(b[i]);
   }
   std::vector<double> a = expected.doubles(), b = found.doubles();
   double largest = 0;
@@ -144,9 +146,11 @@ std::string compareTensors(const Tensor &expected, const Tensor &found, double t
     if (std::isfinite(v))
       largest = std::max(largest, std::fabs(v));
   for (size_t i = 0; i < a.size(); ++i) {
-    bool same = std::isnan(a[i]) ? std::isnan(b[i]) : a[i] == b[i] || std::fabs(a[i] - b[i]) <= tolerance * largest;
+    bool same =
+        std::isnan(a[i]) ? std::isnan(b[i]) : a[i] == b[i] || std::fabs(a[i] - b[i]) <= tolerance * largest;
     if (!same)
-      return "element " + std::to_string(i) + ": expected " + std::to_string(a[i]) + ", found " + std::to_string(b[i]);
+      return "element " + std::to_string(i) + ": expected " + std::to_string(a[i]) + ", found " +
+             std::to_string(b[i]);
   }
   return "";
 }
@@ -155,7 +159,8 @@ std::string compareTensors(const Tensor &expected, const Tensor &found, double t
 
 std::string compareWithReference(const GraphCase &graph, std::vector<std::string> *families) {
   MLIRContext context(MLIRContext::Threading::DISABLED);
-  context.loadDialect<TenonDialect, func::FuncDialect, arith::ArithDialect, tensor::TensorDialect, scf::SCFDialect>();
+  context.loadDialect<TenonDialect, func::FuncDialect, arith::ArithDialect, tensor::TensorDialect,
+                      scf::SCFDialect>();
   std::string diagnostics;
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &d) {
     diagnostics += d.str() + "\n";

@@ -17,9 +17,9 @@ struct GraphCase {
   double tolerance = 1e-5;                 ///< of the largest magnitude of each result
 };
 
-/// Runs the function through the interpreter, and through kernel formation, code generation for every test target and the
-/// dispatches, each once as a whole and once in single grains. Returns what differs, empty when nothing does. `families`
-/// receives the families of the kernels that were formed.
+/// Runs the function through the interpreter, and through kernel formation, code generation for every test
+/// target and the dispatches, each once as a whole and once in single grains. Returns what differs, empty
+/// when nothing does. `families` receives the families of the kernels that were formed.
 std::string compareWithReference(const GraphCase &graph, std::vector<std::string> *families = nullptr);
 
 } // namespace tenon::cpu::test

@@ -14,7 +14,8 @@ namespace {
 
 using Families = std::vector<std::string>;
 
-void check(std::string function, std::vector<std::vector<int64_t>> sizes, Families expected, double tolerance = 1e-5) {
+void check(std::string function, std::vector<std::vector<int64_t>> sizes, Families expected,
+           double tolerance = 1e-5) {
   Families families;
   EXPECT_EQ(compareWithReference({std::move(function), std::move(sizes), tolerance}, &families), "");
   EXPECT_EQ(families, expected);
@@ -25,11 +26,13 @@ TEST(Map, ElementwiseChainIsOneKernel) {
     %0 = tenon.add %a, %b : tensor<5x37xf32>
     %1 = tenon.exp %0 : tensor<5x37xf32>
     %2 = tenon.mul %1, %a : tensor<5x37xf32>
-    return %2 : tensor<5x37xf32> })", {{5, 37}, {5, 37}}, {"map"});
+    return %2 : tensor<5x37xf32> })",
+        {{5, 37}, {5, 37}}, {"map"});
 }
 
 TEST(Map, DynamicSizes) {
-  std::string f = R"(func.func @main(%a: tensor<?x?xf32> {tenon.dims = ["b", "n"]}, %w: tensor<1x?xf32> {tenon.dims = [1, "n"]}) -> tensor<?x?xf32> {
+  std::string f =
+      R"(func.func @main(%a: tensor<?x?xf32> {tenon.dims = ["b", "n"]}, %w: tensor<1x?xf32> {tenon.dims = [1, "n"]}) -> tensor<?x?xf32> {
     %b = tenon.symbol "b" min 1 multiple_of 1 likely []
     %n = tenon.symbol "n" min 1 multiple_of 1 likely []
     %0 = tenon.broadcast %w (%b, %n) : tensor<1x?xf32> -> tensor<?x?xf32>
@@ -42,26 +45,32 @@ TEST(Map, DynamicSizes) {
 TEST(Map, Movement) {
   check(R"(func.func @main(%a: tensor<2x3x20xf32>) -> tensor<20x2x3xf32> {
     %0 = tenon.transpose %a [2, 0, 1] : tensor<2x3x20xf32> -> tensor<20x2x3xf32>
-    return %0 : tensor<20x2x3xf32> })", {{2, 3, 20}}, {"map"});
+    return %0 : tensor<20x2x3xf32> })",
+        {{2, 3, 20}}, {"map"});
   check(R"(func.func @main(%a: tensor<4x18xf32>, %b: tensor<4x5xf32>) -> tensor<4x23xf32> {
     %0 = tenon.concat %a, %b axis 1 : (tensor<4x18xf32>, tensor<4x5xf32>) -> tensor<4x23xf32>
-    return %0 : tensor<4x23xf32> })", {{4, 18}, {4, 5}}, {"map"});
+    return %0 : tensor<4x23xf32> })",
+        {{4, 18}, {4, 5}}, {"map"});
   check(R"(func.func @main(%a: tensor<4x18xf32>, %b: tensor<3x18xf32>) -> tensor<7x18xf32> {
     %0 = tenon.concat %a, %b axis 0 : (tensor<4x18xf32>, tensor<3x18xf32>) -> tensor<7x18xf32>
-    return %0 : tensor<7x18xf32> })", {{4, 18}, {3, 18}}, {"map"});
+    return %0 : tensor<7x18xf32> })",
+        {{4, 18}, {3, 18}}, {"map"});
   check(R"(func.func @main(%a: tensor<4x18xf32>) -> tensor<6x21xf32> {
     %v = tenon.constant dense<2.5> : tensor<f32>
     %0 = tenon.pad %a, %v low() [1, 3] high() [1, 0] : tensor<4x18xf32>, tensor<f32> -> tensor<6x21xf32>
-    return %0 : tensor<6x21xf32> })", {{4, 18}}, {"map"});
+    return %0 : tensor<6x21xf32> })",
+        {{4, 18}}, {"map"});
   check(R"(func.func @main(%a: tensor<9x40xf32>) -> tensor<3x13xf32> {
     %0 = tenon.slice %a offsets() [1, 39] sizes() strides [3, -3] : tensor<9x40xf32> -> tensor<3x13xf32>
-    return %0 : tensor<3x13xf32> })", {{9, 40}}, {"map"});
+    return %0 : tensor<3x13xf32> })",
+        {{9, 40}}, {"map"});
 }
 
 TEST(Map, Gather) {
   check(R"(func.func @main(%a: tensor<10x33xf32>, %i: tensor<2x3xi64>) -> tensor<2x3x33xf32> {
     %0 = tenon.gather %a, %i axis 0 batch 0 : tensor<10x33xf32>, tensor<2x3xi64> -> tensor<2x3x33xf32>
-    return %0 : tensor<2x3x33xf32> })", {{10, 33}, {2, 3}}, {"map"});
+    return %0 : tensor<2x3x33xf32> })",
+        {{10, 33}, {2, 3}}, {"map"});
 }
 
 TEST(Map, IntegersAndBooleans) {
@@ -69,7 +78,8 @@ TEST(Map, IntegersAndBooleans) {
     %0 = tenon.div %a, %b : tensor<50xi64>
     %1 = tenon.cmp lt %0, %b : tensor<50xi64> -> tensor<50xi1>
     %2 = tenon.cast %1 : tensor<50xi1> -> tensor<50xf32>
-    return %2 : tensor<50xf32> })", {{50}, {50}}, {"map"});
+    return %2 : tensor<50xf32> })",
+        {{50}, {50}}, {"map"});
 }
 
 const char *softmax = R"(func.func @main(%x: tensor<?x?xf32> {tenon.dims = ["b", "n"]}) -> tensor<?x?xf32> {
@@ -93,26 +103,36 @@ TEST(Reduce, Columns) {
   check(R"(func.func @main(%x: tensor<2x7x9x40xf32>) -> tensor<2x1x1x40xf32> {
     %0 = tenon.reduce sum %x [1, 2] : tensor<2x7x9x40xf32> -> tensor<2x1x1x40xf32>
     %1 = tenon.neg %0 : tensor<2x1x1x40xf32>
-    return %1 : tensor<2x1x1x40xf32> })", {{2, 7, 9, 40}}, {"reduce"});
+    return %1 : tensor<2x1x1x40xf32> })",
+        {{2, 7, 9, 40}}, {"reduce"});
 }
 
 TEST(Reduce, SeveralTrailingAxes) {
   check(R"(func.func @main(%x: tensor<3x4x21xf32>) -> tensor<3x1x1xf32> {
     %0 = tenon.reduce max %x [1, 2] : tensor<3x4x21xf32> -> tensor<3x1x1xf32>
-    return %0 : tensor<3x1x1xf32> })", {{3, 4, 21}}, {"reduce"});
+    return %0 : tensor<3x1x1xf32> })",
+        {{3, 4, 21}}, {"reduce"});
 }
 
 std::string product(const std::string &m, int64_t k, int64_t n) {
-  std::string x = "tensor<" + m + "x" + std::to_string(k) + "xf32>", w = "tensor<" + std::to_string(k) + "x" + std::to_string(n) + "xf32>",
-              y = "tensor<" + m + "x" + std::to_string(n) + "xf32>", one = "tensor<1x" + std::to_string(n) + "xf32>";
+  std::string x = "tensor<" + m + "x" + std::to_string(k) + "xf32>",
+              w = "tensor<" + std::to_string(k) + "x" + std::to_string(n) + "xf32>",
+              y = "tensor<" + m + "x" + std::to_string(n) + "xf32>",
+              one = "tensor<1x" + std::to_string(n) + "xf32>";
   std::string sizes = m == "?" ? " (%m)" : "";
-  return "func.func @main(%x: " + x + " {tenon.dims = [\"m\", " + std::to_string(k) + "]}, %w: " + w + ", %b: " + one + ") -> " + y + R"( {
+  return "func.func @main(%x: " + x + " {tenon.dims = [\"m\", " + std::to_string(k) + "]}, %w: " + w +
+         ", %b: " + one + ") -> " + y + R"( {
     %m = tenon.symbol "m" min 1 multiple_of 1 likely []
-    %p = tenon.contract %x, %w : )" + x + ", " + w + " -> " + y + R"(
-    %bb = tenon.broadcast %b)" + sizes + " : " + one + " -> " + y + R"(
-    %s = tenon.add %p, %bb : )" + y + R"(
-    %t = tenon.tanh %s : )" + y + R"(
-    return %t : )" + y + " }";
+    %p = tenon.contract %x, %w : )" +
+         x + ", " + w + " -> " + y + R"(
+    %bb = tenon.broadcast %b)" +
+         sizes + " : " + one + " -> " + y + R"(
+    %s = tenon.add %p, %bb : )" +
+         y + R"(
+    %t = tenon.tanh %s : )" +
+         y + R"(
+    return %t : )" +
+         y + " }";
 }
 
 TEST(Contraction, DynamicRowsWithEpilogue) {
@@ -128,54 +148,71 @@ TEST(Contraction, RaggedColumns) {
 TEST(Contraction, Batched) {
   check(R"(func.func @main(%x: tensor<3x10x20xf32>, %w: tensor<3x33x20xf32>) -> tensor<3x10x33xf32> {
     %p = tenon.contract %x, %w transpose_rhs : tensor<3x10x20xf32>, tensor<3x33x20xf32> -> tensor<3x10x33xf32>
-    return %p : tensor<3x10x33xf32> })", {{3, 10, 20}, {3, 33, 20}}, {"map", "contraction"});
+    return %p : tensor<3x10x33xf32> })",
+        {{3, 10, 20}, {3, 33, 20}}, {"map", "contraction"});
 }
 
-std::string conv(const std::string &in, const std::string &filter, const std::string &out, const std::string &attributes) {
-  return "func.func @main(%x: tensor<" + in + "xf32>, %w: tensor<" + filter + "xf32>) -> tensor<" + out + R"(xf32> {
-    %p = tenon.conv %x, %w )" + attributes + " : tensor<" + in + "xf32>, tensor<" + filter + "xf32> -> tensor<" + out + R"(xf32>
-    %z = tenon.constant dense<0.0> : tensor<)" + out + R"(xf32>
-    %r = tenon.max %p, %z : tensor<)" + out + R"(xf32>
-    return %r : tensor<)" + out + "xf32> }";
+std::string conv(const std::string &in, const std::string &filter, const std::string &out,
+                 const std::string &attributes) {
+  return "func.func @main(%x: tensor<" + in + "xf32>, %w: tensor<" + filter + "xf32>) -> tensor<" + out +
+         R"(xf32> {
+    %p = tenon.conv %x, %w )" +
+         attributes + " : tensor<" + in + "xf32>, tensor<" + filter + "xf32> -> tensor<" + out + R"(xf32>
+    %z = tenon.constant dense<0.0> : tensor<)" +
+         out + R"(xf32>
+    %r = tenon.max %p, %z : tensor<)" +
+         out + R"(xf32>
+    return %r : tensor<)" +
+         out + "xf32> }";
 }
 
 TEST(Convolution, PaddedStridedGrouped) {
-  check(conv("2x9x11x16", "3x3x16x24", "2x9x11x24", "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1"),
+  check(conv("2x9x11x16", "3x3x16x24", "2x9x11x24",
+             "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1"),
         {{2, 9, 11, 16}, {3, 3, 16, 24}}, {"map", "conv"});
-  check(conv("1x15x15x3", "7x7x3x32", "1x8x8x32", "strides [2, 2] dilations [1, 1] low [3, 3] high [3, 3] input_dilations [1, 1] groups 1"),
+  check(conv("1x15x15x3", "7x7x3x32", "1x8x8x32",
+             "strides [2, 2] dilations [1, 1] low [3, 3] high [3, 3] input_dilations [1, 1] groups 1"),
         {{1, 15, 15, 3}, {7, 7, 3, 32}}, {"map", "map", "conv"});
-  check(conv("1x8x8x12", "3x3x6x40", "1x6x6x40", "strides [1, 1] dilations [1, 1] low [0, 0] high [0, 0] input_dilations [1, 1] groups 2"),
+  check(conv("1x8x8x12", "3x3x6x40", "1x6x6x40",
+             "strides [1, 1] dilations [1, 1] low [0, 0] high [0, 0] input_dilations [1, 1] groups 2"),
         {{1, 8, 8, 12}, {3, 3, 6, 40}}, {"map", "conv"});
-  check(conv("1x12x12x10", "3x3x10x16", "1x8x8x16", "strides [1, 1] dilations [2, 2] low [0, 0] high [0, 0] input_dilations [1, 1] groups 1"),
+  check(conv("1x12x12x10", "3x3x10x16", "1x8x8x16",
+             "strides [1, 1] dilations [2, 2] low [0, 0] high [0, 0] input_dilations [1, 1] groups 1"),
         {{1, 12, 12, 10}, {3, 3, 10, 16}}, {"map", "conv"});
 }
 
 TEST(Convolution, Transposed) {
-  check(conv("1x5x6x8", "2x2x8x16", "1x10x12x16", "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [2, 2] groups 1"),
+  check(conv("1x5x6x8", "2x2x8x16", "1x10x12x16",
+             "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [2, 2] groups 1"),
         {{1, 5, 6, 8}, {2, 2, 8, 16}}, {"map", "conv"});
 }
 
 TEST(Convolution, PointIsContraction) {
-  check(conv("1x6x7x20", "1x1x20x16", "1x6x7x16", "strides [1, 1] dilations [1, 1] low [0, 0] high [0, 0] input_dilations [1, 1] groups 1"),
+  check(conv("1x6x7x20", "1x1x20x16", "1x6x7x16",
+             "strides [1, 1] dilations [1, 1] low [0, 0] high [0, 0] input_dilations [1, 1] groups 1"),
         {{1, 6, 7, 20}, {1, 1, 20, 16}}, {"map", "contraction"});
 }
 
 TEST(Window, Depthwise) {
-  check(conv("2x9x10x40", "3x3x1x40", "2x9x10x40", "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 40"),
+  check(conv("2x9x10x40", "3x3x1x40", "2x9x10x40",
+             "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 40"),
         {{2, 9, 10, 40}, {3, 3, 1, 40}}, {"window"});
-  check(conv("1x13x13x20", "5x5x1x20", "1x7x7x20", "strides [2, 2] dilations [1, 1] low [2, 2] high [2, 2] input_dilations [1, 1] groups 20"),
+  check(conv("1x13x13x20", "5x5x1x20", "1x7x7x20",
+             "strides [2, 2] dilations [1, 1] low [2, 2] high [2, 2] input_dilations [1, 1] groups 20"),
         {{1, 13, 13, 20}, {5, 5, 1, 20}}, {"window"});
 }
 
 TEST(Window, MaxPool) {
   check(R"(func.func @main(%x: tensor<1x9x9x24xf32>) -> tensor<1x5x5x24xf32> {
     %0 = tenon.reduce_window max %x window [1, 3, 3, 1] strides [1, 2, 2, 1] dilations [1, 1, 1, 1] low [0, 1, 1, 0] high [0, 1, 1, 0] : tensor<1x9x9x24xf32> -> tensor<1x5x5x24xf32>
-    return %0 : tensor<1x5x5x24xf32> })", {{1, 9, 9, 24}}, {"window"});
+    return %0 : tensor<1x5x5x24xf32> })",
+        {{1, 9, 9, 24}}, {"window"});
 }
 
 std::string attention(int64_t heads, int64_t width, const std::string &attributes) {
   std::string h = std::to_string(heads), d = std::to_string(width), hd = std::to_string(heads * width);
-  std::string flat = "tensor<?x?x" + hd + "xf32>", split = "tensor<?x?x" + h + "x" + d + "xf32>", head = "tensor<?x" + h + "x?x" + d + "xf32>";
+  std::string flat = "tensor<?x?x" + hd + "xf32>", split = "tensor<?x?x" + h + "x" + d + "xf32>",
+              head = "tensor<?x" + h + "x?x" + d + "xf32>";
   std::string dims = " {tenon.dims = [\"b\", \"s\", " + hd + "]}";
   std::string text = "func.func @main(%q: " + flat + dims + ", %k: " + flat + dims + ", %v: " + flat + dims +
                      ", %m: tensor<?x1x1x?xf32> {tenon.dims = [\"b\", 1, 1, \"s\"]}) -> " + flat + R"( {
@@ -183,38 +220,50 @@ std::string attention(int64_t heads, int64_t width, const std::string &attribute
     %s = tenon.symbol "s" min 1 multiple_of 1 likely []
 )";
   for (std::string n : {"q", "k", "v"})
-    text += "    %" + n + "s = tenon.reshape %" + n + " (%b, %s) : " + flat + " -> " + split + "\n    %" + n + "t = tenon.transpose %" + n +
-            "s [0, 2, 1, 3] : " + split + " -> " + head + "\n";
-  return text + "    %a = tenon.attention %qt, %kt, %vt mask(%m : tensor<?x1x1x?xf32>) " + attributes + " : " + head + ", " + head + ", " + head +
-         " -> " + head + "\n    %t = tenon.transpose %a [0, 2, 1, 3] : " + head + " -> " + split + "\n    %y = tenon.reshape %t (%b, %s) : " + split +
-         " -> " + flat + "\n    return %y : " + flat + " }";
+    text += "    %" + n + "s = tenon.reshape %" + n + " (%b, %s) : " + flat + " -> " + split + "\n    %" + n +
+            "t = tenon.transpose %" + n + "s [0, 2, 1, 3] : " + split + " -> " + head + "\n";
+  return text + "    %a = tenon.attention %qt, %kt, %vt mask(%m : tensor<?x1x1x?xf32>) " + attributes +
+         " : " + head + ", " + head + ", " + head + " -> " + head +
+         "\n    %t = tenon.transpose %a [0, 2, 1, 3] : " + head + " -> " + split +
+         "\n    %y = tenon.reshape %t (%b, %s) : " + split + " -> " + flat + "\n    return %y : " + flat +
+         " }";
 }
 
 TEST(Attention, HeadsInPlace) {
   for (int64_t s : {1, 5, 16, 77})
-    check(attention(3, 32, "{scale = 0.0 : f64}"), {{2, s, 96}, {2, s, 96}, {2, s, 96}, {2, 1, 1, s}}, {"attention"});
-  check(attention(2, 20, "{scale = 0.5 : f64, causal}"), {{2, 19, 40}, {2, 19, 40}, {2, 19, 40}, {2, 1, 1, 19}}, {"attention"});
+    check(attention(3, 32, "{scale = 0.0 : f64}"), {{2, s, 96}, {2, s, 96}, {2, s, 96}, {2, 1, 1, s}},
+          {"attention"});
+  check(attention(2, 20, "{scale = 0.5 : f64, causal}"),
+        {{2, 19, 40}, {2, 19, 40}, {2, 19, 40}, {2, 1, 1, 19}}, {"attention"});
 }
 
 TEST(Indexed, EveryOperation) {
   check(R"(func.func @main(%x: tensor<3x17x2xf32>) -> tensor<3x1x2xi64> {
     %0 = tenon.arg_reduce max %x axis 1 : tensor<3x17x2xf32> -> tensor<3x1x2xi64>
-    return %0 : tensor<3x1x2xi64> })", {{3, 17, 2}}, {"indexed"});
+    return %0 : tensor<3x1x2xi64> })",
+        {{3, 17, 2}}, {"indexed"});
   check(R"(func.func @main(%x: tensor<3x17xi64>) -> tensor<3x1xi64> {
     %0 = tenon.arg_reduce min %x axis 1 last : tensor<3x17xi64> -> tensor<3x1xi64>
-    return %0 : tensor<3x1xi64> })", {{3, 17}}, {"indexed"});
+    return %0 : tensor<3x1xi64> })",
+        {{3, 17}}, {"indexed"});
   check(R"(func.func @main(%x: tensor<3x17x2xf32>) -> tensor<3x17x2xf32> {
     %0 = tenon.scan sum %x axis 1 exclusive reverse : tensor<3x17x2xf32>
-    return %0 : tensor<3x17x2xf32> })", {{3, 17, 2}}, {"indexed"});
+    return %0 : tensor<3x17x2xf32> })",
+        {{3, 17, 2}}, {"indexed"});
   check(R"(func.func @main(%x: tensor<3x17xi64>) -> (tensor<3x5xi64>, tensor<3x5xi64>) {
     %0, %1 = tenon.top_k %x () axis 1 : tensor<3x17xi64> -> tensor<3x5xi64>, tensor<3x5xi64>
-    return %0, %1 : tensor<3x5xi64>, tensor<3x5xi64> })", {{3, 17}}, {"indexed"});
-  check(R"(func.func @main(%x: tensor<2x10xf32>, %i: tensor<2x3xi64>, %u: tensor<2x3xf32>) -> tensor<2x10xf32> {
+    return %0, %1 : tensor<3x5xi64>, tensor<3x5xi64> })",
+        {{3, 17}}, {"indexed"});
+  check(
+      R"(func.func @main(%x: tensor<2x10xf32>, %i: tensor<2x3xi64>, %u: tensor<2x3xf32>) -> tensor<2x10xf32> {
     %0 = tenon.scatter_elements add %x, %i, %u axis 1 : tensor<2x10xf32>, tensor<2x3xi64>, tensor<2x3xf32>
-    return %0 : tensor<2x10xf32> })", {{2, 10}, {2, 3}, {2, 3}}, {"indexed"});
-  check(R"(func.func @main(%x: tensor<10x4xf32>, %i: tensor<3x1xi64>, %u: tensor<3x4xf32>) -> tensor<10x4xf32> {
+    return %0 : tensor<2x10xf32> })",
+      {{2, 10}, {2, 3}, {2, 3}}, {"indexed"});
+  check(
+      R"(func.func @main(%x: tensor<10x4xf32>, %i: tensor<3x1xi64>, %u: tensor<3x4xf32>) -> tensor<10x4xf32> {
     %0 = tenon.scatter_nd none %x, %i, %u : tensor<10x4xf32>, tensor<3x1xi64>, tensor<3x4xf32>
-    return %0 : tensor<10x4xf32> })", {{10, 4}, {3, 1}, {3, 4}}, {"indexed"});
+    return %0 : tensor<10x4xf32> })",
+      {{10, 4}, {3, 1}, {3, 4}}, {"indexed"});
 }
 
 } // namespace

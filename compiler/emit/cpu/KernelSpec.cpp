@@ -13,8 +13,8 @@ using namespace mlir;
 namespace tenon::cpu {
 namespace {
 
-/// Rebuilds an expression in another context. Handles index a list of expressions, shifted by one so that no handle is
-/// null.
+/// Rebuilds an expression in another context. Handles index a list of expressions, shifted by one so that no
+/// handle is null.
 class Substitution : public SizeVisitor {
 public:
   Substitution(SizeContext &into, ArrayRef<Size> values) : into(into), values(values) {}

@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Code generation must not depend on where a region stands in a function: equal regions share one kernel. A KernelSpec
-// renames the sizes that occur in a region to local symbols s0, s1, ... in order of first use; everything that is
-// derived (strides, trip counts, grid) is an expression over them and is passed to the kernel as a scalar.
+// Code generation must not depend on where a region stands in a function: equal regions share one kernel. A
+// KernelSpec renames the sizes that occur in a region to local symbols s0, s1, ... in order of first use;
+// everything that is derived (strides, trip counts, grid) is an expression over them and is passed to the
+// kernel as a scalar.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -41,7 +42,8 @@ public:
 
   /// Text that is equal for regions that can share a kernel.
   const std::string &key() const { return keyText; }
-  /// Rough cost of an element: the sum of the costs of the region's elementwise operations, in vector instructions.
+  /// Rough cost of an element: the sum of the costs of the region's elementwise operations, in vector
+  /// instructions.
   Size outerValue(unsigned localSymbol) const { return outerSizes[localSymbol]; }
 
 private:

@@ -38,8 +38,9 @@ SmallVector<Value> tileZero(KernelBuilder &k, TileShape tile, Type accumulator) 
   return SmallVector<Value>(tile.rows * tile.vectors, zero);
 }
 
-SmallVector<Value> tileProduct(KernelBuilder &k, TileShape tile, ArrayRef<TileRow> rows, ArrayRef<TileColumn> columns,
-                               Value depth, Type rowElement, Type columnElement, Type accumulator, ArrayRef<Value> init) {
+SmallVector<Value> tileProduct(KernelBuilder &k, TileShape tile, ArrayRef<TileRow> rows,
+                               ArrayRef<TileColumn> columns, Value depth, Type rowElement, Type columnElement,
+                               Type accumulator, ArrayRef<Value> init) {
   OpBuilder &b = k.builder();
   bool isFloat = isa<FloatType>(accumulator);
   return k.loop(k.constant(0), depth, 1, ValueRange(init), [&](Value i, ValueRange carried) {
@@ -47,7 +48,8 @@ SmallVector<Value> tileProduct(KernelBuilder &k, TileShape tile, ArrayRef<TileRo
     SmallVector<Value> column;
     for (const TileColumn &c : columns) {
       Value at = k.add(c.offset, k.mul(i, c.step));
-      column.push_back(widen(k, k.load(c.pointer, at, columnElement, tile.lanes, c.mask), columnElement, accumulator, tile.lanes));
+      column.push_back(widen(k, k.load(c.pointer, at, columnElement, tile.lanes, c.mask), columnElement,
+                             accumulator, tile.lanes));
     }
     for (unsigned r = 0; r < tile.rows; ++r) {
       Value step = rows[r].stride ? k.mul(i, rows[r].stride) : i;
@@ -98,7 +100,8 @@ int64_t rowsPerBlock(std::optional<int64_t> depthBytes) {
   return std::clamp<int64_t>(rows / unit * unit, unit, 10 * unit);
 }
 
-void forPanels(KernelBuilder &k, const PanelRange &range, llvm::function_ref<void(Value, Value, unsigned, bool)> body) {
+void forPanels(KernelBuilder &k, const PanelRange &range,
+               llvm::function_ref<void(Value, Value, unsigned, bool)> body) {
   Value panels = k.size(range.panels), whole = k.size(range.wholePanels);
   auto constant = range.panels.constant();
   unsigned wide = range.perTile;
@@ -130,7 +133,8 @@ void forPanels(KernelBuilder &k, const PanelRange &range, llvm::function_ref<voi
   });
 }
 
-TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<int64_t> rows, std::optional<int64_t> panels) {
+TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<int64_t> rows,
+                  std::optional<int64_t> panels) {
   TileShape tile;
   tile.lanes = std::min(16u, target.lanes(std::max(32u, elementBits)));
   unsigned perPanel = 16 / tile.lanes;

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The inner loop that contractions, convolutions and attention share: a tile of `rows` x `vectors` accumulators, of which
-// each step of k multiplies one element per row with `vectors` vectors of panels.
+// The inner loop that contractions, convolutions and attention share: a tile of `rows` x `vectors`
+// accumulators, of which each step of k multiplies one element per row with `vectors` vectors of panels.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -33,25 +33,25 @@ struct TileColumn {
   mlir::Value mask = {};
 };
 
-/// acc[row * vectors + vector] += sum over k in [0, depth) of row * column. Integer and narrow float operands are
-/// widened to `accumulator` first.
+/// acc[row * vectors + vector] += sum over k in [0, depth) of row * column. Integer and narrow float operands
+/// are widened to `accumulator` first.
 llvm::SmallVector<mlir::Value> tileProduct(KernelBuilder &k, TileShape tile, llvm::ArrayRef<TileRow> rows,
-                                           llvm::ArrayRef<TileColumn> columns, mlir::Value depth, mlir::Type rowElement,
-                                           mlir::Type columnElement, mlir::Type accumulator,
-                                           llvm::ArrayRef<mlir::Value> init);
+                                           llvm::ArrayRef<TileColumn> columns, mlir::Value depth,
+                                           mlir::Type rowElement, mlir::Type columnElement,
+                                           mlir::Type accumulator, llvm::ArrayRef<mlir::Value> init);
 /// rows * vectors zero vectors.
 llvm::SmallVector<mlir::Value> tileZero(KernelBuilder &k, TileShape tile, mlir::Type accumulator);
 /// The type that products of these element types are summed in.
 mlir::Type accumulatorFor(KernelBuilder &k, mlir::Type operand, mlir::Type result);
 
-/// Calls `body(first row, rows)` so that [from, to) is covered in tiles of `most` rows. A last partial tile begins early
-/// and computes some rows twice (the same values) when there are at least `most` rows; fewer rows go in tiles of 4, 2
-/// and 1. `extent` is the size of the range when it is known.
-void tileRows(KernelBuilder &k, mlir::Value from, mlir::Value to, unsigned most, std::optional<int64_t> extent,
-              llvm::function_ref<void(mlir::Value, unsigned)> body);
+/// Calls `body(first row, rows)` so that [from, to) is covered in tiles of `most` rows. A last partial tile
+/// begins early and computes some rows twice (the same values) when there are at least `most` rows; fewer
+/// rows go in tiles of 4, 2 and 1. `extent` is the size of the range when it is known.
+void tileRows(KernelBuilder &k, mlir::Value from, mlir::Value to, unsigned most,
+              std::optional<int64_t> extent, llvm::function_ref<void(mlir::Value, unsigned)> body);
 
-/// How the panels of a product are shared out: items are (outer, panel), panel innermost. A kernel takes as many panels at
-/// once as its tile has, where they are in its range.
+/// How the panels of a product are shared out: items are (outer, panel), panel innermost. A kernel takes as
+/// many panels at once as its tile has, where they are in its range.
 struct PanelRange {
   Size panels;          ///< per outer index
   Size wholePanels;     ///< panels whose 16 columns all exist
@@ -65,12 +65,13 @@ inline constexpr int64_t kPanelGrain = 4;
 void forPanels(KernelBuilder &k, const PanelRange &range,
                llvm::function_ref<void(mlir::Value, mlir::Value, unsigned, bool)> body);
 
-/// Rows of the left operand that are worked on while all panels pass by: what half of a 512 KiB cache holds, a multiple
-/// of every tile height. Independent of the level, as the grid is.
+/// Rows of the left operand that are worked on while all panels pass by: what half of a 512 KiB cache holds,
+/// a multiple of every tile height. Independent of the level, as the grid is.
 int64_t rowsPerBlock(std::optional<int64_t> depthBytes);
 
-/// Rows and vectors of the tile for a target: as many accumulators as the registers hold beside a panel row and a
-/// broadcast, panels of 16 columns.
-TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<int64_t> rows, std::optional<int64_t> panels);
+/// Rows and vectors of the tile for a target: as many accumulators as the registers hold beside a panel row
+/// and a broadcast, panels of 16 columns.
+TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<int64_t> rows,
+                  std::optional<int64_t> panels);
 
 } // namespace tenon::cpu

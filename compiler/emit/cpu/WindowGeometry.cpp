@@ -28,11 +28,14 @@ WindowTap windowTap(KernelBuilder &k, const WindowGeometry &g, ArrayRef<Value> o
     Value extent = k.size(g.in[d]);
     Value here;
     if (g.inputDilations[d] != 1) {
-      // Only every n-th position of the dilated input holds an element. Offsets are made positive for the division.
+      // Only every n-th position of the dilated input holds an element. Offsets are made positive for the
+      // division.
       Value step = k.constant(g.inputDilations[d]);
-      Value nonNegative = b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::sge, at, k.constant(0));
+      Value nonNegative =
+          b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::sge, at, k.constant(0));
       Value safe = k.max(at, k.constant(0));
-      Value exact = b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::eq, k.rem(safe, step), k.constant(0));
+      Value exact =
+          b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::eq, k.rem(safe, step), k.constant(0));
       at = k.div(safe, step);
       here = b.createOrFold<arith::AndIOp>(k.loc(), nonNegative, exact);
       here = b.createOrFold<arith::AndIOp>(k.loc(), here, k.less(at, extent));

@@ -18,7 +18,8 @@ struct WindowGeometry {
   unsigned rank() const { return in.size(); }
   /// No position of any window lies outside the input.
   bool unpadded() const {
-    return llvm::all_of(low, [](int64_t v) { return v == 0; }) && llvm::all_of(high, [](int64_t v) { return v == 0; });
+    return llvm::all_of(low, [](int64_t v) { return v == 0; }) &&
+           llvm::all_of(high, [](int64_t v) { return v == 0; });
   }
   bool plainInput() const {
     return llvm::all_of(inputDilations, [](int64_t v) { return v == 1; });
@@ -26,9 +27,10 @@ struct WindowGeometry {
 };
 
 /// The first input position (before dilation, may be negative) of an output position along every axis.
-llvm::SmallVector<mlir::Value> windowOrigin(KernelBuilder &k, const WindowGeometry &g, llvm::ArrayRef<mlir::Value> out);
-/// Whether tap `tap` of the window at `origin` lies in the image, and the row-major pixel index it reads. `inside` is
-/// null when the geometry says that it always does.
+llvm::SmallVector<mlir::Value> windowOrigin(KernelBuilder &k, const WindowGeometry &g,
+                                            llvm::ArrayRef<mlir::Value> out);
+/// Whether tap `tap` of the window at `origin` lies in the image, and the row-major pixel index it reads.
+/// `inside` is null when the geometry says that it always does.
 struct WindowTap {
   mlir::Value inside, pixel;
 };
