@@ -148,8 +148,44 @@ void Packer::conv(ConvOp op) {
                                    low, high, op.getInputDilations()));
 }
 
+/// Whether the attention kernel has this form; the others are core operations.
+bool hasKernel(AttentionOp op) {
+  bool plain = !op.getLengths() && !op.getSinks() && !op.getPageTable() && !op.getKeyScale() && !op.getValueScale() &&
+               op.getWindow() == 0 && op.getSoftcap().isZero();
+  auto narrow = [](Value v) {
+    Type t = getElementTypeOrSelf(v.getType());
+    return isa<FloatType>(t) && !t.isF64();
+  };
+  return plain && narrow(op.getQuery()) && narrow(op.getKey()) && narrow(op.getValue());
+}
+
+/// Replaces composites that no kernel family takes until none is left.
+LogicalResult decomposeRest(func::FuncOp function) {
+  for (bool changed = true; changed;) {
+    changed = false;
+    SmallVector<CompositeOpInterface> work;
+    function.walk([&](CompositeOpInterface op) {
+      auto attention = dyn_cast<AttentionOp>(op.getOperation());
+      if (!attention || !hasKernel(attention))
+        work.push_back(op);
+    });
+    for (CompositeOpInterface op : work) {
+      OpBuilder b(op);
+      FailureOr<SmallVector<Value>> values = op.decompose(b);
+      if (failed(values))
+        return op.emitError() << "[TN0405] '" << op->getName() << "' has no decomposition for these operands";
+      op->replaceAllUsesWith(*values);
+      op->erase();
+      changed = true;
+    }
+  }
+  return success();
+}
+
 struct PackProducts : impl::PackProductsBase<PackProducts> {
   void runOnOperation() override {
+    if (failed(decomposeRest(getOperation())))
+      return signalPassFailure();
     Packer packer(getOperation());
     SmallVector<Operation *> work;
     getOperation().walk([&](Operation *op) {

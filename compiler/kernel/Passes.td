@@ -14,12 +14,13 @@ def PackProducts : Pass<"tenon-pack-products", "::mlir::func::FuncOp"> {
     `tenon.contract` becomes `tenon.packed_contract`, `tenon.conv` `tenon.packed_conv` or, for a window of one element
     without stride and padding, a contraction. The packing itself is core operations on the operand (pad, reshape,
     transpose): for a weight they run at compile time, for an activation they become a kernel. Depthwise convolutions
-    keep their form. Convolutions of few channels get their padding as a `tenon.pad`.
+    keep their form. Attention that has no kernel (lengths, sinks, windows, pages, f64) and other composites are
+    decomposed first. Convolutions of few channels get their padding as a `tenon.pad`.
 
     Before: `%y = tenon.contract %x, %w : tensor<?x384xf32>, tensor<384x1536xf32> -> tensor<?x1536xf32>`
     After: `%y = tenon.packed_contract %x, %p : tensor<?x384xf32>, tensor<96x384x16xf32> -> tensor<?x1536xf32>`
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
 }
 
 def FormKernels : Pass<"tenon-form-kernels", "::mlir::func::FuncOp"> {

@@ -7,6 +7,7 @@
 
 #include "compiler/dialect/tenon/TenonDialect.h"
 #include "compiler/graph/Passes.h"
+#include "compiler/kernel/Passes.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
@@ -19,5 +20,6 @@ int main(int argc, char **argv) {
   registry.insert<tenon::TenonDialect>();
   mlir::registerAllPasses();
   tenon::registerGraphPasses();
+  tenon::kernel::registerTenonKernelPasses();
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "Tenon's optimizer driver\n", registry));
 }

@@ -7,6 +7,7 @@
 #include "compiler/emit/cpu/CpuCompiler.h"
 
 #include "compiler/emit/cpu/KernelFamilies.h"
+#include "compiler/emit/cpu/ObjectCache.h"
 #include "compiler/emit/cpu/ObjectCode.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
@@ -185,6 +186,9 @@ LogicalResult CpuCompiler::compile(const CompileOptions &options, std::vector<pa
   impl->listings.assign(kernelCount, std::vector<KernelListing>(levelCount));
   std::vector<std::vector<std::vector<uint8_t>>> objects(levelCount,
                                                          std::vector<std::vector<uint8_t>>(kernelCount));
+  std::optional<ObjectCache> cache;
+  if (!options.cacheDirectory.empty())
+    cache.emplace(options.cacheDirectory);
   std::mutex mutex;
   std::atomic<bool> bad = false;
   auto one = [&](size_t kernel, size_t level) {
@@ -192,6 +196,12 @@ LogicalResult CpuCompiler::compile(const CompileOptions &options, std::vector<pa
     std::string assembly, message;
     const std::string &text = impl->texts[kernel][level];
     impl->listings[kernel][level].ir = text;
+    std::string key;
+    if (cache && !options.assembly) {
+      key = cache->key(text, target);
+      if (cache->find(key, objects[level][kernel]))
+        return;
+    }
     DialectRegistry registry;
     registry.insert<arith::ArithDialect, scf::SCFDialect, math::MathDialect, vector::VectorDialect,
                     LLVM::LLVMDialect, func::FuncDialect, cf::ControlFlowDialect>();
@@ -208,6 +218,8 @@ LogicalResult CpuCompiler::compile(const CompileOptions &options, std::vector<pa
       error = "kernel " + impl->infos[kernel].name + " for " + target.name + ": " + message;
       return;
     }
+    if (!key.empty())
+      cache->put(key, *object);
     objects[level][kernel] = std::move(*object);
     impl->listings[kernel][level].assembly = std::move(assembly);
   };

@@ -1,0 +1,62 @@
+// RUN: tenon-opt --tenon-form-kernels --split-input-file %s | FileCheck %s
+
+// The epilogue joins the product.
+// CHECK-LABEL: @epilogue
+// CHECK: tenon.kernel "contraction"
+// CHECK: tenon.packed_contract
+// CHECK: tenon.add
+// CHECK: tenon.tanh
+// CHECK: tenon.yield
+// CHECK-NOT: tenon.kernel
+func.func @epilogue(%x: tensor<7x24xf32>, %w: tensor<3x24x16xf32>, %b: tensor<7x48xf32>) -> tensor<7x48xf32> {
+  %0 = tenon.packed_contract %x, %w : tensor<7x24xf32>, tensor<3x24x16xf32> -> tensor<7x48xf32>
+  %1 = tenon.add %0, %b : tensor<7x48xf32>
+  %2 = tenon.tanh %1 : tensor<7x48xf32>
+  return %2 : tensor<7x48xf32>
+}
+
+// -----
+
+// Softmax is one kernel.
+// CHECK-LABEL: @softmax
+// CHECK: tenon.kernel "reduce"
+// CHECK: tenon.reduce max
+// CHECK: tenon.reduce sum
+// CHECK: tenon.yield
+// CHECK-NOT: tenon.kernel
+func.func @softmax(%x: tensor<4x9xf32>) -> tensor<4x9xf32> {
+  %m = tenon.reduce max %x [1] : tensor<4x9xf32> -> tensor<4x1xf32>
+  %mb = tenon.broadcast %m : tensor<4x1xf32> -> tensor<4x9xf32>
+  %d = tenon.sub %x, %mb : tensor<4x9xf32>
+  %e = tenon.exp %d : tensor<4x9xf32>
+  %s = tenon.reduce sum %e [1] : tensor<4x9xf32> -> tensor<4x1xf32>
+  %sb = tenon.broadcast %s : tensor<4x1xf32> -> tensor<4x9xf32>
+  %y = tenon.div %e, %sb : tensor<4x9xf32>
+  return %y : tensor<4x9xf32>
+}
+
+// -----
+
+// A value with two users in different kernels lies in memory; a reshape of it is a view.
+// CHECK-LABEL: @two_users
+// CHECK: %[[A:.*]] = tenon.kernel "contraction"
+// CHECK: %[[R:.*]] = tenon.reshape %[[A]]
+// CHECK: tenon.kernel "reduce"(%[[A]])
+// CHECK: return %{{.*}}, %[[R]]
+func.func @two_users(%x: tensor<7x24xf32>, %w: tensor<3x24x16xf32>) -> (tensor<7x1xf32>, tensor<7x3x16xf32>) {
+  %0 = tenon.packed_contract %x, %w : tensor<7x24xf32>, tensor<3x24x16xf32> -> tensor<7x48xf32>
+  %1 = tenon.reshape %0 : tensor<7x48xf32> -> tensor<7x3x16xf32>
+  %2 = tenon.reduce sum %0 [1] : tensor<7x48xf32> -> tensor<7x1xf32>
+  return %2, %1 : tensor<7x1xf32>, tensor<7x3x16xf32>
+}
+
+// -----
+
+// A scatter changes its operand's memory.
+// CHECK-LABEL: @tied
+// CHECK: tenon.kernel "indexed"(%arg0, %arg1, %arg2)
+// CHECK-SAME: tenon.ties = array<i64: 0>
+func.func @tied(%x: tensor<10x4xf32>, %i: tensor<3x1xi64>, %u: tensor<3x4xf32>) -> tensor<10x4xf32> {
+  %0 = tenon.scatter_nd none %x, %i, %u : tensor<10x4xf32>, tensor<3x1xi64>, tensor<3x4xf32>
+  return %0 : tensor<10x4xf32>
+}

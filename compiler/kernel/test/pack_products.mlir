@@ -1,0 +1,33 @@
+// RUN: tenon-opt --tenon-pack-products --split-input-file %s | FileCheck %s
+
+// CHECK-LABEL: @contract
+// CHECK-SAME: %[[X:.*]]: tensor<7x24xf32>, %[[W:.*]]: tensor<24x40xf32>
+// CHECK: %[[P:.*]] = tenon.pad %[[W]], {{.*}} high() [0, 8]
+// CHECK: %[[R:.*]] = tenon.reshape %[[P]] : tensor<24x48xf32> -> tensor<24x3x16xf32>
+// CHECK: %[[T:.*]] = tenon.transpose %[[R]] [1, 0, 2]
+// CHECK: tenon.packed_contract %[[X]], %[[T]] : tensor<7x24xf32>, tensor<3x24x16xf32> -> tensor<7x40xf32>
+func.func @contract(%x: tensor<7x24xf32>, %w: tensor<24x40xf32>) -> tensor<7x40xf32> {
+  %y = tenon.contract %x, %w : tensor<7x24xf32>, tensor<24x40xf32> -> tensor<7x40xf32>
+  return %y : tensor<7x40xf32>
+}
+
+// -----
+
+// CHECK-LABEL: @depthwise
+// CHECK: tenon.conv
+// CHECK-NOT: tenon.packed_conv
+func.func @depthwise(%x: tensor<1x8x8x16xf32>, %w: tensor<3x3x1x16xf32>) -> tensor<1x6x6x16xf32> {
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] low [0, 0] high [0, 0] input_dilations [1, 1] groups 16 : tensor<1x8x8x16xf32>, tensor<3x3x1x16xf32> -> tensor<1x6x6x16xf32>
+  return %y : tensor<1x6x6x16xf32>
+}
+
+// -----
+
+// Few channels: the padding becomes a copy, and the taps of a row one run.
+// CHECK-LABEL: @first_layer
+// CHECK: %[[P:.*]] = tenon.pad %arg0, {{.*}} low() [0, 3, 3, 0] high() [0, 3, 3, 0]
+// CHECK: tenon.packed_conv %[[P]], {{.*}} low [0, 0] high [0, 0]
+func.func @first_layer(%x: tensor<1x16x16x3xf32>, %w: tensor<7x7x3x32xf32>) -> tensor<1x8x8x32xf32> {
+  %y = tenon.conv %x, %w strides [2, 2] dilations [1, 1] low [3, 3] high [3, 3] input_dilations [1, 1] groups 1 : tensor<1x16x16x3xf32>, tensor<7x7x3x32xf32> -> tensor<1x8x8x32xf32>
+  return %y : tensor<1x8x8x32xf32>
+}
