@@ -10,8 +10,9 @@
 
 namespace tenon {
 
-/// Replaces every composite of a function for which `keep` does not hold, until none is left. Fails with a diagnostic
-/// at an operation that cannot be decomposed.
-llvm::LogicalResult decomposeComposites(mlir::func::FuncOp function, llvm::function_ref<bool(mlir::Operation *)> keep);
+/// Replaces every composite of a function for which `keep` does not hold, until none is left. Fails with a
+/// diagnostic at an operation that cannot be decomposed.
+llvm::LogicalResult decomposeComposites(mlir::func::FuncOp function,
+                                        llvm::function_ref<bool(mlir::Operation *)> keep);
 
 } // namespace tenon

@@ -19,7 +19,8 @@ namespace tenon {
 
 namespace {
 
-/// True for values that are known when the model is compiled: weights, constants, and core operations on them.
+/// True for values that are known when the model is compiled: weights, constants, and core operations on
+/// them.
 bool isConstantMath(Value v, int depth = 0) {
   Operation *op = v.getDefiningOp();
   if (!op || depth > 16)
@@ -30,7 +31,8 @@ bool isConstantMath(Value v, int depth = 0) {
   return pure && llvm::all_of(op->getOperands(), [&](Value o) { return isConstantMath(o, depth + 1); });
 }
 
-/// A tensor that repeats the elements of a constant along the last axis only: [1, ..., 1, C] or a single element.
+/// A tensor that repeats the elements of a constant along the last axis only: [1, ..., 1, C] or a single
+/// element.
 Value channelConstant(Value v) {
   auto broadcast = v.getDefiningOp<BroadcastOp>();
   Value small = broadcast ? Value(broadcast.getInput()) : v;
@@ -49,8 +51,9 @@ struct Producer {
 std::optional<Producer> matchProducer(Value v) {
   if (auto conv = v.getDefiningOp<ConvOp>(); conv && conv->hasOneUse() && isConstantMath(conv.getFilter()))
     return Producer{conv, conv.getFilter(), tensorType(conv.getFilter()).getRank() - 1};
-  if (auto product = v.getDefiningOp<ContractOp>();
-      product && product->hasOneUse() && tensorType(product.getRhs()).getRank() == 2 && isConstantMath(product.getRhs()))
+  if (auto product = v.getDefiningOp<ContractOp>(); product && product->hasOneUse() &&
+                                                    tensorType(product.getRhs()).getRank() == 2 &&
+                                                    isConstantMath(product.getRhs()))
     return Producer{product, product.getRhs(), product.getTransposeRhs() ? 0 : 1};
   return std::nullopt;
 }
@@ -67,8 +70,8 @@ Value scaledProducer(CoreBuilder &b, const Producer &producer, Value factor) {
   return scaled->getResult(0);
 }
 
-/// batch_norm(conv(x)) -> conv(x) with scaled weights, plus a shift per channel. Any batch norm over constants on the
-/// last axis becomes a product and a sum per channel otherwise.
+/// batch_norm(conv(x)) -> conv(x) with scaled weights, plus a shift per channel. Any batch norm over
+/// constants on the last axis becomes a product and a sum per channel otherwise.
 struct FoldNorm : OpRewritePattern<BatchNormOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(BatchNormOp op, PatternRewriter &rewriter) const override {
@@ -86,7 +89,8 @@ struct FoldNorm : OpRewritePattern<BatchNormOp> {
       return b.broadcastLike(b.reshape(vector, sizes), like);
     };
     std::optional<Producer> producer = axis == rank - 1 ? matchProducer(op.getInput()) : std::nullopt;
-    Value scaled = producer ? scaledProducer(b, *producer, factor) : b.mul(op.getInput(), along(factor, op.getInput()));
+    Value scaled =
+        producer ? scaledProducer(b, *producer, factor) : b.mul(op.getInput(), along(factor, op.getInput()));
     rewriter.replaceOp(op, b.refine(b.add(scaled, along(shift, scaled)), op.getType()));
     return success();
   }

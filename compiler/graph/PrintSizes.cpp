@@ -40,8 +40,7 @@ struct PrintSizesPass : tenon::impl::PrintSizesBase<PrintSizesPass> {
       if (op->getNumResults() == 0)
         return;
       llvm::outs() << op->getName() << " ";
-      llvm::interleave(
-          op->getResults(), llvm::outs(), [&](Value v) { printSizes(sizes, v); }, " ");
+      llvm::interleave(op->getResults(), llvm::outs(), [&](Value v) { printSizes(sizes, v); }, " ");
       llvm::outs() << "\n";
     });
   }

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Import puts a transpose before and after every convolution and pool. Transposes are moved down through operations
-// that do not care for the order of dimensions, until they meet their inverse and cancel, or an edge of the graph.
-// What is left and moves only dimensions of size 1 becomes a reshape.
+// Import puts a transpose before and after every convolution and pool. Transposes are moved down through
+// operations that do not care for the order of dimensions, until they meet their inverse and cancel, or an
+// edge of the graph. What is left and moves only dimensions of size 1 becomes a reshape.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/dialect/tenon/CoreBuilder.h"
@@ -37,8 +37,7 @@ Permutation inverse(ArrayRef<int64_t> p) {
 }
 
 /// An array in result order, in the order of the input of the transpose.
-template <typename T>
-SmallVector<T> unpermuted(ArrayRef<T> values, ArrayRef<int64_t> p) {
+template <typename T> SmallVector<T> unpermuted(ArrayRef<T> values, ArrayRef<int64_t> p) {
   SmallVector<T> result(values.size());
   for (auto [i, v] : llvm::enumerate(values))
     result[p[i]] = v;
@@ -62,7 +61,8 @@ SmallVector<Value> unpermutedValues(ArrayRef<int64_t> constants, ValueRange valu
   return result;
 }
 
-/// Operands whose transpose costs nothing that matters: constants, and what is repeated from something smaller.
+/// Operands whose transpose costs nothing that matters: constants, and what is repeated from something
+/// smaller.
 bool isCheapToTranspose(Value v) {
   Operation *op = v.getDefiningOp();
   return op && (isa<BroadcastOp, ConstantOp, GetWeightOp, IotaOp>(op) ||
@@ -77,7 +77,8 @@ struct SinkTranspose : RewritePattern {
   static std::optional<OperandRange> layoutOperands(Operation *op) {
     if (op->getNumResults() != 1)
       return std::nullopt;
-    if (op->hasTrait<ElementwiseTrait>() || op->hasTrait<OpTrait::SameOperandsAndResultType>() || isa<ConcatOp>(op))
+    if (op->hasTrait<ElementwiseTrait>() || op->hasTrait<OpTrait::SameOperandsAndResultType>() ||
+        isa<ConcatOp>(op))
       return op->getOperands();
     bool activation = isa<CompositeOpInterface>(op) && op->getNumOperands() == 1 &&
                       !isa<MaxPoolOp, AvgPoolOp, ResizeOp>(op);
@@ -118,7 +119,8 @@ struct SinkTranspose : RewritePattern {
 
 private:
   /// The operation on operands without the transpose.
-  static Operation *rebuild(Operation *op, ArrayRef<Value> sources, ArrayRef<int64_t> p, PatternRewriter &rewriter) {
+  static Operation *rebuild(Operation *op, ArrayRef<Value> sources, ArrayRef<int64_t> p,
+                            PatternRewriter &rewriter) {
     Operation *moved = rewriter.clone(*op);
     for (auto [i, v] : llvm::enumerate(sources))
       moved->setOperand(i, v);
@@ -162,7 +164,8 @@ struct HoistOverBroadcast : OpRewritePattern<TransposeOp> {
     ArrayRef<int64_t> p = op.getPermutation();
     CoreBuilder b(rewriter, op.getLoc());
     Value small = b.transpose(broadcast.getInput(), p);
-    SmallVector<Value> sizes = unpermutedValues(broadcast.getType().getShape(), broadcast.getSizes(), inverse(p));
+    SmallVector<Value> sizes =
+        unpermutedValues(broadcast.getType().getShape(), broadcast.getSizes(), inverse(p));
     rewriter.replaceOpWithNewOp<BroadcastOp>(op, op.getType(), small, sizes);
     return success();
   }
@@ -175,7 +178,8 @@ struct CancelTransposes : OpRewritePattern<TransposeOp> {
     auto inner = op.getInput().getDefiningOp<TransposeOp>();
     if (!inner)
       return rewriter.notifyMatchFailure(op, "the input is not a transpose");
-    Permutation p = llvm::map_to_vector(op.getPermutation(), [&](int64_t d) { return inner.getPermutation()[d]; });
+    Permutation p =
+        llvm::map_to_vector(op.getPermutation(), [&](int64_t d) { return inner.getPermutation()[d]; });
     CoreBuilder b(rewriter, op.getLoc());
     bool identity = llvm::equal(p, llvm::seq<int64_t>(0, p.size()));
     Value merged = identity ? inner.getInput() : b.transpose(inner.getInput(), p);
@@ -187,7 +191,8 @@ struct CancelTransposes : OpRewritePattern<TransposeOp> {
 /// Squeezing and unsqueezing: reshape(transpose(x)) that only drops or adds dimensions of size 1 becomes
 /// transpose(reshape(x)).
 struct SinkThroughUnitReshape : OpRewritePattern<ReshapeOp> {
-  SinkThroughUnitReshape(MLIRContext *context, SizeAnalysis &sizes) : OpRewritePattern(context), sizes(sizes) {}
+  SinkThroughUnitReshape(MLIRContext *context, SizeAnalysis &sizes)
+      : OpRewritePattern(context), sizes(sizes) {}
 
   LogicalResult matchAndRewrite(ReshapeOp op, PatternRewriter &rewriter) const override {
     auto transpose = op.getInput().getDefiningOp<TransposeOp>();

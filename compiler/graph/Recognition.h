@@ -19,8 +19,7 @@ bool isScalar(mlir::Value v, double expected);
 mlir::Value withoutBroadcast(mlir::Value v);
 
 /// The operand that is not the number, for OpTy(x, c) and, where OpTy commutes, OpTy(c, x).
-template <typename OpTy>
-mlir::Value matchWithScalar(mlir::Value v, double &c) {
+template <typename OpTy> mlir::Value matchWithScalar(mlir::Value v, double &c) {
   auto op = v.getDefiningOp<OpTy>();
   if (!op)
     return {};

@@ -23,7 +23,8 @@ Value matchMultiple(Value v, double &c) {
   return x;
 }
 
-/// The factors of a product of up to a few multiplications; `x` is not taken apart. Numbers gather in `scale`.
+/// The factors of a product of up to a few multiplications; `x` is not taken apart. Numbers gather in
+/// `scale`.
 void factorsOf(Value v, Value x, double &scale, SmallVectorImpl<Value> &factors, int depth = 0) {
   double c;
   if (v != x && depth < 4) {
@@ -44,13 +45,12 @@ bool isProduct(Value v, Value x, Value other, double scale) {
   double found = 1;
   SmallVector<Value> factors;
   factorsOf(v, x, found, factors);
-  return factors.size() == 2 && isNear(found, scale) && ((factors[0] == x && factors[1] == other) ||
-                                                        (factors[1] == x && factors[0] == other));
+  return factors.size() == 2 && isNear(found, scale) &&
+         ((factors[0] == x && factors[1] == other) || (factors[1] == x && factors[0] == other));
 }
 
 /// A factor 1 + f(...) somewhere in the product `v`.
-template <typename OpTy>
-Value findOnePlus(Value v, OpTy &inner, int depth = 0) {
+template <typename OpTy> Value findOnePlus(Value v, OpTy &inner, int depth = 0) {
   double c;
   Value plus = matchWithScalar<AddOp>(v, c);
   if (plus && c == 1)
@@ -89,8 +89,7 @@ Value matchTanhArgument(Value v) {
 }
 
 /// gelu(x) = x / 2 * (1 + erf(x / sqrt(2))), or with tanh for the bell.
-template <typename RootOp>
-struct RecognizeGelu : OpRewritePattern<RootOp> {
+template <typename RootOp> struct RecognizeGelu : OpRewritePattern<RootOp> {
   using OpRewritePattern<RootOp>::OpRewritePattern;
   LogicalResult matchAndRewrite(RootOp op, PatternRewriter &rewriter) const override {
     ErfOp erf;
@@ -152,8 +151,9 @@ struct RecognizeSilu : OpRewritePattern<MulOp> {
 /// min(max(x, low), high), in both orders, or tenon.clip.
 Value matchClip(Value v, double low, double high) {
   if (auto clip = v.getDefiningOp<ClipOp>())
-    return clip.getLow().convertToDouble() == low && clip.getHigh().convertToDouble() == high ? clip.getInput()
-                                                                                              : Value();
+    return clip.getLow().convertToDouble() == low && clip.getHigh().convertToDouble() == high
+               ? clip.getInput()
+               : Value();
   double a, b;
   if (Value inner = matchWithScalar<MinOp>(v, a))
     if (Value x = matchWithScalar<MaxOp>(inner, b))
@@ -173,8 +173,7 @@ Value matchClippedShift(Value v) {
 }
 
 /// clip(x + 3, 0, 6) / 6 -> hard_sigmoid, x * clip(x + 3, 0, 6) / 6 -> hard_swish
-template <typename RootOp>
-struct RecognizeHardSwish : OpRewritePattern<RootOp> {
+template <typename RootOp> struct RecognizeHardSwish : OpRewritePattern<RootOp> {
   using OpRewritePattern<RootOp>::OpRewritePattern;
   LogicalResult matchAndRewrite(RootOp op, PatternRewriter &rewriter) const override {
     double c;
@@ -215,6 +214,7 @@ struct RecognizeGatedHardSigmoid : OpRewritePattern<MulOp> {
 } // namespace
 
 void tenon::populateActivationRecognition(RewritePatternSet &patterns) {
-  patterns.add<RecognizeGelu<MulOp>, RecognizeGelu<DivOp>, RecognizeSigmoid, RecognizeSilu, RecognizeHardSwish<MulOp>,
-               RecognizeHardSwish<DivOp>, RecognizeGatedHardSigmoid>(patterns.getContext());
+  patterns.add<RecognizeGelu<MulOp>, RecognizeGelu<DivOp>, RecognizeSigmoid, RecognizeSilu,
+               RecognizeHardSwish<MulOp>, RecognizeHardSwish<DivOp>, RecognizeGatedHardSigmoid>(
+      patterns.getContext());
 }

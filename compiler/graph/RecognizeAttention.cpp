@@ -54,7 +54,8 @@ Value unrepeated(Value v) {
   SmallVector<int64_t> expected = {from[0], from[1], 1, from[2], from[3]};
   bool known = from[1] != kDynamic && wide[2] != kDynamic && to[1] == from[1] * wide[2];
   if (middle != ArrayRef(expected) || !known || wide.take_front(2) != middle.take_front(2) ||
-      wide.drop_front(3) != middle.drop_front(3) || to.drop_front(2) != from.drop_front(2) || to[0] != from[0])
+      wide.drop_front(3) != middle.drop_front(3) || to.drop_front(2) != from.drop_front(2) ||
+      to[0] != from[0])
     return v;
   return split.getInput();
 }
@@ -102,7 +103,8 @@ std::optional<Chain> matchLogits(Value logits, PatternRewriter &rewriter) {
         return chain;
       }
   if (auto select = logits.getDefiningOp<SelectOp>()) {
-    // Numbers this low leave no weight to a hidden key; a row of hidden keys alone is all that tells them apart.
+    // Numbers this low leave no weight to a hidden key; a row of hidden keys alone is all that tells them
+    // apart.
     constexpr double hidden = -1e30;
     CoreBuilder b(rewriter, logits.getLoc());
     auto fill = scalarOf(select.getOnFalse());
@@ -133,8 +135,8 @@ struct RecognizeAttention : OpRewritePattern<ContractOp> {
   LogicalResult matchAndRewrite(ContractOp op, PatternRewriter &rewriter) const override {
     int64_t rank = op.getType().getRank();
     auto softmax = unguarded(withoutCast(op.getLhs())).getDefiningOp<SoftmaxOp>();
-    if (!softmax || op.getTransposeRhs() || (rank != 3 && rank != 4) || tensorType(op.getRhs()).getRank() != rank ||
-        static_cast<int64_t>(softmax.getAxis()) != rank - 1)
+    if (!softmax || op.getTransposeRhs() || (rank != 3 && rank != 4) ||
+        tensorType(op.getRhs()).getRank() != rank || static_cast<int64_t>(softmax.getAxis()) != rank - 1)
       return rewriter.notifyMatchFailure(op, "the left side is not a softmax over the keys");
     if (!isa<FloatType>(op.getType().getElementType()))
       return rewriter.notifyMatchFailure(op, "the product is not floating");
@@ -185,9 +187,10 @@ private:
     RankedTensorType type = tensorType(query);
     SmallVector<int64_t> shape(type.getShape());
     shape.back() = tensorType(value).getShape().back();
-    Value result = AttentionOp::create(rewriter, op.getLoc(), type.clone(shape), query, key, value, mask, Value(),
-                                       Value(), Value(), Value(), Value(), rewriter.getF64FloatAttr(scale), UnitAttr(),
-                                       rewriter.getI64IntegerAttr(0), rewriter.getF64FloatAttr(0));
+    Value result =
+        AttentionOp::create(rewriter, op.getLoc(), type.clone(shape), query, key, value, mask, Value(),
+                            Value(), Value(), Value(), Value(), rewriter.getF64FloatAttr(scale), UnitAttr(),
+                            rewriter.getI64IntegerAttr(0), rewriter.getF64FloatAttr(0));
     if (op.getType().getRank() == 3) {
       CoreBuilder::Values sizes = b.dims(result);
       sizes.erase(sizes.begin() + 1);

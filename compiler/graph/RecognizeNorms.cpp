@@ -146,7 +146,8 @@ Value normOperand(CoreBuilder &b, Value v, RankedTensorType type, int64_t axis) 
     return {};
   CoreBuilder::Values sizes;
   for (int64_t d = 0; d < type.getRank(); ++d) {
-    if (d < axis ? found.getDimSize(d) != 1 : !llvm::is_contained({int64_t(1), type.getDimSize(d)}, found.getDimSize(d)))
+    if (d < axis ? found.getDimSize(d) != 1
+                 : !llvm::is_contained({int64_t(1), type.getDimSize(d)}, found.getDimSize(d)))
       return {};
     sizes.push_back(b.index(d < axis ? 1 : type.getDimSize(d)));
   }
@@ -154,8 +155,7 @@ Value normOperand(CoreBuilder &b, Value v, RankedTensorType type, int64_t axis) 
 }
 
 /// norm(x) * scale, where the norm has no scale and no bias of its own yet.
-template <typename NormOp>
-struct AbsorbScale : OpRewritePattern<MulOp> {
+template <typename NormOp> struct AbsorbScale : OpRewritePattern<MulOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(MulOp op, PatternRewriter &rewriter) const override {
     for (auto [v, factor] : {std::pair{op.getLhs(), op.getRhs()}, {op.getRhs(), op.getLhs()}}) {
@@ -217,6 +217,6 @@ struct RecognizeSoftmax : OpRewritePattern<DivOp> {
 } // namespace
 
 void tenon::populateNormRecognition(RewritePatternSet &patterns) {
-  patterns.add<RecognizeNormQuotient, RecognizeNormProduct, AbsorbScale<LayerNormOp>, AbsorbScale<RmsNormOp>, AbsorbBias,
-               RecognizeSoftmax>(patterns.getContext());
+  patterns.add<RecognizeNormQuotient, RecognizeNormProduct, AbsorbScale<LayerNormOp>, AbsorbScale<RmsNormOp>,
+               AbsorbBias, RecognizeSoftmax>(patterns.getContext());
 }

@@ -22,8 +22,7 @@ namespace tenon {
 namespace {
 
 /// x + 0, x - 0, x * 1, x / 1, x ^ 1 -> x
-template <typename OpTy, int neutral>
-struct DropNeutral : OpRewritePattern<OpTy> {
+template <typename OpTy, int neutral> struct DropNeutral : OpRewritePattern<OpTy> {
   using OpRewritePattern<OpTy>::OpRewritePattern;
   LogicalResult matchAndRewrite(OpTy op, PatternRewriter &rewriter) const override {
     double c;
@@ -56,8 +55,7 @@ struct SimplifyPower : OpRewritePattern<PowOp> {
 };
 
 /// reshape(x) and broadcast(x) whose sizes are those of x -> x
-template <typename OpTy>
-struct DropSameSizes : OpRewritePattern<OpTy> {
+template <typename OpTy> struct DropSameSizes : OpRewritePattern<OpTy> {
   DropSameSizes(MLIRContext *context, SizeAnalysis &sizes) : OpRewritePattern<OpTy>(context), sizes(sizes) {}
   LogicalResult matchAndRewrite(OpTy op, PatternRewriter &rewriter) const override {
     if (op.getInput().getType() != op.getType() || sizes.dims(op.getInput()) != sizes.dims(op.getResult()))
@@ -114,7 +112,8 @@ struct HoistBroadcast : RewritePattern {
   }
 };
 
-/// cast(cast(x)) -> cast(x), where the first keeps every value: integer to a wider integer, float to a wider float.
+/// cast(cast(x)) -> cast(x), where the first keeps every value: integer to a wider integer, float to a wider
+/// float.
 struct MergeCasts : OpRewritePattern<CastOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(CastOp op, PatternRewriter &rewriter) const override {

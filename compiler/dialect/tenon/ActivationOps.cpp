@@ -16,9 +16,7 @@ using Decomposed = FailureOr<SmallVector<Value>>;
 
 static Decomposed one(Value v) { return SmallVector<Value>{v}; }
 
-static Value sigmoid(CoreBuilder &b, Value x) {
-  return b.div(b.splat(1, x), b.add(b.exp(b.neg(x)), 1.0));
-}
+static Value sigmoid(CoreBuilder &b, Value x) { return b.div(b.splat(1, x), b.add(b.exp(b.neg(x)), 1.0)); }
 static Value hardSigmoid(CoreBuilder &b, Value x, double alpha, double beta) {
   return b.min(b.max(b.add(b.mul(x, alpha), beta), 0.0), 1.0);
 }
@@ -122,7 +120,8 @@ Decomposed AcosOp::decompose(OpBuilder &builder) {
 
 /// From here on sqrt(x * x + 1) and sqrt(x * x - 1) are |x| in the precision of the type.
 static double largeArgument(Value x) {
-  unsigned precision = APFloat::semanticsPrecision(cast<FloatType>(tensorType(x).getElementType()).getFloatSemantics());
+  unsigned precision =
+      APFloat::semanticsPrecision(cast<FloatType>(tensorType(x).getElementType()).getFloatSemantics());
   return std::ldexp(1.0, static_cast<int>(precision / 2 + 1));
 }
 
@@ -172,7 +171,8 @@ Decomposed ModOp::decompose(OpBuilder &builder) {
   if (tensorType(getLhs()).getElementType().isUnsignedInteger())
     return one(remainder);
   // rem has the sign of the dividend; one divisor more where the signs differ.
-  Value below = b.compare(CmpPredicate::lt, remainder, 0.0), divisorBelow = b.compare(CmpPredicate::lt, getRhs(), 0.0);
+  Value below = b.compare(CmpPredicate::lt, remainder, 0.0),
+        divisorBelow = b.compare(CmpPredicate::lt, getRhs(), 0.0);
   Value differ = b.binary<XorOp>(below, divisorBelow);
   Value wrong = b.binary<AndOp>(differ, b.compare(CmpPredicate::ne, remainder, 0.0));
   return one(b.select(wrong, b.add(remainder, getRhs()), remainder));

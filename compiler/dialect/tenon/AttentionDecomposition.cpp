@@ -13,7 +13,8 @@ using namespace tenon;
 
 namespace {
 
-/// The steps of softmax(scale * Q K^T + mask) V. Sizes are named after the operation's description: B, H, G, M, N, D, E.
+/// The steps of softmax(scale * Q K^T + mask) V. Sizes are named after the operation's description: B, H, G,
+/// M, N, D, E.
 class AttentionSteps {
 public:
   AttentionSteps(AttentionOp op, OpBuilder &builder) : op(op), b(builder, op.getLoc()) {
@@ -143,7 +144,8 @@ private:
     }
     // exp(-inf - lowest) is 0 where exp(-inf - -inf) were NaN.
     if (hides)
-      most = b.max(most, APFloat::getLargest(cast<FloatType>(element).getFloatSemantics(), true).convertToDouble());
+      most = b.max(most,
+                   APFloat::getLargest(cast<FloatType>(element).getFloatSemantics(), true).convertToDouble());
     Value e = b.exp(b.sub(logits, b.broadcastLike(most, logits)));
     Value sum = b.reduce(ReduceKind::sum, e, {3});
     if (sink)

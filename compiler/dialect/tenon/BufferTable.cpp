@@ -86,13 +86,15 @@ static LogicalResult parseRow(DictionaryAttr row, uint32_t position, BufferEntry
 FailureOr<BufferTable> BufferTable::of(func::FuncOp function) {
   auto rows = function->getAttrOfType<ArrayAttr>(kBufferTableAttr);
   if (!rows)
-    return function.emitError() << "expected the attribute " << kBufferTableAttr << ", which the Memory phase sets";
+    return function.emitError() << "expected the attribute " << kBufferTableAttr
+                                << ", which the Memory phase sets";
   BufferTable table;
   for (auto [position, attribute] : llvm::enumerate(rows)) {
     auto row = dyn_cast<DictionaryAttr>(attribute);
     BufferEntry &entry = table.entries.emplace_back();
     if (!row || failed(parseRow(row, static_cast<uint32_t>(position), entry)))
-      return function.emitError() << "row " << position << " of " << kBufferTableAttr << " is malformed: " << attribute;
+      return function.emitError() << "row " << position << " of " << kBufferTableAttr
+                                  << " is malformed: " << attribute;
   }
   return table;
 }
@@ -102,7 +104,9 @@ static int64_t entryAt(Operation *op, StringRef attribute, unsigned position) {
   return buffers && position < buffers.size() ? buffers[position] : -1;
 }
 
-int64_t tiedOperand(OpResult result) { return entryAt(result.getOwner(), kTiesAttr, result.getResultNumber()); }
+int64_t tiedOperand(OpResult result) {
+  return entryAt(result.getOwner(), kTiesAttr, result.getResultNumber());
+}
 
 int64_t storageBytes(Type element) { return llvm::divideCeil(element.getIntOrFloatBitWidth(), 8); }
 
@@ -115,9 +119,12 @@ int64_t bufferOf(Value value) {
   if (isa<func::FuncOp>(parent))
     return entryAt(parent, kArgumentBuffersAttr, number);
   if (auto loop = dyn_cast<scf::ForOp>(parent))
-    return number < loop.getNumInductionVars() ? -1 : entryAt(loop, kBuffersAttr, number - loop.getNumInductionVars());
+    return number < loop.getNumInductionVars()
+               ? -1
+               : entryAt(loop, kBuffersAttr, number - loop.getNumInductionVars());
   if (auto loop = dyn_cast<scf::WhileOp>(parent))
-    return entryAt(loop, argument.getOwner() == loop.getBeforeBody() ? kArgumentBuffersAttr : kBuffersAttr, number);
+    return entryAt(loop, argument.getOwner() == loop.getBeforeBody() ? kArgumentBuffersAttr : kBuffersAttr,
+                   number);
   return -1;
 }
 

@@ -5,10 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// After the Memory phase a function carries `tenon.buffer_table`, and every tensor value lies in a buffer of it:
+// After the Memory phase a function carries `tenon.buffer_table`, and every tensor value lies in a buffer of
+// it:
 //   results of an operation   `tenon.buffers` of the operation, an entry per result (-1 for an index)
 //   function arguments        `tenon.argument_buffers` of the function
-//   arguments of scf.while    `tenon.argument_buffers` of the loop, for its first region; those of the second region
+//   arguments of scf.while    `tenon.argument_buffers` of the loop, for its first region; those of the second
+//   region
 //                             share the buffers of the results, which are those of scf.condition's operands
 //   arguments of scf.for      the buffers of the loop's results
 // Values in one buffer are equal in bytes, or take turns in it.
@@ -28,8 +30,9 @@ inline constexpr llvm::StringLiteral kBufferTableAttr = "tenon.buffer_table";
 inline constexpr llvm::StringLiteral kBuffersAttr = "tenon.buffers";
 inline constexpr llvm::StringLiteral kArgumentBuffersAttr = "tenon.argument_buffers";
 
-/// Attribute of tenon.kernel, set by the phase Kernel: for each result the operand whose memory it takes over (the kernel
-/// changes parts of it and leaves the rest), or -1. Memory sees to it that the operand's value is not needed afterwards.
+/// Attribute of tenon.kernel, set by the phase Kernel: for each result the operand whose memory it takes over
+/// (the kernel changes parts of it and leaves the rest), or -1. Memory sees to it that the operand's value is
+/// not needed afterwards.
 inline constexpr llvm::StringLiteral kTiesAttr = "tenon.ties";
 /// The operand that a kernel's result takes over, or -1.
 int64_t tiedOperand(mlir::OpResult result);

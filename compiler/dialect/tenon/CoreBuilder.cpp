@@ -36,8 +36,12 @@ Values CoreBuilder::dims(Value tensor) {
 Value CoreBuilder::addIndex(Value a, Value b) { return builder.createOrFold<arith::AddIOp>(loc, a, b); }
 Value CoreBuilder::subIndex(Value a, Value b) { return builder.createOrFold<arith::SubIOp>(loc, a, b); }
 Value CoreBuilder::mulIndex(Value a, Value b) { return builder.createOrFold<arith::MulIOp>(loc, a, b); }
-Value CoreBuilder::ceilDivIndex(Value a, Value b) { return builder.createOrFold<arith::CeilDivSIOp>(loc, a, b); }
-Value CoreBuilder::floorDivIndex(Value a, Value b) { return builder.createOrFold<arith::FloorDivSIOp>(loc, a, b); }
+Value CoreBuilder::ceilDivIndex(Value a, Value b) {
+  return builder.createOrFold<arith::CeilDivSIOp>(loc, a, b);
+}
+Value CoreBuilder::floorDivIndex(Value a, Value b) {
+  return builder.createOrFold<arith::FloorDivSIOp>(loc, a, b);
+}
 Value CoreBuilder::minIndex(Value a, Value b) { return builder.createOrFold<arith::MinSIOp>(loc, a, b); }
 
 Value CoreBuilder::product(ArrayRef<Value> sizes) {
@@ -129,7 +133,8 @@ Value CoreBuilder::select(Value condition, Value a, Value b) {
 
 Value CoreBuilder::cast(Value x, Type element) {
   RankedTensorType type = tensorType(x);
-  return type.getElementType() == element ? x : CastOp::create(builder, loc, type.clone(element), x).getResult();
+  return type.getElementType() == element ? x
+                                          : CastOp::create(builder, loc, type.clone(element), x).getResult();
 }
 
 //===----------------------------------------------------------------------===//
@@ -152,7 +157,8 @@ Value CoreBuilder::broadcast(Value x, ArrayRef<Value> sizes) {
 
 Value CoreBuilder::transpose(Value x, ArrayRef<int64_t> permutation) {
   RankedTensorType type = tensorType(x);
-  SmallVector<int64_t> shape = llvm::map_to_vector(permutation, [&](int64_t p) { return type.getDimSize(p); });
+  SmallVector<int64_t> shape =
+      llvm::map_to_vector(permutation, [&](int64_t p) { return type.getDimSize(p); });
   return TransposeOp::create(builder, loc, type.clone(shape), x, permutation);
 }
 

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Shorthand for decompositions and rewrites. Result types follow from operand types; a dynamic size is named with
-// `tensor.dim` on the operand that has it. Sizes are `index` values, constants where the type is static.
+// Shorthand for decompositions and rewrites. Result types follow from operand types; a dynamic size is named
+// with `tensor.dim` on the operand that has it. Sizes are `index` values, constants where the type is static.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -43,19 +43,12 @@ public:
   Value fromIndex(Value size, mlir::Type element, int64_t rank = 0);
 
   // Elementwise operations. Operands have one shape, up to what their types know of it.
-  template <typename OpTy>
-  Value unary(Value x) {
-    return OpTy::create(builder, loc, x.getType(), x);
-  }
-  template <typename OpTy>
-  Value binary(Value a, Value b) {
+  template <typename OpTy> Value unary(Value x) { return OpTy::create(builder, loc, x.getType(), x); }
+  template <typename OpTy> Value binary(Value a, Value b) {
     unify(a, b);
     return OpTy::create(builder, loc, a.getType(), a, b);
   }
-  template <typename OpTy>
-  Value binary(Value a, double b) {
-    return binary<OpTy>(a, splat(b, a));
-  }
+  template <typename OpTy> Value binary(Value a, double b) { return binary<OpTy>(a, splat(b, a)); }
   Value add(Value a, Value b) { return binary<AddOp>(a, b); }
   Value add(Value a, double b) { return binary<AddOp>(a, b); }
   Value sub(Value a, Value b) { return binary<SubOp>(a, b); }

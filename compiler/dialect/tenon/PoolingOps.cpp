@@ -68,8 +68,7 @@ using Decomposed = FailureOr<SmallVector<Value>>;
 namespace {
 
 /// A reduce_window whose number of positions is that of the pooling operation.
-template <typename PoolOpTy>
-class Windows {
+template <typename PoolOpTy> class Windows {
 public:
   Windows(PoolOpTy op, OpBuilder &builder) : op(op), b(builder, op.getLoc()) {}
 
@@ -94,17 +93,18 @@ public:
     auto window = b.builder.getDenseI64ArrayAttr(ends(op.getWindow(), 1));
     auto dilations = b.builder.getDenseI64ArrayAttr(ends(op.getDilations(), 1));
     RankedTensorType type = positionsType(tensorType(x), window, strides, dilations, low, high);
-    Value y = ReduceWindowOp::create(b.builder, b.loc, type, kind, x, window, b.builder.getDenseI64ArrayAttr(strides),
-                                     dilations, b.builder.getDenseI64ArrayAttr(low),
-                                     b.builder.getDenseI64ArrayAttr(high));
+    Value y = ReduceWindowOp::create(
+        b.builder, b.loc, type, kind, x, window, b.builder.getDenseI64ArrayAttr(strides), dilations,
+        b.builder.getDenseI64ArrayAttr(low), b.builder.getDenseI64ArrayAttr(high));
     return op.getCeilMode() ? withoutLate(y) : y;
   }
 
   CoreBuilder &core() { return b; }
 
 private:
-  static RankedTensorType positionsType(RankedTensorType from, ArrayRef<int64_t> window, ArrayRef<int64_t> strides,
-                                        ArrayRef<int64_t> dilations, ArrayRef<int64_t> low, ArrayRef<int64_t> high) {
+  static RankedTensorType positionsType(RankedTensorType from, ArrayRef<int64_t> window,
+                                        ArrayRef<int64_t> strides, ArrayRef<int64_t> dilations,
+                                        ArrayRef<int64_t> low, ArrayRef<int64_t> high) {
     SmallVector<int64_t> shape(from.getShape());
     for (auto [d, size] : llvm::enumerate(shape))
       if (size != kDynamic)
@@ -133,7 +133,8 @@ private:
 
 Decomposed MaxPoolOp::decompose(OpBuilder &builder) {
   Windows<MaxPoolOp> windows(*this, builder);
-  return SmallVector<Value>{windows.core().refine(windows.reduce(ReduceKind::max, getInput(), false), getType())};
+  return SmallVector<Value>{
+      windows.core().refine(windows.reduce(ReduceKind::max, getInput(), false), getType())};
 }
 
 Decomposed AvgPoolOp::decompose(OpBuilder &builder) {

@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The products of the inputs with their weights are taken for all steps at once; a loop over the steps follows, or one
-// step without a loop where the sequence has the constant length 1. Formulas: ONNX's LSTM, GRU and RNN.
+// The products of the inputs with their weights are taken for all steps at once; a loop over the steps
+// follows, or one step without a loop where the sequence has the constant length 1. Formulas: ONNX's LSTM,
+// GRU and RNN.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/dialect/tenon/CoreBuilder.h"
@@ -22,7 +23,8 @@ using Values = CoreBuilder::Values;
 
 namespace {
 
-/// One step: the states after it, hidden state first, from x w^T + bias [B, gates * H] and the states before it.
+/// One step: the states after it, hidden state first, from x w^T + bias [B, gates * H] and the states before
+/// it.
 using StepFn = llvm::function_ref<Values(CoreBuilder &, Value, ValueRange)>;
 
 /// An activation by ONNX's name, with the default parameters of the operator of that name.
@@ -56,8 +58,7 @@ Value activate(CoreBuilder &b, StringRef name, Value x) {
 }
 
 /// What the three layers share.
-template <typename LayerOp>
-class Layer {
+template <typename LayerOp> class Layer {
 public:
   Layer(LayerOp op, OpBuilder &builder, int64_t gates) : op(op), b(builder, op.getLoc()), gates(gates) {
     T = b.dim(op.getX(), 0), B = b.dim(op.getX(), 1), H = b.dim(op.getR(), 1);
@@ -83,17 +84,17 @@ public:
     return c.slice(weights, 0, c.mulIndex(c.index(k), H), c.mulIndex(c.index(count), H));
   }
   /// A vector of H elements for every row of the batch.
-  Value perRow(CoreBuilder &c, Value vector) { return c.broadcast(c.reshape(vector, {c.index(1), H}), {B, H}); }
+  Value perRow(CoreBuilder &c, Value vector) {
+    return c.broadcast(c.reshape(vector, {c.index(1), H}), {B, H});
+  }
   /// Part `k` of the bias, H elements.
   Value biasPart(CoreBuilder &c, int64_t k, int64_t count = 1) {
     return c.slice(op.getBias(), 0, c.mulIndex(c.index(k), H), c.mulIndex(c.index(count), H));
   }
-  Value initial(Value given) {
-    return given ? given : b.broadcast(b.constant(0, element, 2), {B, H});
-  }
+  Value initial(Value given) { return given ? given : b.broadcast(b.constant(0, element, 2), {B, H}); }
 
-  /// Runs the steps. `recurrentBias` tells how many of r's biases, counted from the first gate, join the inputs' at
-  /// once.
+  /// Runs the steps. `recurrentBias` tells how many of r's biases, counted from the first gate, join the
+  /// inputs' at once.
   Values run(Values states, int64_t recurrentBias, StepFn step) {
     Value inputs = inputProducts(recurrentBias);
     for (Value &state : states)
@@ -120,7 +121,8 @@ public:
 
 private:
   Type stateType() {
-    return RankedTensorType::get({tensorType(op.getX()).getDimSize(1), tensorType(op.getR()).getDimSize(1)}, element);
+    return RankedTensorType::get({tensorType(op.getX()).getDimSize(1), tensorType(op.getR()).getDimSize(1)},
+                                 element);
   }
 
   Value inputProducts(int64_t recurrentBias) {

@@ -23,7 +23,8 @@ struct SizeOperands {
 
 class Refinement {
 public:
-  explicit Refinement(func::FuncOp function) : function(function), sizes(function), builder(function.getContext()) {}
+  explicit Refinement(func::FuncOp function)
+      : function(function), sizes(function), builder(function.getContext()) {}
 
   void run() {
     if (function.isExternal())

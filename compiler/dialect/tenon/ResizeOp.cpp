@@ -100,9 +100,7 @@ private:
   }
 
   Value clamped(Value position) { return b.min(b.max(position, 0.0), last()); }
-  Value pick(Value position) {
-    return b.gather(x, b.cast(clamped(position), b.builder.getI64Type()), axis);
-  }
+  Value pick(Value position) { return b.gather(x, b.cast(clamped(position), b.builder.getI64Type()), axis); }
   Value nearest(Value position) {
     switch (op.getRounding()) {
     case ResizeRounding::round_prefer_floor:
@@ -150,7 +148,8 @@ private:
       Value sum;
       for (auto [k, weight] : llvm::enumerate(weights)) {
         Value p = b.add(low, static_cast<double>(k) - 1);
-        Value inside = b.binary<AndOp>(b.compare(CmpPredicate::ge, p, 0.0), b.compare(CmpPredicate::le, p, last()));
+        Value inside =
+            b.binary<AndOp>(b.compare(CmpPredicate::ge, p, 0.0), b.compare(CmpPredicate::le, p, last()));
         weight = b.select(inside, weight, b.splat(0, weight));
         sum = sum ? b.add(sum, weight) : weight;
       }

@@ -37,8 +37,8 @@ public:
   /// The value of an `index`.
   Size index(mlir::Value v);
 
-  /// What a fresh symbol stands for: an index value (dim -1), or a dimension of a tensor. A null value for the symbols of
-  /// the function's inputs.
+  /// What a fresh symbol stands for: an index value (dim -1), or a dimension of a tensor. A null value for
+  /// the symbols of the function's inputs.
   struct Definition {
     mlir::Value value;
     int64_t dim = -1;
@@ -85,9 +85,9 @@ private:
 /// The tensor type with these sizes: a dimension is static exactly when its size is constant.
 mlir::RankedTensorType typeFor(llvm::ArrayRef<Size> dims, mlir::Type element);
 
-/// Makes the types of a function static where sizes are constant: results, region arguments, the function's own type
-/// (when nothing calls it). `sizes` operands that name constants are dropped; `tensor.cast` keeps types apart where
-/// control flow or a caller wants the old one.
+/// Makes the types of a function static where sizes are constant: results, region arguments, the function's
+/// own type (when nothing calls it). `sizes` operands that name constants are dropped; `tensor.cast` keeps
+/// types apart where control flow or a caller wants the old one.
 void refineTypes(mlir::func::FuncOp function);
 
 /// Elementwise operations want operands of one shape. Where the result's type knows more of it than an
