@@ -5,8 +5,12 @@ if(NOT TENON_ONNX_PROTO)
   if(tenon_onnx_proto_found)
     list(GET tenon_onnx_proto_found 0 tenon_onnx_proto_file)
   else()
+    set(tenon_onnx_python python3)
+    if(Python_EXECUTABLE)
+      set(tenon_onnx_python ${Python_EXECUTABLE})
+    endif()
     execute_process(
-      COMMAND python3 -c "import importlib.util as u, pathlib; print(pathlib.Path(u.find_spec('onnx').origin).parent / 'onnx-ml.proto')"
+      COMMAND ${tenon_onnx_python} -c "import importlib.util as u, pathlib; print(pathlib.Path(u.find_spec('onnx').origin).parent / 'onnx-ml.proto')"
       OUTPUT_VARIABLE tenon_onnx_proto_file OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
   endif()
   set(TENON_ONNX_PROTO "${tenon_onnx_proto_file}" CACHE FILEPATH "onnx-ml.proto of the onnx wheel" FORCE)

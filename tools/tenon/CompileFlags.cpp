@@ -16,6 +16,12 @@ void CompileFlags::addText(CLI::App &command, const char *name, const char *help
       ->allow_extra_args(false);
 }
 
+void CompileFlags::addSwitch(CLI::App &command, const char *name, const char *help) {
+  size_t index = values_.size();
+  values_.push_back({name, {}});
+  command.add_flag_callback(std::string("--") + name, [this, index] { values_[index].second = {""}; }, help);
+}
+
 void CompileFlags::add(CLI::App &command) {
   addText(command, "target", "what to compile for: native, x86-64-v3, x86-64-v4, reference, ...", "T[,T..]");
   addText(command, "symbol", "range of a dynamic dimension", "NAME=MIN:MAX[:MULTIPLE[:LIKELY,..]]");
@@ -25,13 +31,16 @@ void CompileFlags::add(CLI::App &command) {
   addText(command, "winograd", "on or off", "ON|OFF");
   addText(command, "int8-saturate", "on or off", "ON|OFF");
   addText(command, "jobs", "threads of the compiler", "N");
-  command.add_flag("--emulate-isa", emulateIsa_, "let any CPU run the target's schedules");
+  addText(command, "cache", "keep compiled kernels there for the next time", "DIR");
+  addSwitch(command, "emulate-isa", "let any CPU run the target's schedules");
 }
 
 void CompileFlags::addOutputFlags(CLI::App &command) {
   addText(command, "dump-ir", "write each phase's IR", "DIR");
   addText(command, "explain", "write why something was not fused, placed or vectorized", "FILE");
   addText(command, "emit", "package or static", "KIND");
+  addSwitch(command, "assembly", "keep the kernels' assembly for `tenon inspect --asm`");
+  addSwitch(command, "strip", "leave out the debug section");
   command.add_option("--compile-to", compileTo, "stop after a phase and print its IR")
       ->type_name("PHASE")
       ->check(CLI::IsMember({"import", "graph", "place", "kernel", "schedule", "memory", "emit"}));
@@ -44,8 +53,6 @@ std::vector<CompilerOption> CompileFlags::options(const std::vector<std::string>
       result.emplace_back(name, value);
   for (const std::string &shape : shapes)
     result.emplace_back("shape", shape);
-  if (emulateIsa_)
-    result.emplace_back("emulate-isa", "");
   if (!compileTo.empty())
     result.emplace_back("compile-to", compileTo);
   return result;

@@ -29,9 +29,9 @@ public:
 
 private:
   void addText(CLI::App &command, const char *name, const char *help, const char *type);
+  void addSwitch(CLI::App &command, const char *name, const char *help);
 
   std::vector<std::pair<std::string, std::vector<std::string>>> values_;
-  bool emulateIsa_ = false;
 };
 
 } // namespace tenon::command

@@ -21,8 +21,8 @@ std::vector<std::string> candidates() {
   namespace fs = std::filesystem;
   fs::path folder = executableFolder();
   std::vector<std::string> result;
-  for (const char *relative : {".", "../lib", "../lib/x86_64-linux-gnu", "../lib/aarch64-linux-gnu",
-                               "../../compiler/pipeline", "../compiler/pipeline"})
+  for (const char *relative :
+       {".", "../lib", "../lib/x86_64-linux-gnu", "../lib/aarch64-linux-gnu", "../../lib"})
     result.push_back((folder / relative / kFile).lexically_normal().string());
   std::error_code ignored; // a folder that cannot be listed holds no library
   for (const fs::directory_entry &entry : fs::directory_iterator(folder / "../lib", ignored))

@@ -94,15 +94,20 @@ std::string readStart(const std::string &path, size_t count) {
 
 void writeFile(const std::string &path, const std::vector<std::string_view> &pieces) {
   struct stat info = {};
-  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
-    // A terminal or a pipe (/dev/stdout) cannot be renamed over.
+  bool exists = ::stat(path.c_str(), &info) == 0;
+  if (path.rfind("/dev/", 0) == 0 || path.rfind("/proc/", 0) == 0 || (exists && !S_ISREG(info.st_mode))) {
+    // A device, a pipe or a link to an open file (/dev/stdout) must not be replaced.
     Descriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
     for (std::string_view piece : pieces)
       if (file.get() < 0 || !writeAll(file.get(), piece))
         failWrite(path);
     return;
   }
-  std::filesystem::path target(path);
+  std::error_code error;
+  std::filesystem::path target =
+      exists ? std::filesystem::canonical(path, error) : std::filesystem::path(path);
+  if (error)
+    failInput("TN0504", "cannot write '" + path + "': " + error.message());
   std::string name = "." + target.filename().string() + "." + std::to_string(::getpid()) + ".tmp";
   std::string temporary = (target.parent_path() / name).string();
   Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
@@ -111,7 +116,7 @@ void writeFile(const std::string &path, const std::vector<std::string_view> &pie
   bool written = true;
   for (std::string_view piece : pieces)
     written = written && writeAll(file.get(), piece);
-  if (!written || ::rename(temporary.c_str(), path.c_str()) != 0) {
+  if (!written || ::rename(temporary.c_str(), target.c_str()) != 0) {
     int reason = errno;
     ::unlink(temporary.c_str());
     errno = reason;
