@@ -59,7 +59,8 @@ static std::vector<OnnxModel> listModels() {
 
 static void report(llvm::ArrayRef<ImportDiagnostic> diagnostics) {
   for (const ImportDiagnostic &d : diagnostics)
-    llvm::errs() << (d.severity == ImportDiagnostic::Severity::Error ? "error: " : "warning: ") << d.str() << "\n";
+    llvm::errs() << (d.severity == ImportDiagnostic::Severity::Error ? "error: " : "warning: ") << d.str()
+                 << "\n";
 }
 
 static int runCheck(const OnnxModel &model, const ImportOptions &options) {
@@ -71,7 +72,8 @@ static int runCheck(const OnnxModel &model, const ImportOptions &options) {
   }
   bool all = true;
   for (const CheckRow &row : *rows) {
-    llvm::outs() << (row.supported ? "yes  " : "no   ") << row.op << "  " << row.node << "  " << row.reason << "\n";
+    llvm::outs() << (row.supported ? "yes  " : "no   ") << row.op << "  " << row.node << "  " << row.reason
+                 << "\n";
     all &= row.supported;
   }
   return all ? 0 : 1;

@@ -116,7 +116,7 @@ LogicalResult shrink(NodeContext &n) {
 void tenon::importer::registerActivations(OpTable &t) {
   t.add("Relu", relu);
   t.add("LeakyRelu", leakyRelu);
-  t.add("PRelu", pRelu);
+  t.add("PRelu", pRelu, 7);
   t.add("ThresholdedRelu", thresholdedRelu);
   t.add("Elu", elu);
   t.add("Selu", selu);

@@ -74,7 +74,8 @@ LogicalResult Attention::read() {
         return failure();
     *t = g.concat({past, *t}, 2);
   }
-  for (auto [a, b, what] : {std::tuple(query.dims[0], key.dims[0], "the batch"), {key.dims[0], value.dims[0], "the batch"},
+  for (auto [a, b, what] : {std::tuple(query.dims[0], key.dims[0], "the batch"),
+                            {key.dims[0], value.dims[0], "the batch"},
                             {key.dims[1], value.dims[1], "the heads of key and value"},
                             {key.dims[2], value.dims[2], "the length of key and value"},
                             {query.dims[3], key.dims[3], "the head size of query and key"}})
@@ -88,9 +89,20 @@ LogicalResult Attention::readMask() {
   if (!n.has(3))
     return success();
   mask = n.in(3);
-  if (mask.rank() < 2 || mask.rank() > 4 || (!mask.element.isInteger(1) && mask.element != query.element))
-    return n.invalid("expected a mask of booleans or of the query's type with 2 to 4 dimensions, found " + describe(mask));
+  if (mask.rank() < 1 || mask.rank() > 4 || (!mask.element.isInteger(1) && mask.element != query.element))
+    return n.invalid("expected a mask of booleans or of the query's type with 1 to 4 dimensions, found " +
+                     describe(mask));
   mask = g.toRank(mask, 4);
+  // A mask for fewer keys hides the others.
+  auto masked = mask.dims[3].constant(), keys = key.dims[2].constant();
+  if (masked && keys && *masked < *keys) {
+    Dims none(4, g.size(0)), missing = none;
+    missing[3] = g.size(*keys - *masked);
+    bool isBool = mask.element.isInteger(1);
+    Tensor hidden = isBool ? g.scalarInt(0, mask.element)
+                           : g.scalar(-std::numeric_limits<double>::infinity(), mask.element);
+    mask = g.pad(mask, hidden, none, missing);
+  }
   Dims full{query.dims[0], query.dims[1], query.dims[2], key.dims[2]};
   for (int i = 0; i < 4; ++i)
     if ((i == 3 || !mask.dims[i].isConstant(1)) && failed(n.sameSize(mask.dims[i], full[i], "the mask")))
@@ -131,9 +143,10 @@ LogicalResult Attention::run() {
   Dims dims{query.dims[0], query.dims[1], query.dims[2], value.dims[3]};
   OpBuilder &b = g.builder;
   Value q = g.value(query), k = g.value(key), v = g.value(value), m = mask ? g.value(mask) : Value();
-  auto op = AttentionOp::create(b, g.loc, g.type(query.element, dims), q, k, v, m, lengths, Value(), Value(), Value(), Value(),
-                                b.getF64FloatAttr(n.floatAttr("scale", 0)), causal ? b.getUnitAttr() : UnitAttr(),
-                                b.getI64IntegerAttr(0), b.getF64FloatAttr(n.floatAttr("softcap", 0)));
+  auto op = AttentionOp::create(b, g.loc, g.type(query.element, dims), q, k, v, m, lengths, Value(), Value(),
+                                Value(), Value(), b.getF64FloatAttr(n.floatAttr("scale", 0)),
+                                causal ? b.getUnitAttr() : UnitAttr(), b.getI64IntegerAttr(0),
+                                b.getF64FloatAttr(n.floatAttr("softcap", 0)));
   Tensor result = g.wrap(op, dims);
   if (n.wants(1))
     (void)n.out(key, 1);
@@ -145,7 +158,8 @@ LogicalResult Attention::run() {
 LogicalResult attention(NodeContext &n) { return Attention(n).run(); }
 
 /// Rotates pairs of elements of each head by angles that depend on the position.
-LogicalResult rotary(NodeContext &n, int64_t cosInput, int64_t sinInput, int64_t positionInput, int64_t heads) {
+LogicalResult rotary(NodeContext &n, int64_t cosInput, int64_t sinInput, int64_t positionInput,
+                     int64_t heads) {
   if (failed(n.needInputs(3)) || failed(n.needFloat(0)))
     return failure();
   GraphBuilder &g = n.g;
@@ -200,7 +214,8 @@ LogicalResult contribRotaryEmbedding(NodeContext &n) {
     return failure();
   int64_t heads = n.intAttr("num_heads", 0);
   if (n.in(0).rank() == 3 && heads == 0) {
-    auto hidden = n.in(0).dims[2].constant(), half = n.in(2).rank() == 2 ? n.in(2).dims[1].constant() : std::nullopt;
+    auto hidden = n.in(0).dims[2].constant(),
+         half = n.in(2).rank() == 2 ? n.in(2).dims[1].constant() : std::nullopt;
     if (!hidden || !half || *half == 0)
       return n.unsupported("expected num_heads, or caches [positions, half] of constant width");
     heads = *hidden / (2 * *half);

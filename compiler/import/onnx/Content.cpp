@@ -14,8 +14,8 @@ using namespace tenon::importer;
 
 namespace {
 
-/// A float as a fraction with a small power of two below, so that float arithmetic on sizes (exact up to 2^24) and
-/// arithmetic on fractions agree.
+/// A float as a fraction with a small power of two below, so that float arithmetic on sizes (exact up to
+/// 2^24) and arithmetic on fractions agree.
 std::optional<std::pair<int64_t, int64_t>> smallFraction(double v) {
   constexpr double limit = 1 << 20;
   for (int64_t den = 1; den <= 4096; den *= 2) {
@@ -64,8 +64,9 @@ DenseElementsAttr constantOf(const Content &content, RankedTensorType type) {
     if (isa<FloatType>(element))
       elements.push_back(FloatAttr::get(element, static_cast<double>(*num) / static_cast<double>(*den)));
     else
-      elements.push_back(IntegerAttr::get(element, APInt(element.getIntOrFloatBitWidth(), *num, /*isSigned=*/true,
-                                                         /*implicitTrunc=*/true)));
+      elements.push_back(
+          IntegerAttr::get(element, APInt(element.getIntOrFloatBitWidth(), *num, /*isSigned=*/true,
+                                          /*implicitTrunc=*/true)));
   }
   return DenseElementsAttr::get(type, elements);
 }

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Arithmetic on shapes: small tensors of size expressions are computed when the model is imported. A handler that
-// cannot follow returns failure without a message, and the ordinary operation is built.
+// Arithmetic on shapes: small tensors of size expressions are computed when the model is imported. A handler
+// that cannot follow returns failure without a message, and the ordinary operation is built.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/import/onnx/ModelFile.h"
@@ -140,18 +140,22 @@ template <typename F> LogicalResult fold(NodeContext &n, F f) {
 
 LogicalResult add(NodeContext &n) {
   return fold(n, [&](const SizeFraction &a, const SizeFraction &b) {
-    return a.den == b.den ? reduced(n, a.num + b.num, a.den) : reduced(n, a.num * b.den + b.num * a.den, a.den * b.den);
+    return a.den == b.den ? reduced(n, a.num + b.num, a.den)
+                          : reduced(n, a.num * b.den + b.num * a.den, a.den * b.den);
   });
 }
 
 LogicalResult sub(NodeContext &n) {
   return fold(n, [&](const SizeFraction &a, const SizeFraction &b) {
-    return a.den == b.den ? reduced(n, a.num - b.num, a.den) : reduced(n, a.num * b.den - b.num * a.den, a.den * b.den);
+    return a.den == b.den ? reduced(n, a.num - b.num, a.den)
+                          : reduced(n, a.num * b.den - b.num * a.den, a.den * b.den);
   });
 }
 
 LogicalResult mul(NodeContext &n) {
-  return fold(n, [&](const SizeFraction &a, const SizeFraction &b) { return reduced(n, a.num * b.num, a.den * b.den); });
+  return fold(n, [&](const SizeFraction &a, const SizeFraction &b) {
+    return reduced(n, a.num * b.num, a.den * b.den);
+  });
 }
 
 bool isPositive(Size s) {
@@ -175,8 +179,9 @@ LogicalResult div(NodeContext &n) {
     if (floats)
       return reduced(n, a.num * b.den, a.den * b.num);
     // Integers truncate towards zero; sizes know the division towards minus infinity.
-    Size q = isNotNegative(a.num) ? a.num.floorDiv(b.num)
-                                  : a.num.max(n.g.size(0)).floorDiv(b.num) - (a.num * -1).max(n.g.size(0)).floorDiv(b.num);
+    Size q = isNotNegative(a.num)
+                 ? a.num.floorDiv(b.num)
+                 : a.num.max(n.g.size(0)).floorDiv(b.num) - (a.num * -1).max(n.g.size(0)).floorDiv(b.num);
     return SizeFraction{q, n.g.size(1)};
   });
 }
@@ -184,7 +189,8 @@ LogicalResult div(NodeContext &n) {
 LogicalResult mod(NodeContext &n) {
   bool truncates = n.intAttr("fmod", 0);
   return apply(n, n.in(0).element, [&](ArrayRef<SizeFraction> row) -> Fraction {
-    if (!row[0].isInteger() || !row[1].isInteger() || !isPositive(row[1].num) || (truncates && !isNotNegative(row[0].num)))
+    if (!row[0].isInteger() || !row[1].isInteger() || !isPositive(row[1].num) ||
+        (truncates && !isNotNegative(row[0].num)))
       return std::nullopt;
     return SizeFraction{row[0].num.mod(row[1].num), n.g.size(1)};
   });
@@ -205,7 +211,10 @@ LogicalResult absolute(NodeContext &n) {
 template <bool up> LogicalResult roundTo(NodeContext &n) {
   return apply(n, n.in(0).element, [&](ArrayRef<SizeFraction> row) -> Fraction {
     const SizeFraction &x = row[0];
-    return SizeFraction{x.isInteger() ? x.num : up ? x.num.ceilDiv(x.den) : x.num.floorDiv(x.den), n.g.size(1)};
+    return SizeFraction{x.isInteger() ? x.num
+                        : up          ? x.num.ceilDiv(x.den)
+                                      : x.num.floorDiv(x.den),
+                        n.g.size(1)};
   });
 }
 

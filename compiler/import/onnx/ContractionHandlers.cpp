@@ -15,7 +15,8 @@ namespace {
 FailureOr<Tensor> matMul(NodeContext &n, Tensor a, Tensor b) {
   GraphBuilder &g = n.g;
   if (a.element != b.element || a.element.isInteger(1))
-    return n.invalid("expected two tensors of numbers of one type, found " + describe(a) + " and " + describe(b));
+    return n.invalid("expected two tensors of numbers of one type, found " + describe(a) + " and " +
+                     describe(b));
   if (a.rank() == 0 || b.rank() == 0)
     return n.invalid("expected at least one dimension, found " + describe(a) + " and " + describe(b));
   bool vectorLeft = a.rank() == 1, vectorRight = b.rank() == 1;
@@ -23,7 +24,8 @@ FailureOr<Tensor> matMul(NodeContext &n, Tensor a, Tensor b) {
     a = g.unsqueeze(a, 0);
   if (vectorRight)
     b = g.unsqueeze(b, 1);
-  ONNX_TRY(k, n.sameSize(a.dims.back(), b.dims[b.rank() - 2], "the contracted dimension of " + describe(a) + " and " + describe(b)));
+  ONNX_TRY(k, n.sameSize(a.dims.back(), b.dims[b.rank() - 2],
+                         "the contracted dimension of " + describe(a) + " and " + describe(b)));
   // Batch dimensions that are all 1 on the right are none: one right side serves every batch.
   bool single = llvm::all_of(ArrayRef<Size>(b.dims).drop_back(2), [](Size s) { return s.isConstant(1); });
   if (single && a.rank() >= b.rank()) {
@@ -67,7 +69,8 @@ Tensor swapLast(GraphBuilder &g, const Tensor &t) {
 }
 
 LogicalResult fusedMatMul(NodeContext &n) {
-  if (failed(n.needInputs(2)) || failed(n.needFloat(0)) || failed(n.needRank(0, 2)) || failed(n.needRank(1, 2)))
+  if (failed(n.needInputs(2)) || failed(n.needFloat(0)) || failed(n.needRank(0, 2)) ||
+      failed(n.needRank(1, 2)))
     return failure();
   if (n.intAttr("transBatchA", 0) || n.intAttr("transBatchB", 0))
     return n.unsupported("transBatchA and transBatchB are not supported");
@@ -82,7 +85,8 @@ LogicalResult gemm(NodeContext &n) {
   if (failed(n.needInputs(2)))
     return failure();
   if (n.in(0).rank() != 2 || n.in(1).rank() != 2 || n.in(0).element != n.in(1).element)
-    return n.invalid("expected two matrices of one type, found " + describe(n.in(0)) + " and " + describe(n.in(1)));
+    return n.invalid("expected two matrices of one type, found " + describe(n.in(0)) + " and " +
+                     describe(n.in(1)));
   GraphBuilder &g = n.g;
   Tensor a = n.intAttr("transA", 0) ? swapLast(g, n.in(0)) : n.in(0);
   bool transposed = n.intAttr("transB", 0);

@@ -40,7 +40,8 @@ LogicalResult inlineBranch(NodeContext &n, const ::onnx::GraphProto &graph) {
     return failure();
   ONNX_TRY(results, n.importer.graphOutputs(graph, scope));
   if (static_cast<int64_t>(results.size()) < n.outputCount())
-    return n.invalid("expected " + Twine(n.outputCount()) + " results of a branch, found " + Twine(results.size()));
+    return n.invalid("expected " + Twine(n.outputCount()) + " results of a branch, found " +
+                     Twine(results.size()));
   for (auto [i, t] : llvm::enumerate(results))
     (void)n.out(t, i);
   return success();
@@ -69,9 +70,10 @@ void importBranch(NodeContext &n, const ::onnx::GraphProto &graph, Branch &branc
       branch.problems.push_back(std::move(d));
 }
 
-/// Fills a branch that cannot run with the sizes that the inputs have: it reads the condition with bounds that its
-/// value breaks, so that the run stops there with a message.
-LogicalResult refuseBranch(NodeContext &n, const Tensor &condition, bool isThen, Branch &branch, const Branch &other) {
+/// Fills a branch that cannot run with the sizes that the inputs have: it reads the condition with bounds
+/// that its value breaks, so that the run stops there with a message.
+LogicalResult refuseBranch(NodeContext &n, const Tensor &condition, bool isThen, Branch &branch,
+                           const Branch &other) {
   GraphBuilder &g = n.g;
   branch.region = std::make_unique<Region>();
   branch.region->push_back(new Block());
@@ -89,12 +91,16 @@ LogicalResult refuseBranch(NodeContext &n, const Tensor &condition, bool isThen,
   }
   branch.symbols = g.symbols;
   g.symbols = outer;
-  n.importer.warn(n, 122, Twine("the ") + (isThen ? "then" : "else") + " branch cannot run with these input sizes; the run will "
-                          "fail if it is reached: " + branch.problems.front().str());
+  n.importer.warn(n, 122,
+                  Twine("the ") + (isThen ? "then" : "else") +
+                      " branch cannot run with these input sizes; the run will "
+                      "fail if it is reached: " +
+                      branch.problems.front().str());
   return success();
 }
 
-/// Joins the results of two branches: the sizes that differ, or that only a branch knows, become results as well.
+/// Joins the results of two branches: the sizes that differ, or that only a branch knows, become results as
+/// well.
 class Join {
 public:
   Join(NodeContext &n, Branch &yes, Branch &no) : n(n), g(n.g), yes(yes), no(no) {}
@@ -125,8 +131,9 @@ LogicalResult Join::plan() {
     if (a.sequence || b.sequence)
       return n.unsupported("sequences as results of a branch that is chosen when the model runs");
     if (a.element != b.element || a.rank() != b.rank())
-      return n.unsupported("the branches' results differ in type or rank, " + describe(a) + " and " + describe(b) +
-                           ", and the condition depends on the run; fix sizes with --shape so that it is known");
+      return n.unsupported(
+          "the branches' results differ in type or rank, " + describe(a) + " and " + describe(b) +
+          ", and the condition depends on the run; fix sizes with --shape so that it is known");
     Dims joined;
     for (int64_t axis = 0; axis < a.rank(); ++axis) {
       if (a.dims[axis] == b.dims[axis] && n.importer.visible({a.dims[axis]})) {
@@ -137,7 +144,8 @@ LogicalResult Join::plan() {
       std::optional<int64_t> max;
       if (ra.max && rb.max)
         max = std::max(*ra.max, *rb.max);
-      Size s = g.sizes.fresh("if", std::max<int64_t>(std::min(ra.min.value_or(0), rb.min.value_or(0)), 0), max);
+      Size s =
+          g.sizes.fresh("if", std::max<int64_t>(std::min(ra.min.value_or(0), rb.min.value_or(0)), 0), max);
       extents.push_back({i, static_cast<size_t>(axis), s});
       joined.push_back(s);
     }
@@ -164,7 +172,8 @@ LogicalResult Join::build(Value condition) {
   yield(yes);
   yield(no);
   SmallVector<Type> types(yes.block().getTerminator()->getOperandTypes());
-  auto op = scf::IfOp::create(g.builder, g.loc, types, condition, /*addThenBlock=*/false, /*addElseBlock=*/false);
+  auto op =
+      scf::IfOp::create(g.builder, g.loc, types, condition, /*addThenBlock=*/false, /*addElseBlock=*/false);
   op.getThenRegion().takeBody(*yes.region);
   op.getElseRegion().takeBody(*no.region);
   for (auto [i, e] : llvm::enumerate(extents))
@@ -192,9 +201,11 @@ LogicalResult ifElse(NodeContext &n) {
   Branch yes, no;
   importBranch(n, *thenGraph, yes);
   importBranch(n, *elseGraph, no);
-  // A branch that is wrong for these sizes, and only for these sizes, may stand in a model that never takes it.
+  // A branch that is wrong for these sizes, and only for these sizes, may stand in a model that never takes
+  // it.
   auto onlySizes = [](const Branch &b) {
-    return llvm::all_of(b.problems, [](const ImportDiagnostic &d) { return d.code == 105; }) && !b.problems.empty();
+    return llvm::all_of(b.problems, [](const ImportDiagnostic &d) { return d.code == 105; }) &&
+           !b.problems.empty();
   };
   bool refused = false;
   if (yes.ok && !no.ok && onlySizes(no))

@@ -31,26 +31,29 @@ Tensor tenon::importer::channelsFirst(GraphBuilder &g, const Tensor &x) {
 
 namespace {
 
-FailureOr<SmallVector<int64_t>> perAxis(NodeContext &n, StringRef name, size_t count, int64_t otherwise, int64_t least) {
+FailureOr<SmallVector<int64_t>> perAxis(NodeContext &n, StringRef name, size_t count, int64_t otherwise,
+                                        int64_t least) {
   auto values = n.intsAttr(name);
   SmallVector<int64_t> list = values ? *values : SmallVector<int64_t>(count, otherwise);
   if (list.size() != count)
     return n.invalid("expected " + Twine(count) + " numbers in '" + name + "', found " + Twine(list.size()));
   for (int64_t v : list)
     if (v < least || v > kMaxWindow)
-      return n.invalid("expected numbers from " + Twine(least) + " to " + Twine(kMaxWindow) + " in '" + name + "', found " +
-                       Twine(v));
+      return n.invalid("expected numbers from " + Twine(least) + " to " + Twine(kMaxWindow) + " in '" + name +
+                       "', found " + Twine(v));
   return list;
 }
 
-/// SAME: as many positions as ceil(size / stride); the odd one of the padding goes to the end (UPPER) or the start.
+/// SAME: as many positions as ceil(size / stride); the odd one of the padding goes to the end (UPPER) or the
+/// start.
 void samePadding(GraphBuilder &g, Window &w, const Tensor &x, bool upper) {
   bool isDynamic = false;
   for (size_t i = 0; i < w.kernel.size(); ++i) {
     Size size = x.dims[i + 2];
     int64_t reach = w.dilations[i] * (w.kernel[i] - 1) + 1;
-    Size total = w.strides[i] == 1 ? g.size(reach - 1)
-                                   : ((size.ceilDiv(w.strides[i]) - 1) * w.strides[i] + reach - size).max(g.size(0));
+    Size total = w.strides[i] == 1
+                     ? g.size(reach - 1)
+                     : ((size.ceilDiv(w.strides[i]) - 1) * w.strides[i] + reach - size).max(g.size(0));
     Size half = total.floorDiv(2), rest = total - half;
     w.dynamicLow.push_back(upper ? half : rest);
     w.dynamicHigh.push_back(upper ? rest : half);
@@ -70,7 +73,8 @@ void samePadding(GraphBuilder &g, Window &w, const Tensor &x, bool upper) {
 
 } // namespace
 
-FailureOr<Window> tenon::importer::readWindow(NodeContext &n, const Tensor &x, std::optional<SmallVector<int64_t>> kernel) {
+FailureOr<Window> tenon::importer::readWindow(NodeContext &n, const Tensor &x,
+                                              std::optional<SmallVector<int64_t>> kernel) {
   if (x.rank() < 3)
     return n.invalid("expected an image [N, C, spatial...], found " + describe(x));
   size_t count = x.rank() - 2;
@@ -129,21 +133,22 @@ FailureOr<SmallVector<int64_t>> filterWindow(NodeContext &n, const Tensor &filte
 }
 
 /// Builds the convolution of channels-last operands, adds the bias and goes back to channels-first.
-LogicalResult finish(NodeContext &n, const Tensor &x, const Tensor &filter, const Window &w, ArrayRef<int64_t> inputDilations,
-                     int64_t groups) {
+LogicalResult finish(NodeContext &n, const Tensor &x, const Tensor &filter, const Window &w,
+                     ArrayRef<int64_t> inputDilations, int64_t groups) {
   GraphBuilder &g = n.g;
   Dims dims{x.dims[0]};
   for (size_t i = 0; i < w.kernel.size(); ++i) {
     Size spread = (x.dims[i + 1] - 1) * inputDilations[i] + 1;
-    Size count = windowPositions(spread, g.size(w.kernel[i]), w.strides[i], w.dilations[i], w.low[i], w.high[i], false);
+    Size count = windowPositions(spread, g.size(w.kernel[i]), w.strides[i], w.dilations[i], w.low[i],
+                                 w.high[i], false);
     if (count.constant() && *count.constant() < 1)
       return n.invalid("the window is larger than the image " + describe(x));
     dims.push_back(count);
   }
   dims.push_back(filter.dims.back());
   Value v = g.value(x), f = g.value(filter);
-  auto op = ConvOp::create(g.builder, g.loc, g.type(x.element, dims), v, f, w.strides, w.dilations, w.low, w.high,
-                           inputDilations, groups);
+  auto op = ConvOp::create(g.builder, g.loc, g.type(x.element, dims), v, f, w.strides, w.dilations, w.low,
+                           w.high, inputDilations, groups);
   Tensor result = g.wrap(op, dims);
   if (n.has(2)) {
     if (n.in(2).rank() != 1 || n.in(2).element != x.element)
@@ -157,7 +162,8 @@ LogicalResult finish(NodeContext &n, const Tensor &x, const Tensor &filter, cons
 FailureOr<int64_t> groupsOf(NodeContext &n, const Tensor &x, const Tensor &filter) {
   int64_t groups = n.intAttr("group", 1);
   if (filter.rank() != x.rank() || filter.element != x.element)
-    return n.invalid("expected a filter of the input's rank and type, found " + describe(filter) + " for " + describe(x));
+    return n.invalid("expected a filter of the input's rank and type, found " + describe(filter) + " for " +
+                     describe(x));
   if (groups < 1 || groups > kMaxWindow)
     return n.invalid("expected at least one group, found " + Twine(groups));
   if (!filter.dims[0].constant() || !filter.dims[1].constant())
@@ -171,7 +177,8 @@ LogicalResult conv(NodeContext &n) {
   const Tensor &x = n.in(0), &filter = n.in(1);
   ONNX_TRY(groups, groupsOf(n, x, filter));
   if (*filter.dims[0].constant() % groups)
-    return n.invalid("expected output channels in " + Twine(groups) + " equal groups, found " + describe(filter));
+    return n.invalid("expected output channels in " + Twine(groups) + " equal groups, found " +
+                     describe(filter));
   if (failed(n.sameSize(filter.dims[1] * groups, x.dims[1], "the channels of the input and of the filter")))
     return failure();
   ONNX_TRY(kernel, filterWindow(n, filter));
@@ -188,11 +195,12 @@ LogicalResult conv(NodeContext &n) {
   for (int64_t i = 2; i < filter.rank(); ++i)
     permutation.push_back(i);
   permutation.append({1, 0});
-  return finish(n, image, g.transpose(filter, permutation), w, SmallVector<int64_t>(kernel.size(), 1), groups);
+  return finish(n, image, g.transpose(filter, permutation), w, SmallVector<int64_t>(kernel.size(), 1),
+                groups);
 }
 
-/// [C, O / groups, window...] to [window..., C / groups, O] with the window turned round: a transposed convolution is
-/// the convolution of an image with zeros between its elements.
+/// [C, O / groups, window...] to [window..., C / groups, O] with the window turned round: a transposed
+/// convolution is the convolution of an image with zeros between its elements.
 Tensor turnedFilter(GraphBuilder &g, const Tensor &filter, int64_t groups) {
   int64_t spatial = filter.rank() - 2;
   Dims split{g.size(groups), g.size(*filter.dims[0].constant() / groups)};
@@ -234,7 +242,8 @@ LogicalResult transposedPads(NodeContext &n, const Tensor &x, Window &w, ArrayRe
     Size full = (size - 1) * w.strides[i] + (outputPadding[i] + w.dilations[i] * (w.kernel[i] - 1) + 1);
     auto total = (full - wanted).constant();
     if (!total)
-      return n.unsupported("output_shape with the symbolic input size " + size.str() + "; fix it with --shape");
+      return n.unsupported("output_shape with the symbolic input size " + size.str() +
+                           "; fix it with --shape");
     int64_t half = std::max<int64_t>(*total, 0) / 2, rest = *total - half;
     w.low[i] = mode == "SAME_UPPER" ? half : rest;
     w.high[i] = mode == "SAME_UPPER" ? rest : half;
@@ -248,7 +257,8 @@ LogicalResult convTranspose(NodeContext &n) {
   const Tensor &x = n.in(0), &filter = n.in(1);
   ONNX_TRY(groups, groupsOf(n, x, filter));
   if (*filter.dims[0].constant() % groups)
-    return n.invalid("expected input channels in " + Twine(groups) + " equal groups, found " + describe(filter));
+    return n.invalid("expected input channels in " + Twine(groups) + " equal groups, found " +
+                     describe(filter));
   if (failed(n.sameSize(filter.dims[0], x.dims[1], "the channels of the input and of the filter")))
     return failure();
   ONNX_TRY(kernel, filterWindow(n, filter));

@@ -65,7 +65,8 @@ LogicalResult Einsum::parse(std::string equation) {
   SmallVector<StringRef> parts;
   left.split(parts, ',');
   if (static_cast<int64_t>(parts.size()) != n.inputCount())
-    return n.invalid("expected one term for each input, found '" + left + "' for " + Twine(n.inputCount()) + " inputs");
+    return n.invalid("expected one term for each input, found '" + left + "' for " + Twine(n.inputCount()) +
+                     " inputs");
   int64_t widest = 0;
   std::map<int, int> count;
   for (auto [part, value] : llvm::zip_equal(parts, n.inputs)) {
@@ -73,7 +74,8 @@ LogicalResult Einsum::parse(std::string equation) {
     int64_t ellipsis = part.contains("...") ? value.rank() - static_cast<int64_t>(letters) : 0;
     ONNX_TRY(labels, expand(part, std::max<int64_t>(ellipsis, 0)));
     if (static_cast<int64_t>(labels.size()) != value.rank())
-      return n.invalid("expected " + Twine(labels.size()) + " dimensions for '" + part + "', found " + describe(value));
+      return n.invalid("expected " + Twine(labels.size()) + " dimensions for '" + part + "', found " +
+                       describe(value));
     widest = std::max(widest, ellipsis);
     for (int label : labels)
       ++count[label];

@@ -56,7 +56,9 @@ LogicalResult needElements(NodeContext &n, Elements kind) {
                                          : t.isInteger(1);
   if (ok)
     return success();
-  StringRef name = kind == Elements::Numbers ? "numbers" : kind == Elements::Integers ? "integers" : "booleans";
+  StringRef name = kind == Elements::Numbers    ? "numbers"
+                   : kind == Elements::Integers ? "integers"
+                                                : "booleans";
   return n.invalid("expected " + name + ", found " + describe(n.in(0)));
 }
 
@@ -89,8 +91,6 @@ LogicalResult mod(NodeContext &n) {
     return failure();
   if (n.intAttr("fmod", 0))
     return binary<RemOp, Elements::Numbers>(n);
-  if (isa<FloatType>(n.in(0).element))
-    return n.invalid("expected fmod=1 for floating-point operands, found fmod=0");
   return binary<ModOp, Elements::Numbers>(n);
 }
 
@@ -183,7 +183,8 @@ LogicalResult bitCast(NodeContext &n) {
   if (!element || element.getIntOrFloatBitWidth() != n.in(0).element.getIntOrFloatBitWidth())
     return n.unsupported("expected a type of the same width");
   const Tensor &x = n.in(0);
-  return n.out(n.g.wrap(BitcastOp::create(n.g.builder, n.g.loc, n.g.type(element, x.dims), n.g.value(x)), x.dims));
+  return n.out(
+      n.g.wrap(BitcastOp::create(n.g.builder, n.g.loc, n.g.type(element, x.dims), n.g.value(x)), x.dims));
 }
 
 /// A bound of Clip, broadcast from a scalar.
@@ -209,8 +210,9 @@ LogicalResult clip(NodeContext &n) {
     }
     if (lowKnown && highKnown) {
       bool all = std::isinf(low) && std::isinf(high) && low < high;
-      return n.out(all ? x
-                       : n.g.unary<ClipOp>(x, n.g.builder.getF64FloatAttr(low), n.g.builder.getF64FloatAttr(high)));
+      return n.out(
+          all ? x
+              : n.g.unary<ClipOp>(x, n.g.builder.getF64FloatAttr(low), n.g.builder.getF64FloatAttr(high)));
     }
   }
   Tensor result = x;

@@ -31,7 +31,8 @@ LogicalResult constant(NodeContext &n) {
     SmallVector<float> narrow(values->begin(), values->end());
     return n.out(g.fromConstant(DenseElementsAttr::get(type, ArrayRef<float>(narrow))));
   }
-  return n.unsupported("expected a tensor, numbers or a list of them; strings and sparse constants are not supported");
+  return n.unsupported(
+      "expected a tensor, numbers or a list of them; strings and sparse constants are not supported");
 }
 
 LogicalResult shape(NodeContext &n) {
@@ -79,7 +80,8 @@ LogicalResult constantOfShape(NodeContext &n) {
     auto type = g.type(value.element, dims);
     if (*count == 0)
       return n.out(g.fromConstant(DenseElementsAttr::get(type, ArrayRef<Attribute>())));
-    return n.out(g.fromConstant(DenseElementsAttr::get(type, *value.constant.getValues<Attribute>().begin())));
+    return n.out(
+        g.fromConstant(DenseElementsAttr::get(type, *value.constant.getValues<Attribute>().begin())));
   }
   return n.out(g.broadcast(g.toRank(value, dims.size()), dims));
 }
@@ -100,7 +102,8 @@ LogicalResult range(NodeContext &n) {
     if (!stepValue || *stepValue == 0)
       return n.unsupported("expected a constant step that is not 0, found " + step.num.str());
     // ceil((limit - start) / delta) over a common denominator; a negative step turns both signs.
-    Size span = (last.num * first.den - first.num * last.den) * step.den, unit = step.num * first.den * last.den;
+    Size span = (last.num * first.den - first.num * last.den) * step.den,
+         unit = step.num * first.den * last.den;
     if (*stepValue < 0) {
       span = span * -1;
       unit = unit * -1;

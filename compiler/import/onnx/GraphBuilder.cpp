@@ -183,8 +183,8 @@ Size GraphBuilder::readScalar(const Tensor &t, int64_t position, std::optional<i
                               std::optional<int64_t> max) {
   auto attr = [&](std::optional<int64_t> v) { return v ? builder.getI64IntegerAttr(*v) : IntegerAttr(); };
   Size s = sizes.fresh("read", min.value_or(INT32_MIN), max);
-  Value v = ReadScalarOp::create(builder, loc, builder.getIndexType(), value(t), builder.getI64IntegerAttr(position),
-                                 attr(min), attr(max));
+  Value v = ReadScalarOp::create(builder, loc, builder.getIndexType(), value(t),
+                                 builder.getI64IntegerAttr(position), attr(min), attr(max));
   symbols[s.symbol().str()] = v;
   return s;
 }
@@ -204,5 +204,6 @@ Tensor GraphBuilder::convert(const Tensor &x, Type element) {
   if (x.element == element)
     return x;
   Value v = value(x);
-  return wrap(CastOp::create(builder, loc, mlir::cast<RankedTensorType>(v.getType()).clone(element), v), x.dims);
+  return wrap(CastOp::create(builder, loc, mlir::cast<RankedTensorType>(v.getType()).clone(element), v),
+              x.dims);
 }

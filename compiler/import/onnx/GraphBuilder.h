@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One function for each kind of core operation: operands and results carry their symbolic sizes, index operands are
-// made from size expressions. Callers have checked shapes; nothing here fails.
+// One function for each kind of core operation: operands and results carry their symbolic sizes, index
+// operands are made from size expressions. Callers have checked shapes; nothing here fails.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -41,10 +41,11 @@ public:
   /// Index values of the dimensions that are not constant, in order.
   llvm::SmallVector<mlir::Value> dynamic(llvm::ArrayRef<Size> dims);
   mlir::RankedTensorType type(mlir::Type element, llvm::ArrayRef<Size> dims);
-  /// Equal as polynomials, or numerically for many values of the symbols (floor divisions that the canonical form keeps
-  /// apart).
+  /// Equal as polynomials, or numerically for many values of the symbols (floor divisions that the canonical
+  /// form keeps apart).
   bool sameSize(Size a, Size b);
-  /// The size that two dimensions that ONNX requires to be equal have; an unproven equality is noted for the importer.
+  /// The size that two dimensions that ONNX requires to be equal have; an unproven equality is noted for the
+  /// importer.
   Size require(Size a, Size b);
   std::vector<Equality> unproven;
   /// Pairs for which `require` gives up proof: reads are clamped instead.
@@ -110,8 +111,8 @@ public:
   Tensor mean(const Tensor &x, llvm::ArrayRef<int64_t> axes);
   /// [batch..., M, K] by [batch..., K, N] or [K, N]; [.., N, K] when `transposeRhs`.
   Tensor contract(const Tensor &a, const Tensor &b, bool transposeRhs = false);
-  std::optional<Tensor> gatherContent(const Tensor &x, const Tensor &positions, int64_t axis, int64_t batchDims,
-                                      llvm::ArrayRef<Size> dims);
+  std::optional<Tensor> gatherContent(const Tensor &x, const Tensor &positions, int64_t axis,
+                                      int64_t batchDims, llvm::ArrayRef<Size> dims);
   Tensor updateSlice(const Tensor &x, const Tensor &update, llvm::ArrayRef<Size> offsets);
 };
 

@@ -12,8 +12,8 @@ using namespace mlir;
 using namespace tenon;
 using namespace tenon::importer;
 
-GraphImporter::GraphImporter(ModuleState &state, ModelFile &file, const ImportOptions &options, SymbolFacts &facts,
-                             std::vector<ImportDiagnostic> &diagnostics)
+GraphImporter::GraphImporter(ModuleState &state, ModelFile &file, const ImportOptions &options,
+                             SymbolFacts &facts, std::vector<ImportDiagnostic> &diagnostics)
     : state(state), file(file), options(options), facts(facts), diagnostics(diagnostics),
       builder(state.module.getContext()), g(builder, sizes) {
   g.mayClamp = facts.mayClamp;
@@ -66,7 +66,8 @@ void GraphImporter::declareSymbol(StringRef name) {
     info.min = 0;
   if (info.max && *info.max < info.min)
     info.max = info.min;
-  if (auto it = facts.multiples.find(info.name); it != facts.multiples.end() && it->second > info.multipleOf) {
+  if (auto it = facts.multiples.find(info.name);
+      it != facts.multiples.end() && it->second > info.multipleOf) {
     info.multipleOf = it->second;
     info.min = llvm::alignTo(std::max<int64_t>(info.min, 1), info.multipleOf);
   }
@@ -87,7 +88,8 @@ FailureOr<Dims> GraphImporter::inputDims(const ::onnx::ValueInfoProto &input) {
   auto given = options.shapes.find(input.name());
   bool isGiven = given != options.shapes.end();
   if (!type.has_shape() && !isGiven)
-    return error(120, "input '" + input.name() + "': expected a shape, but the model gives none; state it with --shape " +
+    return error(120, "input '" + input.name() +
+                          "': expected a shape, but the model gives none; state it with --shape " +
                           input.name() + "=...");
   int64_t rank = isGiven ? given->second.size() : type.shape().dim_size();
   if (isGiven && type.has_shape() && type.shape().dim_size() != rank)
@@ -108,8 +110,9 @@ FailureOr<Dims> GraphImporter::inputDims(const ::onnx::ValueInfoProto &input) {
     if (isGiven && (given->second[i].value || !given->second[i].symbol.empty())) {
       const DimSpec &wanted = given->second[i];
       if (spec.value && wanted.value && *spec.value != *wanted.value)
-        return error(120, "input '" + input.name() + "': expected size " + Twine(*spec.value) + " for dimension " +
-                              Twine(i) + ", which the model fixes, found " + Twine(*wanted.value) + " in --shape");
+        return error(120, "input '" + input.name() + "': expected size " + Twine(*spec.value) +
+                              " for dimension " + Twine(i) + ", which the model fixes, found " +
+                              Twine(*wanted.value) + " in --shape");
       spec = wanted.value || !spec.value ? wanted : spec;
     }
     if (!spec.value) {
@@ -137,7 +140,8 @@ LogicalResult GraphImporter::checkOptions() {
       return error(115, "output '" + o.name() + "' is listed twice");
   for (const auto &i : graph.input())
     if (!inputs.insert(i.name()).second || i.name().empty())
-      return error(115, "expected inputs with names of their own, found '" + i.name() + "' twice or nameless");
+      return error(115,
+                   "expected inputs with names of their own, found '" + i.name() + "' twice or nameless");
   for (auto &[input, output] : options.states)
     if (inputs.contains(input) && !outputs.contains(output))
       return error(119, "--state " + input + "=" + output + ": the model has no output '" + output + "'");
@@ -160,7 +164,8 @@ LogicalResult GraphImporter::importInputs() {
       std::string found = input.type().has_tensor_type()
                               ? "a tensor of " + nameOfElementType(input.type().tensor_type().elem_type())
                               : "a value that is no tensor";
-      ok &= succeeded(error(104, "input '" + input.name() + "': expected a tensor of numbers or booleans, found " + found));
+      ok &= succeeded(error(104, "input '" + input.name() +
+                                     "': expected a tensor of numbers or booleans, found " + found));
       continue;
     }
     auto dims = inputDims(input);
@@ -194,9 +199,9 @@ LogicalResult GraphImporter::importState(StringRef name, Type element, Dims &dim
     ImportDiagnostic warning;
     warning.severity = ImportDiagnostic::Severity::Warning;
     warning.code = 121;
-    warning.message = "state '" + name.str() + "' has the symbolic size '" + symbol + "', which a session must fix: it is " +
-                      std::to_string(*pinned.value) + " here; choose another with --shape or --symbol " + symbol +
-                      "=MIN:MAX:MULTIPLE:LIKELY";
+    warning.message = "state '" + name.str() + "' has the symbolic size '" + symbol +
+                      "', which a session must fix: it is " + std::to_string(*pinned.value) +
+                      " here; choose another with --shape or --symbol " + symbol + "=MIN:MAX:MULTIPLE:LIKELY";
     diagnostics.push_back(std::move(warning));
     learned = true;
     d = sizes.constant(*pinned.value);
@@ -204,7 +209,8 @@ LogicalResult GraphImporter::importState(StringRef name, Type element, Dims &dim
   auto type = g.type(element, dims);
   StateOp op = state.state(name, type, g.loc);
   if (!op)
-    return error(120, "state '" + name.str() + "': expected the same type in every model, found sizes " + describe(dims) + " here");
+    return error(120, "state '" + name.str() + "': expected the same type in every model, found sizes " +
+                          describe(dims) + " here");
   mainScope.values[name] = g.wrap(ReadStateOp::create(builder, g.loc, type, op.getSymName()), dims);
   return success();
 }
@@ -229,12 +235,12 @@ LogicalResult GraphImporter::importOutputs() {
     StateOp op = state.existingState(isState->second);
     auto type = cast<RankedTensorType>(op.getType());
     if (type.getElementType() != values[i].element || type.getRank() != values[i].rank())
-      return error(120, "state '" + isState->second + "': expected output '" + output.name() + "' to have its type, found " +
-                            describe(values[i]));
+      return error(120, "state '" + isState->second + "': expected output '" + output.name() +
+                            "' to have its type, found " + describe(values[i]));
     for (auto [d, size] : llvm::enumerate(values[i].dims)) {
       if (size.constant() && *size.constant() != type.getDimSize(d))
-        return error(120, "state '" + isState->second + "': expected output '" + output.name() + "' to have its sizes, found " +
-                              describe(values[i]));
+        return error(120, "state '" + isState->second + "': expected output '" + output.name() +
+                              "' to have its sizes, found " + describe(values[i]));
       if (!size.constant())
         g.require(size, sizes.constant(type.getDimSize(d)));
     }

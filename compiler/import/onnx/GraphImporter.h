@@ -38,8 +38,8 @@ public:
   /// Imports the model's graph as function `name`. The function stays in the module only on success.
   mlir::LogicalResult run(llvm::StringRef name);
 
-  /// After `run`: turns requirements that could not be proven into facts. True when another import would start from
-  /// more knowledge than this one.
+  /// After `run`: turns requirements that could not be proven into facts. True when another import would
+  /// start from more knowledge than this one.
   bool relearn();
   bool hasUnproven() const { return !g.unproven.empty(); }
 
@@ -54,7 +54,8 @@ public:
   /// The values of the graph's outputs, after importGraph. Fails when one is broken or missing.
   mlir::FailureOr<std::vector<Tensor>> graphOutputs(const ::onnx::GraphProto &graph, Scope &scope);
   /// A constant of the model as a value.
-  mlir::FailureOr<Tensor> importTensor(const ::onnx::TensorProto &tensor, llvm::StringRef name, NodeContext *node);
+  mlir::FailureOr<Tensor> importTensor(const ::onnx::TensorProto &tensor, llvm::StringRef name,
+                                       NodeContext *node);
   /// Messages of the subgraph import that was given up are dropped back to this state.
   size_t diagnosticCount() const { return diagnostics.size(); }
   std::vector<ImportDiagnostic> takeDiagnostics(size_t from);
@@ -110,8 +111,8 @@ private:
     Dims dims;
   };
   std::vector<Argument> arguments;
-  std::vector<std::string> inputSymbols; // in order of declaration
-  bool learned = false; // facts were added during this import
+  std::vector<std::string> inputSymbols;  // in order of declaration
+  bool learned = false;                   // facts were added during this import
   mlir::Operation *lastEntryOp = nullptr; // symbols and weights are kept together at the function's start
   std::map<std::string, const ::onnx::FunctionProto *> functions;
   int64_t importedNodes = 0;

@@ -13,7 +13,8 @@ using namespace tenon::importer;
 namespace {
 
 /// Offsets and the like: constants in the attribute array, the others as operands behind the dynamic marker.
-void splitStatic(GraphBuilder &g, ArrayRef<Size> list, SmallVector<int64_t> &statics, SmallVector<Value> &dynamics) {
+void splitStatic(GraphBuilder &g, ArrayRef<Size> list, SmallVector<int64_t> &statics,
+                 SmallVector<Value> &dynamics) {
   for (Size s : list) {
     if (auto c = s.constant()) {
       statics.push_back(*c);
@@ -25,7 +26,8 @@ void splitStatic(GraphBuilder &g, ArrayRef<Size> list, SmallVector<int64_t> &sta
 }
 
 /// The elements of a tensor with content at the given places.
-Tensor remap(GraphBuilder &g, const Tensor &x, ArrayRef<Size> dims, llvm::function_ref<int64_t(ArrayRef<int64_t>)> source) {
+Tensor remap(GraphBuilder &g, const Tensor &x, ArrayRef<Size> dims,
+             llvm::function_ref<int64_t(ArrayRef<int64_t>)> source) {
   Content content;
   SmallVector<int64_t> shape, at(dims.size(), 0);
   for (Size s : dims)
@@ -134,9 +136,10 @@ Tensor GraphBuilder::transpose(const Tensor &x, ArrayRef<int64_t> permutation) {
   return wrap(TransposeOp::create(builder, loc, type(x.element, dims), value(x), permutation), dims);
 }
 
-Tensor GraphBuilder::slice(const Tensor &x, ArrayRef<Size> offsets, ArrayRef<Size> dims, ArrayRef<int64_t> strides) {
-  bool whole = llvm::all_of(offsets, [](Size s) { return s.isConstant(0); }) && ArrayRef<Size>(x.dims) == dims &&
-               llvm::all_of(strides, [](int64_t s) { return s == 1; });
+Tensor GraphBuilder::slice(const Tensor &x, ArrayRef<Size> offsets, ArrayRef<Size> dims,
+                           ArrayRef<int64_t> strides) {
+  bool whole = llvm::all_of(offsets, [](Size s) { return s.isConstant(0); }) &&
+               ArrayRef<Size>(x.dims) == dims && llvm::all_of(strides, [](int64_t s) { return s == 1; });
   if (whole)
     return x;
   if (x.content && allConstant(offsets) && allConstant(dims) && insideContent(x, offsets, dims, strides)) {
@@ -152,7 +155,9 @@ Tensor GraphBuilder::slice(const Tensor &x, ArrayRef<Size> offsets, ArrayRef<Siz
   SmallVector<Value> dynamics;
   splitStatic(*this, offsets, statics, dynamics);
   Value v = value(x);
-  return wrap(SliceOp::create(builder, loc, type(x.element, dims), v, dynamics, dynamic(dims), statics, strides), dims);
+  return wrap(
+      SliceOp::create(builder, loc, type(x.element, dims), v, dynamics, dynamic(dims), statics, strides),
+      dims);
 }
 
 Tensor GraphBuilder::sliceAxis(const Tensor &x, int64_t axis, Size offset, Size length, int64_t stride) {
@@ -205,7 +210,8 @@ Tensor GraphBuilder::pad(const Tensor &x, const Tensor &fill, ArrayRef<Size> low
   if (llvm::all_of(staticLow, isZero) && llvm::all_of(staticHigh, isZero))
     return x;
   Value v = value(x), f = value(fill);
-  return wrap(PadOp::create(builder, loc, type(x.element, dims), v, f, dynamicLow, dynamicHigh, staticLow, staticHigh),
+  return wrap(PadOp::create(builder, loc, type(x.element, dims), v, f, dynamicLow, dynamicHigh, staticLow,
+                            staticHigh),
               dims);
 }
 
@@ -227,7 +233,8 @@ Tensor GraphBuilder::unsqueeze(const Tensor &x, int64_t axis) {
 
 std::optional<Tensor> GraphBuilder::gatherContent(const Tensor &x, const Tensor &positions, int64_t axis,
                                                   int64_t batchDims, ArrayRef<Size> dims) {
-  if (!x.content || !positions.content || batchDims != 0 || elementCount(dims).value_or(kMaxContent + 1) > kMaxContent)
+  if (!x.content || !positions.content || batchDims != 0 ||
+      elementCount(dims).value_or(kMaxContent + 1) > kMaxContent)
     return std::nullopt;
   SmallVector<int64_t> picked;
   int64_t length = *x.dims[axis].constant();

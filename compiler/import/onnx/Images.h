@@ -18,9 +18,10 @@ struct Window {
   llvm::SmallVector<Size> dynamicLow, dynamicHigh;
 };
 
-/// Reads kernel_shape (unless `kernel` is given), strides, dilations, pads, auto_pad and ceil_mode for an input
-/// [N, C, spatial...]. Numbers are checked.
-mlir::FailureOr<Window> readWindow(NodeContext &n, const Tensor &x, std::optional<llvm::SmallVector<int64_t>> kernel);
+/// Reads kernel_shape (unless `kernel` is given), strides, dilations, pads, auto_pad and ceil_mode for an
+/// input [N, C, spatial...]. Numbers are checked.
+mlir::FailureOr<Window> readWindow(NodeContext &n, const Tensor &x,
+                                   std::optional<llvm::SmallVector<int64_t>> kernel);
 
 /// [N, C, spatial...] to [N, spatial..., C] and back.
 Tensor channelsLast(GraphBuilder &g, const Tensor &x);

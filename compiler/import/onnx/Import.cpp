@@ -21,9 +21,10 @@ using namespace tenon::importer;
 static constexpr int kMaxAttempts = 64;
 
 std::string ImportDiagnostic::str() const {
-  std::string where = node.empty() && op.empty()
-                          ? ""
-                          : llvm::formatv("node '{0}' (op {1}, domain {2}, opset {3}): ", node, op, domain, opset).str();
+  std::string where =
+      node.empty() && op.empty()
+          ? ""
+          : llvm::formatv("node '{0}' (op {1}, domain {2}, opset {3}): ", node, op, domain, opset).str();
   std::string number = std::to_string(code);
   return "TN" + std::string(number.size() < 4 ? 4 - number.size() : 0, '0') + number + ": " + where + message;
 }
@@ -50,7 +51,8 @@ LogicalResult checkNames(ArrayRef<std::unique_ptr<ModelFile>> files, const Impor
   auto need = [&](StringRef option, const std::string &name) {
     if (inputs.contains(name))
       return;
-    addError(diagnostics, 119, "--" + option + " names the input '" + name + "', which no model has; inputs are " + listed);
+    addError(diagnostics, 119,
+             "--" + option + " names the input '" + name + "', which no model has; inputs are " + listed);
     ok = false;
   };
   for (auto &entry : options.shapes)
@@ -91,7 +93,8 @@ LogicalResult importModel(ModuleState &state, ModelFile &file, StringRef name, c
 }
 
 void loadDialects(MLIRContext &context) {
-  context.loadDialect<TenonDialect, arith::ArithDialect, func::FuncDialect, scf::SCFDialect, tensor::TensorDialect>();
+  context.loadDialect<TenonDialect, arith::ArithDialect, func::FuncDialect, scf::SCFDialect,
+                      tensor::TensorDialect>();
 }
 
 /// The IR of a good import verifies; if it does not, the importer is at fault.
@@ -104,8 +107,10 @@ LogicalResult verifyModule(ModuleOp module, std::vector<ImportDiagnostic> &diagn
   });
   if (succeeded(verify(module)))
     return success();
-  addError(diagnostics, 199, "the imported model does not verify, which is a defect of Tenon; please report it with the model: " +
-                                 text);
+  addError(
+      diagnostics, 199,
+      "the imported model does not verify, which is a defect of Tenon; please report it with the model: " +
+          text);
   return failure();
 }
 
@@ -144,7 +149,8 @@ FailureOr<ImportedModel> tenon::importer::importOnnx(MLIRContext &context, Array
   return imported;
 }
 
-FailureOr<std::vector<CheckRow>> tenon::importer::checkOnnx(const OnnxModel &model, const ImportOptions &options,
+FailureOr<std::vector<CheckRow>> tenon::importer::checkOnnx(const OnnxModel &model,
+                                                            const ImportOptions &options,
                                                             std::vector<ImportDiagnostic> &diagnostics) {
   MLIRContext context(MLIRContext::Threading::DISABLED);
   loadDialects(context);

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// importOnnx turns one or several ONNX models into one module with a func.func for each. Dimensions stay symbolic,
-// weights stay where they are: the module names their bytes and the WeightStore finds them. checkOnnx says which nodes
-// can be imported.
+// importOnnx turns one or several ONNX models into one module with a func.func for each. Dimensions stay
+// symbolic, weights stay where they are: the module names their bytes and the WeightStore finds them.
+// checkOnnx says which nodes can be imported.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -24,8 +24,8 @@
 namespace tenon::importer {
 
 /// What went wrong, or is worth knowing. `code` is one of docs/errors.md; the text of an error is
-/// "TN<code>: <message>". `node` is the name of the ONNX node (or of its first output), empty when the message is not
-/// about a node.
+/// "TN<code>: <message>". `node` is the name of the ONNX node (or of its first output), empty when the
+/// message is not about a node.
 struct ImportDiagnostic {
   enum class Severity { Error, Warning };
   Severity severity = Severity::Error;
@@ -37,8 +37,8 @@ struct ImportDiagnostic {
   std::string str() const;
 };
 
-/// One model to import: a file, or bytes in memory that outlive the ImportedModel (then `path` is only shown in
-/// messages, and external data is refused).
+/// One model to import: a file, or bytes in memory that outlive the ImportedModel (then `path` is only shown
+/// in messages, and external data is refused).
 struct OnnxModel {
   std::string functionName = "main";
   std::string path;
@@ -50,8 +50,8 @@ struct ImportedModel {
   std::shared_ptr<WeightStore> weights;
 };
 
-/// Imports the models into one module; the context gets the dialects that it needs. All unsupported nodes are reported
-/// at once. On failure `diagnostics` holds at least one error.
+/// Imports the models into one module; the context gets the dialects that it needs. All unsupported nodes are
+/// reported at once. On failure `diagnostics` holds at least one error.
 mlir::FailureOr<ImportedModel> importOnnx(mlir::MLIRContext &context, llvm::ArrayRef<OnnxModel> models,
                                           const ImportOptions &options,
                                           std::vector<ImportDiagnostic> &diagnostics);
@@ -63,8 +63,8 @@ struct CheckRow {
   std::string reason; // empty when supported
 };
 
-/// The rows of every node of the model, in the order of the file (subgraphs after their node). Fails only when the file
-/// is no usable model.
+/// The rows of every node of the model, in the order of the file (subgraphs after their node). Fails only
+/// when the file is no usable model.
 mlir::FailureOr<std::vector<CheckRow>> checkOnnx(const OnnxModel &model, const ImportOptions &options,
                                                  std::vector<ImportDiagnostic> &diagnostics);
 

@@ -16,7 +16,7 @@ static constexpr int kMaxDepth = 32;
 static constexpr int64_t kInlineBytes = 1024;
 /// Dimensions above this are taken for nonsense; it keeps size arithmetic far from overflow.
 static constexpr int64_t kMaxDim = int64_t(1) << 40, kMaxElements = int64_t(1) << 46;
-static constexpr int64_t kOldestOpset = 7;
+static constexpr int64_t kOldestOpset = 7; // with numpy's broadcasting
 
 const Tensor *GraphImporter::find(const Scope &scope, StringRef name, bool &broken) const {
   broken = false;
@@ -45,7 +45,8 @@ int64_t GraphImporter::opsetFor(const Scope &scope, StringRef domain) const {
   return main != mainFrame.opsets.end() ? main->second : domain.empty() ? 0 : 1;
 }
 
-FailureOr<Tensor> GraphImporter::importTensor(const ::onnx::TensorProto &tensor, StringRef name, NodeContext *node) {
+FailureOr<Tensor> GraphImporter::importTensor(const ::onnx::TensorProto &tensor, StringRef name,
+                                              NodeContext *node) {
   TensorData data;
   ModelFile::Error e;
   if (!file.load(*builder.getContext(), tensor, data, e)) {
@@ -78,7 +79,8 @@ LogicalResult GraphImporter::importInitializers(const ::onnx::GraphProto &graph,
   bool ok = true;
   for (const auto &t : graph.initializer()) {
     if (t.name().empty() || scope.values.count(t.name())) {
-      ok = succeeded(error(115, "expected initializers with names of their own, found '" + t.name() + "' again"));
+      ok = succeeded(
+          error(115, "expected initializers with names of their own, found '" + t.name() + "' again"));
       continue;
     }
     g.loc = NameLoc::get(builder.getStringAttr("initializer:" + t.name()));
@@ -91,7 +93,8 @@ LogicalResult GraphImporter::importInitializers(const ::onnx::GraphProto &graph,
     ok = false;
   }
   for (const auto &t : graph.sparse_initializer()) {
-    ok = succeeded(error(102, "initializer '" + t.values().name() + "': sparse initializers are not supported; store it dense"));
+    ok = succeeded(error(102, "initializer '" + t.values().name() +
+                                  "': sparse initializers are not supported; store it dense"));
     scope.broken.insert(t.values().name());
   }
   return success(ok);
@@ -99,7 +102,8 @@ LogicalResult GraphImporter::importInitializers(const ::onnx::GraphProto &graph,
 
 LogicalResult GraphImporter::importGraph(const ::onnx::GraphProto &graph, Scope &scope) {
   if (depth >= kMaxDepth)
-    return error(113, "graph '" + graph.name() + "': expected at most " + Twine(kMaxDepth) + " nested subgraphs and calls");
+    return error(113, "graph '" + graph.name() + "': expected at most " + Twine(kMaxDepth) +
+                          " nested subgraphs and calls");
   ++depth;
   LogicalResult initializers = importInitializers(graph, scope);
   LogicalResult nodes = importNodes(graph.node(), scope);
@@ -142,8 +146,9 @@ LogicalResult GraphImporter::gatherInputs(NodeContext &n, bool &broken) {
     bool isBroken;
     const Tensor *t = find(n.scope, name, isBroken);
     if (!t && !isBroken)
-      return n.fail(114, "input '" + name + "' is made by no earlier node, input or initializer; the graph is not sorted, "
-                                            "has a cycle, or lacks a node");
+      return n.fail(114, "input '" + name +
+                             "' is made by no earlier node, input or initializer; the graph is not sorted, "
+                             "has a cycle, or lacks a node");
     broken |= isBroken;
     n.inputs.push_back(t ? *t : Tensor());
   }
@@ -168,12 +173,23 @@ LogicalResult GraphImporter::checkOutputs(NodeContext &n) {
   return success();
 }
 
+/// Before opset 7 some operations had attributes for what shapes say now: broadcasting along an axis,
+/// training.
+static bool hasOldForm(const NodeContext &n) {
+  return n.intAttr("broadcast", 0) != 0 || (n.attr("is_test") && n.intAttr("is_test", 0) == 0) ||
+         n.attr("consumed_inputs");
+}
+
 LogicalResult GraphImporter::dispatch(NodeContext &n, const OpEntry *entry) {
   if (!entry)
-    return n.fail(101, "there is no import of this operation; replace it when exporting, or see docs/errors.md");
-  if (n.node.domain().empty() && n.opset < std::max(kOldestOpset, entry->firstOpset))
-    return n.fail(103, "expected opset " + Twine(std::max(kOldestOpset, entry->firstOpset)) +
-                           " or newer; convert the model with onnx.version_converter");
+    return n.fail(101,
+                  "there is no import of this operation; replace it when exporting, or see docs/errors.md");
+  bool own = n.node.domain().empty() || n.node.domain() == "ai.onnx";
+  int64_t oldest = std::max(hasOldForm(n) ? kOldestOpset : 1, entry->firstOpset);
+  if (own && n.opset < oldest)
+    return n.fail(103, "expected opset " + Twine(oldest) +
+                           " or newer for this form of the operation; convert the model "
+                           "with onnx.version_converter");
   bool known = entry->onContent && !n.inputs.empty();
   for (const Tensor &t : n.inputs)
     known &= !t.sequence && (!t || t.content.has_value());
@@ -183,7 +199,8 @@ LogicalResult GraphImporter::dispatch(NodeContext &n, const OpEntry *entry) {
     n.failureCode = 0; // elements that the rules cannot follow: an ordinary operation
     n.outputs.assign(n.outputCount(), Tensor());
   }
-  return entry->handler ? entry->handler(n) : n.unsupported("the inputs must be known when the model is imported");
+  return entry->handler ? entry->handler(n)
+                        : n.unsupported("the inputs must be known when the model is imported");
 }
 
 LogicalResult GraphImporter::importNode(const ::onnx::NodeProto &node, Scope &scope) {
@@ -247,7 +264,8 @@ template <typename Nodes> LogicalResult GraphImporter::importNodes(const Nodes &
 
 LogicalResult GraphImporter::callFunction(NodeContext &n, const ::onnx::FunctionProto &f) {
   if (n.scope.frame->depth >= kMaxDepth || depth >= kMaxDepth)
-    return n.fail(113, "expected at most " + Twine(kMaxDepth) + " nested calls; functions may not call themselves");
+    return n.fail(113, "expected at most " + Twine(kMaxDepth) +
+                           " nested calls; functions may not call themselves");
   if (n.inputCount() > f.input_size() || n.outputCount() > f.output_size())
     return n.invalid("expected at most " + Twine(f.input_size()) + " inputs and " + Twine(f.output_size()) +
                      " outputs, found " + Twine(n.inputCount()) + " and " + Twine(n.outputCount()));

@@ -38,7 +38,8 @@ bool tenon::importer::parseShapeOption(StringRef text, ImportOptions &options, s
     // Symbol names may hold an 'x': a name runs up to an 'x' that a number, '?' or the end follows.
     size_t end = rest.find('x');
     if (!rest.empty() && !llvm::isDigit(rest[0]) && rest[0] != '?')
-      while (end != StringRef::npos && end + 1 < rest.size() && !llvm::isDigit(rest[end + 1]) && rest[end + 1] != '?')
+      while (end != StringRef::npos && end + 1 < rest.size() && !llvm::isDigit(rest[end + 1]) &&
+             rest[end + 1] != '?')
         end = rest.find('x', end + 1);
     StringRef part = rest.substr(0, end);
     DimSpec dim;
@@ -59,7 +60,8 @@ bool tenon::importer::parseShapeOption(StringRef text, ImportOptions &options, s
 }
 
 bool tenon::importer::parseSymbolOption(StringRef text, ImportOptions &options, std::string &error) {
-  static constexpr StringRef expected = "NAME=MIN:MAX[:MULTIPLE[:LIKELY,..]] with 0 <= MIN <= MAX and MULTIPLE >= 1";
+  static constexpr StringRef expected =
+      "NAME=MIN:MAX[:MULTIPLE[:LIKELY,..]] with 0 <= MIN <= MAX and MULTIPLE >= 1";
   StringRef name, rest;
   if (!splitName(text, name, rest))
     return fail(error, "symbol", text, expected);

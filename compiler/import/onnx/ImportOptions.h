@@ -40,8 +40,9 @@ struct ImportOptions {
   int64_t maxNodes = 1'000'000;
 };
 
-/// Parse the values of --shape (NAME=1x3x?xheight), --symbol (NAME=MIN:MAX[:MULTIPLE[:LIKELY,..]], MAX may be empty)
-/// and --state (INPUT=OUTPUT[,INPUT=OUTPUT..]) into `options`. On failure they return false and set `error`.
+/// Parse the values of --shape (NAME=1x3x?xheight), --symbol (NAME=MIN:MAX[:MULTIPLE[:LIKELY,..]], MAX may be
+/// empty) and --state (INPUT=OUTPUT[,INPUT=OUTPUT..]) into `options`. On failure they return false and set
+/// `error`.
 bool parseShapeOption(llvm::StringRef text, ImportOptions &options, std::string &error);
 bool parseSymbolOption(llvm::StringRef text, ImportOptions &options, std::string &error);
 bool parseStateOption(llvm::StringRef text, ImportOptions &options, std::string &error);

@@ -16,7 +16,8 @@ LogicalResult needIndices(NodeContext &n, int64_t input) {
   Type t = n.in(input).element;
   if (t.isInteger(32) || t.isInteger(64))
     return success();
-  return n.invalid("expected int32 or int64 indices as input " + Twine(input) + ", found " + describe(n.in(input)));
+  return n.invalid("expected int32 or int64 indices as input " + Twine(input) + ", found " +
+                   describe(n.in(input)));
 }
 
 LogicalResult gather(NodeContext &n) {
@@ -29,7 +30,8 @@ LogicalResult gather(NodeContext &n) {
     auto position = (*indices.content)[0].constant();
     auto size = x.dims[axis].constant();
     if (position && size && (*position < -*size || *position >= *size))
-      return n.invalid("expected an index from " + Twine(-*size) + " to " + Twine(*size - 1) + ", found " + Twine(*position));
+      return n.invalid("expected an index from " + Twine(-*size) + " to " + Twine(*size - 1) + ", found " +
+                       Twine(*position));
     if (position) {
       Size offset = *position < 0 ? x.dims[axis] + *position : n.g.size(*position);
       Tensor part = n.g.sliceAxis(x, axis, offset, n.g.size(1));
@@ -57,7 +59,9 @@ LogicalResult gatherElements(NodeContext &n) {
   GraphBuilder &g = n.g;
   Tensor source = g.slice(x, offsets, part, SmallVector<int64_t>(x.rank(), 1));
   Value v = g.value(source), at = g.value(indices);
-  return n.out(g.wrap(GatherElementsOp::create(g.builder, g.loc, g.type(x.element, indices.dims), v, at, axis), indices.dims));
+  return n.out(
+      g.wrap(GatherElementsOp::create(g.builder, g.loc, g.type(x.element, indices.dims), v, at, axis),
+             indices.dims));
 }
 
 /// The length of index vectors, the last dimension of the indices.
@@ -66,7 +70,8 @@ FailureOr<int64_t> vectorLength(NodeContext &n, const Tensor &x, const Tensor &i
   if (!length)
     return n.unsupported("expected index vectors of constant length, found " + describe(indices));
   if (*length < 1 || *length + batch > x.rank())
-    return n.invalid("expected index vectors of 1 to " + Twine(x.rank() - batch) + " elements, found " + Twine(*length));
+    return n.invalid("expected index vectors of 1 to " + Twine(x.rank() - batch) + " elements, found " +
+                     Twine(*length));
   return *length;
 }
 
@@ -102,14 +107,15 @@ LogicalResult scatterElements(NodeContext &n) {
   ONNX_TRY(axis, n.axis(n.intAttr("axis", 0), x.rank()));
   ONNX_TRY(kind, scatterKind(n));
   if (indices.rank() != x.rank() || updates.rank() != x.rank() || updates.element != x.element)
-    return n.invalid("expected indices and updates of the input's rank, updates of its type, found " + describe(indices) +
-                     " and " + describe(updates));
+    return n.invalid("expected indices and updates of the input's rank, updates of its type, found " +
+                     describe(indices) + " and " + describe(updates));
   for (int64_t i = 0; i < x.rank(); ++i)
     if (failed(n.sameSize(indices.dims[i], updates.dims[i], "the shapes of indices and updates")))
       return failure();
   GraphBuilder &g = n.g;
   Value v = g.value(x), at = g.value(indices), u = g.value(updates);
-  return n.out(g.wrap(ScatterElementsOp::create(g.builder, g.loc, v.getType(), kind, v, at, u, axis), x.dims));
+  return n.out(
+      g.wrap(ScatterElementsOp::create(g.builder, g.loc, v.getType(), kind, v, at, u, axis), x.dims));
 }
 
 LogicalResult scatterNd(NodeContext &n) {
@@ -121,7 +127,8 @@ LogicalResult scatterNd(NodeContext &n) {
   Dims dims(indices.dims.begin(), indices.dims.end() - 1);
   dims.append(x.dims.begin() + length, x.dims.end());
   if (updates.rank() != static_cast<int64_t>(dims.size()) || updates.element != x.element)
-    return n.invalid("expected updates " + describe(dims) + " of the input's type, found " + describe(updates));
+    return n.invalid("expected updates " + describe(dims) + " of the input's type, found " +
+                     describe(updates));
   for (auto [a, b] : llvm::zip_equal(dims, updates.dims))
     if (failed(n.sameSize(a, b, "the shape of the updates")))
       return failure();
@@ -135,7 +142,8 @@ LogicalResult oneHot(NodeContext &n) {
     return failure();
   GraphBuilder &g = n.g;
   ONNX_TRY(depths, n.sizesOf(1, 0));
-  if (depths.size() != 1 || !elementCount(n.in(2).dims) || *elementCount(n.in(2).dims) != 2 || n.in(2).rank() != 1)
+  if (depths.size() != 1 || !elementCount(n.in(2).dims) || *elementCount(n.in(2).dims) != 2 ||
+      n.in(2).rank() != 1)
     return n.invalid("expected one depth and two values (off, on)");
   ONNX_TRY(axis, n.axis(n.intAttr("axis", -1), n.in(0).rank() + 1));
   Type i64 = n.i64();
@@ -167,7 +175,8 @@ LogicalResult topK(NodeContext &n) {
       return n.invalid("expected one k, found " + Twine(list.size()));
     k = list[0];
   }
-  if (k.constant() && (*k.constant() < 0 || (x.dims[axis].constant() && *k.constant() > *x.dims[axis].constant())))
+  if (k.constant() &&
+      (*k.constant() < 0 || (x.dims[axis].constant() && *k.constant() > *x.dims[axis].constant())))
     return n.invalid("expected k from 0 to " + x.dims[axis].str() + ", found " + k.str());
   if (x.element.isInteger(1))
     return n.invalid("expected numbers, found " + describe(x));
@@ -176,8 +185,8 @@ LogicalResult topK(NodeContext &n) {
   SmallVector<Value> sizes;
   if (!k.constant())
     sizes.push_back(g.index(k));
-  auto op = TopKOp::create(g.builder, g.loc, TypeRange{g.type(x.element, dims), g.type(n.i64(), dims)}, g.value(x), sizes,
-                           axis, n.intAttr("largest", 1) == 0);
+  auto op = TopKOp::create(g.builder, g.loc, TypeRange{g.type(x.element, dims), g.type(n.i64(), dims)},
+                           g.value(x), sizes, axis, n.intAttr("largest", 1) == 0);
   (void)n.out(g.wrap(op.getValues(), dims), 0);
   return n.out(g.wrap(op.getPositions(), dims), 1);
 }
@@ -189,8 +198,8 @@ LogicalResult nonZero(NodeContext &n) {
   const Tensor &x = n.in(0);
   Size capacity = productOf(g.sizes, x.dims);
   Dims room{g.size(x.rank()), capacity};
-  auto op = NonZeroOp::create(g.builder, g.loc, TypeRange{g.type(n.i64(), room), g.builder.getIndexType()}, g.value(x),
-                              g.dynamic({capacity}));
+  auto op = NonZeroOp::create(g.builder, g.loc, TypeRange{g.type(n.i64(), room), g.builder.getIndexType()},
+                              g.value(x), g.dynamic({capacity}));
   Size count = g.sizes.fresh("count", 0, capacity.range().max);
   g.symbols[count.symbol().str()] = op.getCount();
   return n.out(g.sliceAxis(g.wrap(op.getPositions(), room), 1, g.size(0), count));

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A Loop whose number of iterations is known before it starts becomes scf.for, any other scf.while. Sizes of carried
-// tensors that change from one iteration to the next are found by importing the body until its results have the sizes
-// that its inputs were taken to have.
+// A Loop whose number of iterations is known before it starts becomes scf.for, any other scf.while. Sizes of
+// carried tensors that change from one iteration to the next are found by importing the body until its
+// results have the sizes that its inputs were taken to have.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/import/onnx/GraphImporter.h"
@@ -35,11 +35,11 @@ class LoopImporter {
 public:
   LoopImporter(NodeContext &n, const ::onnx::GraphProto &body) : n(n), g(n.g), body(body) {}
 
-  std::vector<Tensor> initial;     // carried tensors
-  std::optional<Size> trips;       // iterations, at most
-  bool hasCondition = false;       // the body's first output says whether to go on
-  Tensor condition;                // before the first iteration, when not known to hold
-  size_t firstCarried = 0;         // index of the first carried tensor in the body's inputs
+  std::vector<Tensor> initial; // carried tensors
+  std::optional<Size> trips;   // iterations, at most
+  bool hasCondition = false;   // the body's first output says whether to go on
+  Tensor condition;            // before the first iteration, when not known to hold
+  size_t firstCarried = 0;     // index of the first carried tensor in the body's inputs
   std::vector<Collected> collected;
   /// Binds the body's other inputs; `iteration` counts from 0.
   std::function<LogicalResult(Scope &, Size iteration)> bind;
@@ -61,8 +61,8 @@ private:
   GraphBuilder &g;
   const ::onnx::GraphProto &body;
   std::unique_ptr<Region> region;
-  std::vector<Dims> dims;                      // assumed of carried tensors; null sizes vary
-  std::vector<Tensor> results;                 // of the body
+  std::vector<Dims> dims;                           // assumed of carried tensors; null sizes vary
+  std::vector<Tensor> results;                      // of the body
   std::map<std::string, Value, std::less<>> inside; // symbols at the body's end
   SmallVector<Dims> bufferDims;
   Size iteration;
@@ -92,7 +92,8 @@ LogicalResult LoopImporter::importBody() {
       if (s)
         continue;
       s = g.sizes.fresh("carried", 0, std::nullopt);
-      g.symbols[s.symbol().str()] = tensor::DimOp::create(g.builder, g.loc, argument, static_cast<int64_t>(axis));
+      g.symbols[s.symbol().str()] =
+          tensor::DimOp::create(g.builder, g.loc, argument, static_cast<int64_t>(axis));
     }
     scope.values[body.input(firstCarried + i).name()] = g.wrap(argument, sizes);
   }
@@ -117,7 +118,8 @@ LogicalResult LoopImporter::checkResults() {
   for (auto [i, t] : llvm::enumerate(initial)) {
     const Tensor &r = results[carriedResult() + i];
     if (r.element != t.element || r.rank() != t.rank())
-      return n.unsupported("a carried tensor changes its type or rank from " + describe(t) + " to " + describe(r));
+      return n.unsupported("a carried tensor changes its type or rank from " + describe(t) + " to " +
+                           describe(r));
   }
   return success();
 }
@@ -142,10 +144,11 @@ LogicalResult LoopImporter::run() {
     dims.push_back(t.dims);
   size_t wanted = carriedResult() + initial.size() + collected.size();
   if (static_cast<size_t>(body.output_size()) != wanted)
-    return n.invalid("expected " + Twine(wanted) + " results of the body, found " + Twine(body.output_size()));
+    return n.invalid("expected " + Twine(wanted) + " results of the body, found " +
+                     Twine(body.output_size()));
   if (static_cast<size_t>(body.input_size()) < firstCarried + initial.size())
-    return n.invalid("expected at least " + Twine(firstCarried + initial.size()) + " inputs of the body, found " +
-                     Twine(body.input_size()));
+    return n.invalid("expected at least " + Twine(firstCarried + initial.size()) +
+                     " inputs of the body, found " + Twine(body.input_size()));
   for (int attempt = 0;; ++attempt) {
     GraphImporter::Mark mark = n.importer.mark();
     if (failed(importBody()) || failed(checkResults()))
@@ -181,7 +184,8 @@ FailureOr<SmallVector<Tensor>> LoopImporter::collectBuffers() {
   for (auto [i, c] : llvm::enumerate(collected)) {
     Tensor slice = results[carriedResult() + initial.size() + i];
     if (!n.importer.visible(slice.dims))
-      return n.unsupported("a collected output whose size changes from one iteration to the next: " + describe(slice));
+      return n.unsupported("a collected output whose size changes from one iteration to the next: " +
+                           describe(slice));
     ONNX_TRY(axis, n.axis(c.axis, slice.rank() + 1));
     c.axis = axis;
     Dims all = slice.dims;
@@ -201,7 +205,8 @@ LogicalResult LoopImporter::publish(ValueRange values) {
       if (s)
         continue;
       s = g.sizes.fresh("loop", 0, std::nullopt);
-      g.symbols[s.symbol().str()] = tensor::DimOp::create(g.builder, g.loc, values[i], static_cast<int64_t>(axis));
+      g.symbols[s.symbol().str()] =
+          tensor::DimOp::create(g.builder, g.loc, values[i], static_cast<int64_t>(axis));
     }
     (void)n.out(g.wrap(values[i], sizes), output);
   }
@@ -213,6 +218,11 @@ LogicalResult LoopImporter::publish(ValueRange values) {
 LogicalResult LoopImporter::buildFor() {
   ONNX_TRY(buffers, collectBuffers());
   SmallVector<Value> start = startValues();
+  if (trips->isConstant(0)) {
+    for (const Tensor &b : buffers)
+      start.push_back(b.value);
+    return publish(start);
+  }
   for (const Tensor &b : buffers) {
     start.push_back(b.value);
     block().addArgument(b.value.getType(), g.loc);
@@ -259,7 +269,8 @@ LogicalResult LoopImporter::buildWhile(const Tensor &goOn) {
     b.setInsertionPointToEnd(&block());
     auto outer = g.symbols;
     g.symbols = inside;
-    SmallVector<Value> next{arith::AddIOp::create(b, g.loc, block().getArgument(0), g.index(g.size(1))), bitOf(goOn)};
+    SmallVector<Value> next{arith::AddIOp::create(b, g.loc, block().getArgument(0), g.index(g.size(1))),
+                            bitOf(goOn)};
     for (size_t i = 0; i < initial.size(); ++i)
       next.push_back(g.conform(g.value(results[carriedResult() + i]), block().getArgument(2 + i).getType()));
     scf::YieldOp::create(b, g.loc, next);
@@ -329,7 +340,8 @@ LogicalResult scan(NodeContext &n) {
   int64_t scanned = n.intAttr("num_scan_inputs", 0), carried = n.inputCount() - scanned;
   if (n.opset < 9)
     return n.fail(103, "expected opset 9 or newer; convert the model with onnx.version_converter");
-  if (!body || scanned < 1 || carried < 0 || body->input_size() != n.inputCount() || body->output_size() < carried)
+  if (!body || scanned < 1 || carried < 0 || body->input_size() != n.inputCount() ||
+      body->output_size() < carried)
     return n.invalid("expected a body with as many inputs as the node and num_scan_inputs of at least 1");
   if (failed(n.needInputs(n.inputCount())))
     return failure();
@@ -341,8 +353,10 @@ LogicalResult scan(NodeContext &n) {
     return values && static_cast<int64_t>(values->size()) == count ? *values : SmallVector<int64_t>(count, 0);
   };
   int64_t outputs = body->output_size() - carried;
-  SmallVector<int64_t> axes = list("scan_input_axes", scanned), backwards = list("scan_input_directions", scanned);
-  SmallVector<int64_t> outAxes = list("scan_output_axes", outputs), outBackwards = list("scan_output_directions", outputs);
+  SmallVector<int64_t> axes = list("scan_input_axes", scanned),
+                       backwards = list("scan_input_directions", scanned);
+  SmallVector<int64_t> outAxes = list("scan_output_axes", outputs),
+                       outBackwards = list("scan_output_directions", outputs);
   for (int64_t i = 0; i < outputs; ++i)
     l.collected.push_back({outAxes[i], outBackwards[i] != 0});
   for (int64_t i = 0; i < scanned; ++i) {

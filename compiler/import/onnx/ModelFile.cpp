@@ -8,10 +8,10 @@
 
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "mlir/IR/Builders.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Path.h"
-#include "mlir/IR/Builders.h"
 
 using namespace tenon::importer;
 using llvm::StringRef;
@@ -63,13 +63,15 @@ std::unique_ptr<ModelFile> ModelFile::open(const OnnxModel &source, StringRef so
   file->store = store;
   std::string shown = source.path.empty() ? "the model" : "'" + source.path + "'";
   if (source.bytes.data()) {
-    store->add(sourceName, llvm::MemoryBuffer::getMemBuffer(source.bytes, shown, /*RequiresNullTerminator=*/false));
+    store->add(sourceName,
+               llvm::MemoryBuffer::getMemBuffer(source.bytes, shown, /*RequiresNullTerminator=*/false));
   } else {
     std::string reason;
     auto buffer = mapFile(source.path, reason);
     if (!buffer)
-      return fail(diagnostics, 110, "expected a readable .onnx file, found " + shown + ": " + reason +
-                                        "; check the path and its permissions");
+      return fail(diagnostics, 110,
+                  "expected a readable .onnx file, found " + shown + ": " + reason +
+                      "; check the path and its permissions");
     store->add(sourceName, std::move(buffer));
     file->folder = llvm::sys::path::parent_path(source.path).str();
     if (file->folder.empty())
@@ -80,18 +82,21 @@ std::unique_ptr<ModelFile> ModelFile::open(const OnnxModel &source, StringRef so
   std::string message;
   ScanError error = scanModel(bytes, ScanLimits(), scanned, message);
   if (error == ScanError::Truncated)
-    return fail(diagnostics, 112, "expected a complete ONNX model, but " + shown + " is truncated: " + message +
-                                      "; fetch the file again");
+    return fail(diagnostics, 112,
+                "expected a complete ONNX model, but " + shown + " is truncated: " + message +
+                    "; fetch the file again");
   if (error == ScanError::TooLarge)
-    return fail(diagnostics, 113, shown + " is beyond the limits of the importer: " + message +
-                                      "; keep weights in initializers or external data");
+    return fail(diagnostics, 113,
+                shown + " is beyond the limits of the importer: " + message +
+                    "; keep weights in initializers or external data");
   if (error != ScanError::None || !parseReduced(scanned.reduced, file->model))
-    return fail(diagnostics, 111, "expected an ONNX model (a serialized ModelProto), but " + shown +
-                                      " is not one: " + (message.empty() ? "protobuf refuses it" : message) +
-                                      "; export the model again");
+    return fail(diagnostics, 111,
+                "expected an ONNX model (a serialized ModelProto), but " + shown + " is not one: " +
+                    (message.empty() ? "protobuf refuses it" : message) + "; export the model again");
   if (!file->model.has_graph())
-    return fail(diagnostics, 111, "expected an ONNX model (a serialized ModelProto), but " + shown +
-                                      " has no graph; export the model again");
+    return fail(diagnostics, 111,
+                "expected an ONNX model (a serialized ModelProto), but " + shown +
+                    " has no graph; export the model again");
   file->payloads = std::move(scanned.payloads);
   return file;
 }
@@ -102,7 +107,8 @@ bool ModelFile::openExternal(StringRef location, std::string &path, Error &error
     return false;
   };
   if (folder.empty())
-    return refuse(117, "a model given as bytes has no folder; save the model to a file or inline its weights");
+    return refuse(117,
+                  "a model given as bytes has no folder; save the model to a file or inline its weights");
   if (location.empty() || location.contains('\0') || llvm::sys::path::is_absolute(location))
     return refuse(117, "expected a path relative to the model's folder");
   for (auto it = llvm::sys::path::begin(location), end = llvm::sys::path::end(location); it != end; ++it)
@@ -131,7 +137,8 @@ bool ModelFile::openExternal(StringRef location, std::string &path, Error &error
   return true;
 }
 
-bool ModelFile::locateExternal(const ::onnx::TensorProto &tensor, TensorData &data, uint64_t length, Error &error) {
+bool ModelFile::locateExternal(const ::onnx::TensorProto &tensor, TensorData &data, uint64_t length,
+                               Error &error) {
   StringRef location;
   uint64_t offset = 0, stated = length;
   for (const auto &entry : tensor.external_data()) {
@@ -166,19 +173,22 @@ bool ModelFile::locateExternal(const ::onnx::TensorProto &tensor, TensorData &da
   return true;
 }
 
-bool ModelFile::locatePayload(const ::onnx::TensorProto &tensor, TensorData &data, uint64_t length, Error &error) {
+bool ModelFile::locatePayload(const ::onnx::TensorProto &tensor, TensorData &data, uint64_t length,
+                              Error &error) {
   size_t index = 0;
   if (StringRef(tensor.doc_string()).getAsInteger(10, index) || index >= payloads.size()) {
     error = {116, "the tensor's data cannot be found in the file"};
     return false;
   }
   const Payload &payload = payloads[index];
-  bool kindFits = payload.kind == Payload::Kind::Raw ||
-                  (payload.kind == Payload::Kind::Float && tensor.data_type() == ::onnx::TensorProto::FLOAT) ||
-                  (payload.kind == Payload::Kind::Double && tensor.data_type() == ::onnx::TensorProto::DOUBLE);
+  bool kindFits =
+      payload.kind == Payload::Kind::Raw ||
+      (payload.kind == Payload::Kind::Float && tensor.data_type() == ::onnx::TensorProto::FLOAT) ||
+      (payload.kind == Payload::Kind::Double && tensor.data_type() == ::onnx::TensorProto::DOUBLE);
   if (!kindFits || payload.length != length) {
-    error = {116, "expected " + std::to_string(length) + " bytes of " + nameOfElementType(tensor.data_type()) +
-                      " for the tensor's shape, found " + std::to_string(payload.length) + " bytes"};
+    error = {116, "expected " + std::to_string(length) + " bytes of " +
+                      nameOfElementType(tensor.data_type()) + " for the tensor's shape, found " +
+                      std::to_string(payload.length) + " bytes"};
     return false;
   }
   data.path = sourceName;
@@ -230,7 +240,8 @@ void decodeTyped(const ::onnx::TensorProto &tensor, std::string &bytes) {
 
 } // namespace
 
-bool ModelFile::load(mlir::MLIRContext &context, const ::onnx::TensorProto &tensor, TensorData &data, Error &error) {
+bool ModelFile::load(mlir::MLIRContext &context, const ::onnx::TensorProto &tensor, TensorData &data,
+                     Error &error) {
   data = TensorData();
   data.elementType = elementTypeOf(context, tensor.data_type());
   if (!data.elementType) {
@@ -238,13 +249,15 @@ bool ModelFile::load(mlir::MLIRContext &context, const ::onnx::TensorProto &tens
     return false;
   }
   if (tensor.dims_size() > 32 || tensor.has_segment()) {
-    error = {113, "expected a whole tensor of at most 32 dimensions, found " + std::to_string(tensor.dims_size())};
+    error = {113,
+             "expected a whole tensor of at most 32 dimensions, found " + std::to_string(tensor.dims_size())};
     return false;
   }
   int64_t elements = 1, bytes = 0;
   for (int64_t d : tensor.dims()) {
     if (d < 0 || llvm::MulOverflow(elements, d, elements)) {
-      error = {116, "expected sizes that are not negative and whose product fits 63 bits, found " + std::to_string(d)};
+      error = {116, "expected sizes that are not negative and whose product fits 63 bits, found " +
+                        std::to_string(d)};
       return false;
     }
     data.dims.push_back(d);
@@ -273,7 +286,9 @@ bool ModelFile::load(mlir::MLIRContext &context, const ::onnx::TensorProto &tens
 mlir::Type tenon::importer::elementTypeOf(mlir::MLIRContext &context, int32_t onnxType) {
   using P = ::onnx::TensorProto;
   mlir::Builder b(&context);
-  auto unsignedType = [&](unsigned width) { return mlir::IntegerType::get(&context, width, mlir::IntegerType::Unsigned); };
+  auto unsignedType = [&](unsigned width) {
+    return mlir::IntegerType::get(&context, width, mlir::IntegerType::Unsigned);
+  };
   switch (onnxType) {
   case P::FLOAT:
     return b.getF32Type();
@@ -309,7 +324,8 @@ mlir::Type tenon::importer::elementTypeOf(mlir::MLIRContext &context, int32_t on
 std::string tenon::importer::nameOfElementType(int32_t onnxType) {
   if (!::onnx::TensorProto::DataType_IsValid(onnxType))
     return "type " + std::to_string(onnxType);
-  return StringRef(::onnx::TensorProto::DataType_Name(static_cast<::onnx::TensorProto::DataType>(onnxType))).lower();
+  return StringRef(::onnx::TensorProto::DataType_Name(static_cast<::onnx::TensorProto::DataType>(onnxType)))
+      .lower();
 }
 
 int64_t tenon::importer::bytesOf(mlir::Type elementType) {

@@ -16,15 +16,15 @@
 
 namespace tenon::importer {
 
-/// The elements of an ONNX tensor: bytes (little-endian, row-major, a byte for each boolean) of a source of the
-/// WeightStore, or bytes of its own.
+/// The elements of an ONNX tensor: bytes (little-endian, row-major, a byte for each boolean) of a source of
+/// the WeightStore, or bytes of its own.
 struct TensorData {
   mlir::Type elementType;
   llvm::SmallVector<int64_t> dims;
   std::string path; // of the source, when `inSource`
   uint64_t offset = 0;
   bool inSource = false;
-  std::string owned;   // when not `inSource`
+  std::string owned;     // when not `inSource`
   llvm::StringRef bytes; // of the elements, wherever they are; for `owned` set by TensorData's user
   int64_t elements = 0;
 };
@@ -38,8 +38,8 @@ int64_t bytesOf(mlir::Type elementType);
 
 class ModelFile {
 public:
-  /// Maps and parses a model and registers its bytes in `store` as `sourceName`. Null on failure, with an error in
-  /// `diagnostics`.
+  /// Maps and parses a model and registers its bytes in `store` as `sourceName`. Null on failure, with an
+  /// error in `diagnostics`.
   static std::unique_ptr<ModelFile> open(const OnnxModel &model, llvm::StringRef sourceName,
                                          std::shared_ptr<WeightStore> store,
                                          std::vector<ImportDiagnostic> &diagnostics);

@@ -12,8 +12,8 @@ using namespace mlir;
 using namespace tenon;
 using namespace tenon::importer;
 
-/// A hash of a few pieces: reading every weight at import would page in the whole file. Equality is decided by
-/// comparing the bytes.
+/// A hash of a few pieces: reading every weight at import would page in the whole file. Equality is decided
+/// by comparing the bytes.
 static uint64_t sampledHash(StringRef bytes) {
   constexpr size_t piece = 256;
   uint64_t hash = bytes.size();
@@ -40,7 +40,8 @@ void ModuleState::insertAtTop(Operation *op) {
 WeightOp ModuleState::weight(StringRef name, TensorData &data, Location loc) {
   auto type = RankedTensorType::get(data.dims, data.elementType);
   StringRef bytes = data.inSource ? data.bytes : StringRef(data.owned);
-  // A hostile file can have many weights that differ where the hash does not look; a few comparisons are enough.
+  // A hostile file can have many weights that differ where the hash does not look; a few comparisons are
+  // enough.
   constexpr size_t maxCompared = 8;
   auto &known = weights[{type.getAsOpaquePointer(), sampledHash(bytes)}];
   for (const Known &k : known)

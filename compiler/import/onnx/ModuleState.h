@@ -17,13 +17,14 @@ namespace tenon::importer {
 /// Weights, states and the table of source nodes of a module that is being imported.
 class ModuleState {
 public:
-  ModuleState(mlir::ModuleOp module, std::shared_ptr<WeightStore> store) : module(module), store(std::move(store)) {}
+  ModuleState(mlir::ModuleOp module, std::shared_ptr<WeightStore> store)
+      : module(module), store(std::move(store)) {}
 
   mlir::ModuleOp module;
   std::shared_ptr<WeightStore> store;
 
-  /// The tenon.weight for these bytes: an existing one when type and bytes are equal, else a new one named after
-  /// `name`.
+  /// The tenon.weight for these bytes: an existing one when type and bytes are equal, else a new one named
+  /// after `name`.
   WeightOp weight(llvm::StringRef name, TensorData &data, mlir::Location loc);
 
   /// The tenon.state of that name and type; null when it exists with another type.

@@ -29,7 +29,8 @@ FailureOr<Size> remaining(NodeContext &n, ArrayRef<Size> from, ArrayRef<Size> to
   if (den.isConstant(0))
     return n.invalid("expected sizes that are not 0 beside -1");
   if (num.constant() && den.constant() && *num.constant() % *den.constant())
-    return n.invalid("expected " + num.str() + " elements to be a multiple of " + den.str() + " for the dimension -1");
+    return n.invalid("expected " + num.str() + " elements to be a multiple of " + den.str() +
+                     " for the dimension -1");
   if (auto exact = num.exactDiv(den))
     return *exact;
   return num.floorDiv(den);
@@ -60,7 +61,9 @@ FailureOr<Dims> reshapeDims(NodeContext &n, const Tensor &x, ArrayRef<Size> want
   }
   // Equal counts are a requirement on the symbols like any other.
   Size before = productOf(n.g.sizes, x.dims), after = productOf(n.g.sizes, dims);
-  if (failed(n.sameSize(before, after, "the number of elements of " + describe(x) + " and of the new shape " + describe(dims))))
+  if (failed(
+          n.sameSize(before, after,
+                     "the number of elements of " + describe(x) + " and of the new shape " + describe(dims))))
     return failure();
   return dims;
 }
@@ -105,7 +108,8 @@ LogicalResult squeeze(NodeContext &n) {
     bool drop = given ? llvm::is_contained(axes, i) : x.dims[i].isConstant(1);
     if (!given && !x.dims[i].constant())
       return n.unsupported("without axes, every size must be known, found " + describe(x));
-    if (drop && !x.dims[i].isConstant(1) && failed(n.sameSize(x.dims[i], n.g.size(1), "a squeezed dimension")))
+    if (drop && !x.dims[i].isConstant(1) &&
+        failed(n.sameSize(x.dims[i], n.g.size(1), "a squeezed dimension")))
       return failure();
     if (!drop)
       dims.push_back(x.dims[i]);
@@ -140,11 +144,13 @@ LogicalResult flatten(NodeContext &n) {
   const Tensor &x = n.in(0);
   int64_t axis = n.intAttr("axis", 1);
   if (axis < -x.rank() || axis > x.rank())
-    return n.invalid("expected an axis from " + Twine(-x.rank()) + " to " + Twine(x.rank()) + ", found " + Twine(axis));
+    return n.invalid("expected an axis from " + Twine(-x.rank()) + " to " + Twine(x.rank()) + ", found " +
+                     Twine(axis));
   if (axis < 0)
     axis += x.rank();
   ArrayRef<Size> dims(x.dims);
-  return n.out(n.g.reshape(x, {productOf(n.g.sizes, dims.take_front(axis)), productOf(n.g.sizes, dims.drop_front(axis))}));
+  return n.out(n.g.reshape(
+      x, {productOf(n.g.sizes, dims.take_front(axis)), productOf(n.g.sizes, dims.drop_front(axis))}));
 }
 
 LogicalResult concat(NodeContext &n) {
@@ -154,11 +160,13 @@ LogicalResult concat(NodeContext &n) {
   Dims common = n.in(0).dims;
   for (const Tensor &t : n.inputs) {
     if (t.rank() != n.in(0).rank() || t.element != n.in(0).element)
-      return n.invalid("expected tensors of one rank and type, found " + describe(n.in(0)) + " and " + describe(t));
+      return n.invalid("expected tensors of one rank and type, found " + describe(n.in(0)) + " and " +
+                       describe(t));
     for (int64_t i = 0; i < t.rank(); ++i) {
       if (i == axis)
         continue;
-      ONNX_TRY(size, n.sameSize(common[i], t.dims[i], "joining " + describe(n.in(0)) + " and " + describe(t)));
+      ONNX_TRY(size,
+               n.sameSize(common[i], t.dims[i], "joining " + describe(n.in(0)) + " and " + describe(t)));
       common[i] = size;
     }
   }
@@ -194,7 +202,8 @@ LogicalResult split(NodeContext &n) {
     lengths.push_back(x.dims[axis] - each * (count - 1));
   }
   if (static_cast<int64_t>(lengths.size()) < n.outputCount())
-    return n.invalid("expected a length for each of " + Twine(n.outputCount()) + " outputs, found " + Twine(lengths.size()));
+    return n.invalid("expected a length for each of " + Twine(n.outputCount()) + " outputs, found " +
+                     Twine(lengths.size()));
   Size offset = n.g.size(0);
   for (auto [i, length] : llvm::enumerate(lengths)) {
     if (length.constant() && *length.constant() < 0)
@@ -253,8 +262,8 @@ LogicalResult depthToSpace(NodeContext &n) {
   const Dims &d = n.in(0).dims;
   int64_t block = n.intAttr("blocksize", 0);
   if (block < 1 || block > 65536 || (d[1].constant() && *d[1].constant() % (block * block)))
-    return n.invalid("expected a block size whose square divides the channels of " + describe(n.in(0)) + ", found " +
-                     Twine(block));
+    return n.invalid("expected a block size whose square divides the channels of " + describe(n.in(0)) +
+                     ", found " + Twine(block));
   Size b = n.g.size(block), c = d[1].floorDiv(block * block);
   bool crd = n.stringAttr("mode", "DCR") == "CRD";
   Dims split = crd ? Dims{d[0], c, b, b, d[2], d[3]} : Dims{d[0], b, b, c, d[2], d[3]};
@@ -270,7 +279,8 @@ LogicalResult spaceToDepth(NodeContext &n) {
   int64_t block = n.intAttr("blocksize", 0);
   for (int i = 2; i < 4; ++i)
     if (block < 1 || block > 65536 || (d[i].constant() && *d[i].constant() % block))
-      return n.invalid("expected a block size that divides the image " + describe(n.in(0)) + ", found " + Twine(block));
+      return n.invalid("expected a block size that divides the image " + describe(n.in(0)) + ", found " +
+                       Twine(block));
   Size b = n.g.size(block), h = d[2].floorDiv(block), w = d[3].floorDiv(block);
   Tensor t = n.g.reshape(n.in(0), {d[0], d[1], h, b, w, b});
   t = n.g.transpose(t, {0, 3, 5, 1, 2, 4});

@@ -14,8 +14,8 @@ using namespace tenon::importer;
 /// Elements of a tensor that are read one by one when the model runs.
 static constexpr int64_t kMaxRead = 64;
 
-NodeContext::NodeContext(GraphImporter &importer, GraphBuilder &g, const ::onnx::NodeProto &node, Scope &scope,
-                         int64_t opset)
+NodeContext::NodeContext(GraphImporter &importer, GraphBuilder &g, const ::onnx::NodeProto &node,
+                         Scope &scope, int64_t opset)
     : importer(importer), g(g), node(node), scope(scope), opset(opset) {
   outputs.resize(node.output_size());
 }
@@ -141,11 +141,13 @@ FailureOr<double> NodeContext::constantNumber(int64_t input, StringRef what) {
 
 FailureOr<int64_t> NodeContext::axis(int64_t value, int64_t rank) {
   if (value < -rank || value >= rank)
-    return invalid("expected an axis from " + Twine(-rank) + " to " + Twine(rank - 1) + ", found " + Twine(value));
+    return invalid("expected an axis from " + Twine(-rank) + " to " + Twine(rank - 1) + ", found " +
+                   Twine(value));
   return value < 0 ? value + rank : value;
 }
 
-FailureOr<SmallVector<int64_t>> NodeContext::axes(StringRef attribute, int64_t input, int64_t rank, bool &given) {
+FailureOr<SmallVector<int64_t>> NodeContext::axes(StringRef attribute, int64_t input, int64_t rank,
+                                                  bool &given) {
   SmallVector<int64_t> list;
   given = true;
   if (has(input)) {
@@ -191,7 +193,8 @@ FailureOr<Dims> NodeContext::broadcastDims(ArrayRef<Tensor> tensors) {
         to = from.max(to);
         continue;
       }
-      ONNX_TRY(common, sameSize(to, from, "broadcasting " + describe(tensors.front()) + " and " + describe(t)));
+      ONNX_TRY(common,
+               sameSize(to, from, "broadcasting " + describe(tensors.front()) + " and " + describe(t)));
       to = common;
     }
   }
@@ -219,12 +222,13 @@ FailureOr<Tensor> NodeContext::broadcastTo(const Tensor &t, ArrayRef<Size> dims,
 LogicalResult NodeContext::needRank(int64_t input, int64_t least) {
   if (in(input).rank() >= least)
     return success();
-  return invalid("expected input " + Twine(input) + " to have at least " + Twine(least) + " dimensions, found " +
-                 describe(in(input)));
+  return invalid("expected input " + Twine(input) + " to have at least " + Twine(least) +
+                 " dimensions, found " + describe(in(input)));
 }
 
 LogicalResult NodeContext::needFloat(int64_t input) {
   if (isa<FloatType>(in(input).element))
     return success();
-  return invalid("expected a floating-point tensor as input " + Twine(input) + ", found " + describe(in(input)));
+  return invalid("expected a floating-point tensor as input " + Twine(input) + ", found " +
+                 describe(in(input)));
 }

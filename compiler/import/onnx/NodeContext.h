@@ -15,15 +15,16 @@ class GraphImporter;
 struct Scope;
 
 /// Evaluates `expression` (a FailureOr) and names its value, or returns failure from the handler.
-#define ONNX_TRY(name, expression)                                                                             \
-  auto name##OrFailure = (expression);                                                                         \
-  if (mlir::failed(name##OrFailure))                                                                           \
-    return mlir::failure();                                                                                    \
+#define ONNX_TRY(name, expression)                                                                           \
+  auto name##OrFailure = (expression);                                                                       \
+  if (mlir::failed(name##OrFailure))                                                                         \
+    return mlir::failure();                                                                                  \
   auto &name = *name##OrFailure
 
 class NodeContext {
 public:
-  NodeContext(GraphImporter &importer, GraphBuilder &g, const ::onnx::NodeProto &node, Scope &scope, int64_t opset);
+  NodeContext(GraphImporter &importer, GraphBuilder &g, const ::onnx::NodeProto &node, Scope &scope,
+              int64_t opset);
 
   GraphImporter &importer;
   GraphBuilder &g;
@@ -64,13 +65,15 @@ public:
   std::string failureMessage;
 
   // Sizes and constants.
-  /// The elements of an integer tensor as sizes: known ones, else read when the model runs (static count needed).
+  /// The elements of an integer tensor as sizes: known ones, else read when the model runs (static count
+  /// needed).
   mlir::FailureOr<llvm::SmallVector<Size>> sizesOf(int64_t input, std::optional<int64_t> min = std::nullopt);
   /// Elements that the importer must know.
   mlir::FailureOr<llvm::SmallVector<int64_t>> constantInts(int64_t input, llvm::StringRef what);
   mlir::FailureOr<double> constantNumber(int64_t input, llvm::StringRef what);
   /// Axes given by an attribute (older opsets) or by an input; normalized, sorted, without repetition.
-  mlir::FailureOr<llvm::SmallVector<int64_t>> axes(llvm::StringRef attribute, int64_t input, int64_t rank, bool &given);
+  mlir::FailureOr<llvm::SmallVector<int64_t>> axes(llvm::StringRef attribute, int64_t input, int64_t rank,
+                                                   bool &given);
   mlir::FailureOr<int64_t> axis(int64_t value, int64_t rank);
 
   // Shapes.

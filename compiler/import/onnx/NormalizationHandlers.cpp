@@ -21,8 +21,8 @@ FloatAttr epsilonOf(NodeContext &n) {
 FailureOr<Tensor> perChannel(NodeContext &n, int64_t input) {
   const Tensor &x = n.in(0), &p = n.in(input);
   if (p.rank() != 1 || p.element != x.element)
-    return n.invalid("expected one number of the input's type for each channel as input " + Twine(input) + ", found " +
-                     describe(p));
+    return n.invalid("expected one number of the input's type for each channel as input " + Twine(input) +
+                     ", found " + describe(p));
   if (failed(n.sameSize(p.dims[0], x.dims[1], "the channels of input " + std::to_string(input))))
     return failure();
   return p;
@@ -42,15 +42,16 @@ LogicalResult batchNorm(NodeContext &n) {
   GraphBuilder &g = n.g;
   Value v = g.value(n.in(0));
   auto axis = g.builder.getI64IntegerAttr(1);
-  auto op = BatchNormOp::create(g.builder, g.loc, v.getType(), v, g.value(scale), g.value(bias), g.value(mean),
-                                g.value(variance), axis, epsilonOf(n));
+  auto op = BatchNormOp::create(g.builder, g.loc, v.getType(), v, g.value(scale), g.value(bias),
+                                g.value(mean), g.value(variance), axis, epsilonOf(n));
   return n.out(g.wrap(op, n.in(0).dims));
 }
 
 LogicalResult groupNormOf(NodeContext &n, const Tensor &scale, const Tensor &bias, int64_t groups) {
   GraphBuilder &g = n.g;
   Value v = g.value(n.in(0)), s = g.value(scale), b = g.value(bias);
-  auto op = GroupNormOp::create(g.builder, g.loc, v.getType(), v, s, b, g.builder.getI64IntegerAttr(groups), epsilonOf(n));
+  auto op = GroupNormOp::create(g.builder, g.loc, v.getType(), v, s, b, g.builder.getI64IntegerAttr(groups),
+                                epsilonOf(n));
   return n.out(g.wrap(op, n.in(0).dims));
 }
 
@@ -76,7 +77,8 @@ LogicalResult groupNorm(NodeContext &n) {
   if (!channels)
     return n.unsupported("expected a constant number of channels, found " + describe(x));
   if (groups < 1 || *channels % groups)
-    return n.invalid("expected num_groups that divides the channels of " + describe(x) + ", found " + Twine(groups));
+    return n.invalid("expected num_groups that divides the channels of " + describe(x) + ", found " +
+                     Twine(groups));
   if (n.opset >= 21) {
     ONNX_TRY(scale, perChannel(n, 1));
     ONNX_TRY(bias, perChannel(n, 2));
@@ -87,7 +89,8 @@ LogicalResult groupNorm(NodeContext &n) {
   auto spread = [&](int64_t input) -> FailureOr<Tensor> {
     const Tensor &p = n.in(input);
     if (p.rank() != 1 || !p.dims[0].isConstant(groups) || p.element != x.element)
-      return n.invalid("expected one number for each group as input " + Twine(input) + ", found " + describe(p));
+      return n.invalid("expected one number for each group as input " + Twine(input) + ", found " +
+                       describe(p));
     Tensor t = g.broadcast(g.unsqueeze(p, 1), {g.size(groups), g.size(*channels / groups)});
     return g.reshape(t, {g.size(*channels)});
   };
@@ -97,9 +100,11 @@ LogicalResult groupNorm(NodeContext &n) {
 }
 
 /// A parameter of the normalized axes, with the input's rank.
-FailureOr<Tensor> normalizedParameter(NodeContext &n, const Tensor &p, const Tensor &x, int64_t axis, StringRef what) {
+FailureOr<Tensor> normalizedParameter(NodeContext &n, const Tensor &p, const Tensor &x, int64_t axis,
+                                      StringRef what) {
   if (p.element != x.element || p.rank() > x.rank())
-    return n.invalid("expected " + what + " of the input's element type and at most its rank, found " + describe(p));
+    return n.invalid("expected " + what + " of the input's element type and at most its rank, found " +
+                     describe(p));
   Tensor t = n.g.toRank(p, x.rank());
   Dims dims(x.rank(), n.g.size(1));
   for (int64_t i = 0; i < x.rank(); ++i) {
@@ -111,7 +116,8 @@ FailureOr<Tensor> normalizedParameter(NodeContext &n, const Tensor &p, const Ten
   return n.broadcastTo(t, dims, what);
 }
 
-FailureOr<Tensor> layerNormOf(NodeContext &n, const Tensor &x, const Tensor &scale, const Tensor *bias, int64_t axis) {
+FailureOr<Tensor> layerNormOf(NodeContext &n, const Tensor &x, const Tensor &scale, const Tensor *bias,
+                              int64_t axis) {
   GraphBuilder &g = n.g;
   ONNX_TRY(factor, normalizedParameter(n, scale, x, axis, "the scale"));
   Value offset;
@@ -120,7 +126,8 @@ FailureOr<Tensor> layerNormOf(NodeContext &n, const Tensor &x, const Tensor &sca
     offset = g.value(t);
   }
   Value v = g.value(x), f = g.value(factor);
-  auto op = LayerNormOp::create(g.builder, g.loc, v.getType(), v, f, offset, g.builder.getI64IntegerAttr(axis), epsilonOf(n));
+  auto op = LayerNormOp::create(g.builder, g.loc, v.getType(), v, f, offset,
+                                g.builder.getI64IntegerAttr(axis), epsilonOf(n));
   return g.wrap(op, x.dims);
 }
 
@@ -128,8 +135,9 @@ FailureOr<Tensor> rmsNormOf(NodeContext &n, const Tensor &x, const Tensor &scale
   GraphBuilder &g = n.g;
   ONNX_TRY(factor, normalizedParameter(n, scale, x, axis, "the scale"));
   Value v = g.value(x), f = g.value(factor);
-  return g.wrap(RmsNormOp::create(g.builder, g.loc, v.getType(), v, f, g.builder.getI64IntegerAttr(axis), epsilonOf(n)),
-                x.dims);
+  return g.wrap(
+      RmsNormOp::create(g.builder, g.loc, v.getType(), v, f, g.builder.getI64IntegerAttr(axis), epsilonOf(n)),
+      x.dims);
 }
 
 LogicalResult layerNorm(NodeContext &n) {
@@ -197,10 +205,11 @@ LogicalResult localResponseNorm(NodeContext &n) {
   low[1] = (size - 1) / 2;
   high[1] = size - 1 - low[1];
   Value squares = g.value(g.binary<MulOp>(x, x));
-  Tensor sum = g.wrap(ReduceWindowOp::create(g.builder, g.loc, squares.getType(), ReduceKind::sum, squares, window, ones,
-                                             ones, low, high),
+  Tensor sum = g.wrap(ReduceWindowOp::create(g.builder, g.loc, squares.getType(), ReduceKind::sum, squares,
+                                             window, ones, ones, low, high),
                       x.dims);
-  double alpha = n.floatAttr("alpha", 1e-4f), beta = n.floatAttr("beta", 0.75), bias = n.floatAttr("bias", 1.0);
+  double alpha = n.floatAttr("alpha", 1e-4f), beta = n.floatAttr("beta", 0.75),
+         bias = n.floatAttr("bias", 1.0);
   Tensor base = g.binary<AddOp>(g.binary<MulOp>(sum, alpha / static_cast<double>(size)), bias);
   return n.out(g.binary<DivOp>(x, g.binary<PowOp>(base, beta)));
 }

@@ -18,7 +18,8 @@ Tensor lowest(GraphBuilder &g, Type element) {
   if (isa<FloatType>(element))
     return g.scalar(-std::numeric_limits<double>::infinity(), element);
   auto integer = cast<IntegerType>(element);
-  return g.scalarInt(integer.isUnsigned() ? 0 : APInt::getSignedMinValue(integer.getWidth()).getSExtValue(), element);
+  return g.scalarInt(integer.isUnsigned() ? 0 : APInt::getSignedMinValue(integer.getWidth()).getSExtValue(),
+                     element);
 }
 
 FailureOr<Dims> resultDims(NodeContext &n, const Tensor &image, const Window &w) {
@@ -55,8 +56,8 @@ LogicalResult maxPool(NodeContext &n) {
     image = g.pad(image, lowest(g, image.element), low, high);
   }
   ONNX_TRY(dims, resultDims(n, image, w));
-  auto op = MaxPoolOp::create(g.builder, g.loc, g.type(image.element, dims), g.value(image), w.kernel, w.strides,
-                              w.dilations, w.low, w.high, w.ceilMode);
+  auto op = MaxPoolOp::create(g.builder, g.loc, g.type(image.element, dims), g.value(image), w.kernel,
+                              w.strides, w.dilations, w.low, w.high, w.ceilMode);
   return n.out(channelsFirst(g, g.wrap(op, dims)));
 }
 
@@ -70,8 +71,9 @@ LogicalResult averagePool(NodeContext &n) {
                          "; fix them with --shape or state explicit pads");
   Tensor image = channelsLast(g, n.in(0));
   ONNX_TRY(dims, resultDims(n, image, w));
-  auto op = AvgPoolOp::create(g.builder, g.loc, g.type(image.element, dims), g.value(image), w.kernel, w.strides,
-                              w.dilations, w.low, w.high, w.ceilMode, n.intAttr("count_include_pad", 0) != 0);
+  auto op =
+      AvgPoolOp::create(g.builder, g.loc, g.type(image.element, dims), g.value(image), w.kernel, w.strides,
+                        w.dilations, w.low, w.high, w.ceilMode, n.intAttr("count_include_pad", 0) != 0);
   return n.out(channelsFirst(g, g.wrap(op, dims)));
 }
 
@@ -101,9 +103,9 @@ LogicalResult lpPool(NodeContext &n) {
     list.push_back(outside);
     return list;
   };
-  auto op = ReduceWindowOp::create(g.builder, g.loc, g.type(image.element, dims), ReduceKind::sum, g.value(image),
-                                   everywhere(w.kernel, 1), everywhere(w.strides, 1), everywhere(w.dilations, 1),
-                                   everywhere(w.low, 0), everywhere(w.high, 0));
+  auto op = ReduceWindowOp::create(g.builder, g.loc, g.type(image.element, dims), ReduceKind::sum,
+                                   g.value(image), everywhere(w.kernel, 1), everywhere(w.strides, 1),
+                                   everywhere(w.dilations, 1), everywhere(w.low, 0), everywhere(w.high, 0));
   return n.out(channelsFirst(g, raise(g, g.wrap(op, dims), 1.0 / static_cast<double>(p))));
 }
 

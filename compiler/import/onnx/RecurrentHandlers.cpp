@@ -18,7 +18,9 @@ enum class Cell { Rnn, Gru, Lstm };
 class Recurrent {
 public:
   Recurrent(NodeContext &n, Cell cell)
-      : n(n), g(n.g), cell(cell), gates(cell == Cell::Lstm ? 4 : cell == Cell::Gru ? 3 : 1) {}
+      : n(n), g(n.g), cell(cell), gates(cell == Cell::Lstm  ? 4
+                                        : cell == Cell::Gru ? 3
+                                                            : 1) {}
   LogicalResult run();
 
 private:
@@ -58,7 +60,8 @@ LogicalResult Recurrent::read() {
   activations = n.stringsAttr("activations");
   size_t each = cell == Cell::Lstm ? 3 : cell == Cell::Gru ? 2 : 1;
   if (activations && activations->size() != each * directions)
-    return n.invalid("expected " + Twine(each * directions) + " activations, found " + Twine(activations->size()));
+    return n.invalid("expected " + Twine(each * directions) + " activations, found " +
+                     Twine(activations->size()));
   if (n.attr("activation_alpha") || n.attr("activation_beta"))
     return n.unsupported("activations with parameters are not supported");
   for (const std::string &name : activations.value_or(SmallVector<std::string>()))
@@ -76,9 +79,12 @@ LogicalResult Recurrent::checkShapes() {
       return success();
     const Tensor &t = n.in(input);
     if (t.element != x.element || t.rank() != static_cast<int64_t>(expected.size()))
-      return n.invalid("expected " + name + " " + describe(expected) + " of the input's type, found " + describe(t));
+      return n.invalid("expected " + name + " " + describe(expected) + " of the input's type, found " +
+                       describe(t));
     for (auto [want, found] : llvm::zip_equal(expected, t.dims))
-      if (failed(n.sameSize(want, found, ("the shape " + describe(expected) + " of " + name.str() + ", found " + describe(t)))))
+      if (failed(n.sameSize(
+              want, found,
+              ("the shape " + describe(expected) + " of " + name.str() + ", found " + describe(t)))))
         return failure();
     return success();
   };
@@ -125,12 +131,13 @@ LogicalResult Recurrent::build(int64_t direction) {
   if (cell == Cell::Lstm) {
     Value c0 = part(6, direction), peephole = part(7, direction);
     UnitAttr forget = n.intAttr("input_forget", 0) ? b.getUnitAttr() : UnitAttr();
-    op = LstmOp::create(b, g.loc, TypeRange{yType, hType, hType}, v, w, r, bias, lengths, h0, c0, peephole, reverse, forget,
-                        clip, names);
+    op = LstmOp::create(b, g.loc, TypeRange{yType, hType, hType}, v, w, r, bias, lengths, h0, c0, peephole,
+                        reverse, forget, clip, names);
     yc.push_back(g.wrap(op->getResult(2), last));
   } else if (cell == Cell::Gru) {
     UnitAttr before = n.intAttr("linear_before_reset", 0) ? b.getUnitAttr() : UnitAttr();
-    op = GruOp::create(b, g.loc, TypeRange{yType, hType}, v, w, r, bias, lengths, h0, reverse, before, clip, names);
+    op = GruOp::create(b, g.loc, TypeRange{yType, hType}, v, w, r, bias, lengths, h0, reverse, before, clip,
+                       names);
   } else {
     op = RnnOp::create(b, g.loc, TypeRange{yType, hType}, v, w, r, bias, lengths, h0, reverse, clip, names);
   }

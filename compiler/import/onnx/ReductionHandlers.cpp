@@ -38,7 +38,8 @@ Tensor reduceOver(GraphBuilder &g, Reduction kind, Tensor x, ArrayRef<int64_t> a
   case Reduction::LogSum:
     return g.unary<LogOp>(g.reduce(ReduceKind::sum, x, axes));
   case Reduction::LogSumExp: {
-    // The largest element is taken out first, so that exp does not overflow. Where it is infinite, 0 is taken out.
+    // The largest element is taken out first, so that exp does not overflow. Where it is infinite, 0 is taken
+    // out.
     Tensor largest = g.reduce(ReduceKind::max, x, axes);
     Tensor infinity = g.full(std::numeric_limits<double>::infinity(), x.element, largest.dims);
     Tensor finite = g.compare(CmpPredicate::lt, g.unary<AbsOp>(largest), infinity);
@@ -63,7 +64,8 @@ template <Reduction kind> LogicalResult reduce(NodeContext &n) {
   if (failed(n.needInputs(1)))
     return failure();
   Tensor x = n.in(0);
-  constexpr bool needsFloat = kind == Reduction::L2 || kind == Reduction::LogSum || kind == Reduction::LogSumExp;
+  constexpr bool needsFloat =
+      kind == Reduction::L2 || kind == Reduction::LogSum || kind == Reduction::LogSumExp;
   bool isBool = x.element.isInteger(1);
   if (isBool && kind != Reduction::Max && kind != Reduction::Min)
     return n.invalid("expected numbers, found " + describe(x));
@@ -95,7 +97,8 @@ template <ReduceKind kind> LogicalResult argReduce(NodeContext &n) {
   bool last = n.intAttr("select_last_index", 0);
   Dims dims = x.dims;
   dims[axis] = n.g.size(1);
-  auto op = ArgReduceOp::create(n.g.builder, n.g.loc, n.g.type(n.i64(), dims), kind, n.g.value(x), axis, last);
+  auto op =
+      ArgReduceOp::create(n.g.builder, n.g.loc, n.g.type(n.i64(), dims), kind, n.g.value(x), axis, last);
   Tensor result = n.g.wrap(op, dims);
   return n.out(n.intAttr("keepdims", 1) ? result : n.g.squeeze(result, axis));
 }
@@ -141,7 +144,8 @@ LogicalResult hardmax(NodeContext &n) {
     GraphBuilder &g = n.g;
     Dims dims = x.dims;
     dims[axis] = g.size(1);
-    auto first = ArgReduceOp::create(g.builder, g.loc, g.type(n.i64(), dims), ReduceKind::max, g.value(x), axis, false);
+    auto first = ArgReduceOp::create(g.builder, g.loc, g.type(n.i64(), dims), ReduceKind::max, g.value(x),
+                                     axis, false);
     Tensor positions = g.iota(x.dims, axis, n.i64());
     Tensor hit = g.compare(CmpPredicate::eq, positions, g.broadcast(g.wrap(first, dims), x.dims));
     return g.select(hit, g.full(1, x.element, x.dims), g.full(0, x.element, x.dims));

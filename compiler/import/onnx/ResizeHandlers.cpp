@@ -16,8 +16,8 @@ namespace {
 
 /// What Resize says of one axis.
 struct AxisScale {
-  Size result;       // of the axis
-  double scale = 0;  // 0: result size / input size
+  Size result;      // of the axis
+  double scale = 0; // 0: result size / input size
 };
 
 /// The simplest fraction that is the same f32 number (4/3 for 1.3333334), by its continued fraction.
@@ -30,7 +30,8 @@ std::pair<int64_t, int64_t> fractionOf(double scale) {
     if (p > (1 << 24) || q > (1 << 24))
       break;
     p0 = p1, q0 = q1, p1 = p, q1 = q;
-    if (static_cast<float>(static_cast<double>(p) / static_cast<double>(q)) == static_cast<float>(scale) || rest == std::floor(rest))
+    if (static_cast<float>(static_cast<double>(p) / static_cast<double>(q)) == static_cast<float>(scale) ||
+        rest == std::floor(rest))
       break;
     rest = 1 / (rest - std::floor(rest));
   }
@@ -41,7 +42,8 @@ FailureOr<SmallVector<AxisScale>> fromScales(NodeContext &n, const Tensor &scale
   const Tensor &x = n.in(0);
   SmallVector<AxisScale> list;
   if (elementCount(scales.dims) != static_cast<int64_t>(axes.size()))
-    return n.invalid("expected a scale for each of " + Twine(axes.size()) + " axes, found " + describe(scales));
+    return n.invalid("expected a scale for each of " + Twine(axes.size()) + " axes, found " +
+                     describe(scales));
   for (auto [i, axis] : llvm::enumerate(axes)) {
     AxisScale s;
     if (scales.constant) {
@@ -68,7 +70,8 @@ FailureOr<SmallVector<AxisScale>> fromSizes(NodeContext &n, int64_t input, Array
     return n.unsupported("keep_aspect_ratio_policy other than 'stretch' is not supported");
   ONNX_TRY(sizes, n.sizesOf(input, 1));
   if (sizes.size() != axes.size())
-    return n.invalid("expected a size for each of " + Twine(axes.size()) + " axes, found " + Twine(sizes.size()));
+    return n.invalid("expected a size for each of " + Twine(axes.size()) + " axes, found " +
+                     Twine(sizes.size()));
   SmallVector<AxisScale> list;
   for (Size s : sizes) {
     if (s.constant() && *s.constant() < 1)
@@ -113,7 +116,8 @@ FailureOr<Interpolation> interpolation(NodeContext &n, bool old) {
   return r;
 }
 
-LogicalResult build(NodeContext &n, SmallVector<int64_t> axes, ArrayRef<AxisScale> scales, const Interpolation &how) {
+LogicalResult build(NodeContext &n, SmallVector<int64_t> axes, ArrayRef<AxisScale> scales,
+                    const Interpolation &how) {
   GraphBuilder &g = n.g;
   const Tensor &x = n.in(0);
   SmallVector<int64_t> changed;
@@ -141,10 +145,11 @@ LogicalResult build(NodeContext &n, SmallVector<int64_t> axes, ArrayRef<AxisScal
     last.push_back(dims[1]);
     dims = last;
   }
-  auto op = ResizeOp::create(g.builder, g.loc, g.type(x.element, dims), how.mode, g.value(source), g.dynamic(dims), changed,
-                             how.coordinates, how.rounding, factors,
-                             APFloat(static_cast<double>(static_cast<float>(n.floatAttr("cubic_coeff_a", -0.75)))),
-                             n.intAttr("exclude_outside", 0) != 0);
+  auto op =
+      ResizeOp::create(g.builder, g.loc, g.type(x.element, dims), how.mode, g.value(source), g.dynamic(dims),
+                       changed, how.coordinates, how.rounding, factors,
+                       APFloat(static_cast<double>(static_cast<float>(n.floatAttr("cubic_coeff_a", -0.75)))),
+                       n.intAttr("exclude_outside", 0) != 0);
   Tensor result = g.wrap(op, dims);
   return n.out(image ? channelsFirst(g, result) : result);
 }

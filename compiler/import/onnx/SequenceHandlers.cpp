@@ -20,7 +20,8 @@ constexpr size_t kMaxSequence = 4096;
 
 LogicalResult outSequence(NodeContext &n, std::vector<Tensor> list) {
   if (list.size() > kMaxSequence)
-    return n.fail(113, "expected sequences of at most " + Twine(kMaxSequence) + " tensors, found " + Twine(list.size()));
+    return n.fail(113, "expected sequences of at most " + Twine(kMaxSequence) + " tensors, found " +
+                           Twine(list.size()));
   Tensor t;
   t.sequence = std::make_shared<std::vector<Tensor>>(std::move(list));
   return n.out(t);
@@ -110,8 +111,8 @@ LogicalResult splitToSequence(NodeContext &n) {
       keep = n.intAttr("keepdims", 1);
     }
     if (!total || each < 1 || *total / each > static_cast<int64_t>(kMaxSequence))
-      return n.unsupported("expected a constant size to split into at most " + Twine(kMaxSequence) + " parts, found " +
-                           describe(x));
+      return n.unsupported("expected a constant size to split into at most " + Twine(kMaxSequence) +
+                           " parts, found " + describe(x));
     for (int64_t at = 0; at < *total; at += each)
       lengths.push_back(std::min(each, *total - at));
   }
@@ -140,7 +141,8 @@ LogicalResult concatFromSequence(NodeContext &n) {
   ONNX_TRY(axis, n.axis(n.intAttr("axis", 0), list[0].rank() + (isNew ? 1 : 0)));
   for (Tensor &t : list) {
     if (t.rank() != list[0].rank() + (isNew && &t != &list[0] ? -1 : 0) || t.element != list[0].element)
-      return n.invalid("expected tensors of one rank and type, found " + describe(list[0]) + " and " + describe(t));
+      return n.invalid("expected tensors of one rank and type, found " + describe(list[0]) + " and " +
+                       describe(t));
     if (isNew)
       t = g.unsqueeze(t, axis);
     for (int64_t i = 0; i < t.rank(); ++i)

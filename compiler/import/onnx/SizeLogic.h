@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A condition on sizes is an expression that is 0 or 1; +, *, min and max are enough for comparisons and choices of
-// integers. What is known of the ranges keeps the common cases short.
+// A condition on sizes is an expression that is 0 or 1; +, *, min and max are enough for comparisons and
+// choices of integers. What is known of the ranges keeps the common cases short.
 //
 //===----------------------------------------------------------------------===//
 #pragma once

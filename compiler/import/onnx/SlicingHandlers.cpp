@@ -70,7 +70,8 @@ LogicalResult slice(NodeContext &n) {
   ONNX_TRY(startList, sizesFrom(1, "starts"));
   ONNX_TRY(endList, sizesFrom(2, "ends"));
   if (startList.size() != endList.size())
-    return n.invalid("expected as many ends as starts, found " + Twine(endList.size()) + " and " + Twine(startList.size()));
+    return n.invalid("expected as many ends as starts, found " + Twine(endList.size()) + " and " +
+                     Twine(startList.size()));
   if (n.has(3)) {
     ONNX_TRY(list, n.constantInts(3, "the axes"));
     axes = list;
@@ -101,7 +102,6 @@ LogicalResult slice(NodeContext &n) {
   }
   return n.out(n.g.slice(x, offsets, dims, strides));
 }
-
 
 /// Positions of a padded axis in the input: the index in the result less `low`, folded back by the mode.
 Tensor foldedPositions(GraphBuilder &g, StringRef mode, Size dim, Size low, Size length) {
@@ -139,7 +139,8 @@ LogicalResult pad(NodeContext &n) {
     axes = list;
   }
   if (pads.size() != 2 * axes.size())
-    return n.invalid("expected two pads for each of " + Twine(axes.size()) + " axes, found " + Twine(pads.size()));
+    return n.invalid("expected two pads for each of " + Twine(axes.size()) + " axes, found " +
+                     Twine(pads.size()));
   Dims low(x.rank(), g.size(0)), high = low;
   for (auto [i, given] : llvm::enumerate(axes)) {
     ONNX_TRY(axis, n.axis(given, x.rank()));

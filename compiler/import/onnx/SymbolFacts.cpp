@@ -45,7 +45,8 @@ bool tenon::importer::equalAtSamples(SizeContext &sizes, Size a, Size b, const M
   return true;
 }
 
-/// Multiples of the symbols that make two expressions equal; empty when there are none. Symbols that need none get 1.
+/// Multiples of the symbols that make two expressions equal; empty when there are none. Symbols that need
+/// none get 1.
 static Multiples smallestMultiples(SizeContext &sizes, Size a, Size b, llvm::ArrayRef<StringRef> names) {
   for (int64_t multiple = 2; multiple <= kMaxMultiple; multiple *= 2) {
     Multiples multiples;

@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// ONNX leaves sizes of inputs nameless that the graph then requires to be equal (the batch of two inputs), or to be
-// multiples (the height of an image that is halved five times and added to itself). An import notes such requirements;
-// the next one starts with symbols that fulfil them, so that they are checked once, when inputs are bound.
+// ONNX leaves sizes of inputs nameless that the graph then requires to be equal (the batch of two inputs), or
+// to be multiples (the height of an image that is halved five times and added to itself). An import notes
+// such requirements; the next one starts with symbols that fulfil them, so that they are checked once, when
+// inputs are bound.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -29,13 +30,13 @@ struct SymbolFacts {
 
   /// The end of the chain of replacements.
   DimSpec resolve(llvm::StringRef symbol) const;
-  /// Learns from unproven equalities; false when nothing new was learned. `inputs` are the symbols of the inputs, in
-  /// order: of two equal ones the earlier stays.
+  /// Learns from unproven equalities; false when nothing new was learned. `inputs` are the symbols of the
+  /// inputs, in order: of two equal ones the earlier stays.
   bool learn(llvm::ArrayRef<Equality> unproven, SizeContext &sizes, llvm::ArrayRef<std::string> inputs);
 };
 
-/// True when the two expressions agree at many values of their symbols, each a multiple of what the symbol's range and
-/// `multiples` ask for.
+/// True when the two expressions agree at many values of their symbols, each a multiple of what the symbol's
+/// range and `multiples` ask for.
 bool equalAtSamples(SizeContext &sizes, Size a, Size b, const Multiples &multiples);
 
 } // namespace tenon::importer

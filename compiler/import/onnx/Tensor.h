@@ -14,8 +14,9 @@
 
 namespace tenon::importer {
 
-/// A number known at import: the quotient of two size expressions. Integers and booleans (0 and 1) have denominator 1;
-/// other denominators come from floating-point shape arithmetic such as Floor(Cast(Shape(x)) * 0.5).
+/// A number known at import: the quotient of two size expressions. Integers and booleans (0 and 1) have
+/// denominator 1; other denominators come from floating-point shape arithmetic such as Floor(Cast(Shape(x)) *
+/// 0.5).
 struct SizeFraction {
   Size num, den;
   bool isInteger() const { return den.isConstant(1); }
@@ -23,10 +24,10 @@ struct SizeFraction {
 };
 using Content = llvm::SmallVector<SizeFraction, 4>;
 
-/// An ONNX value: its type with symbolic sizes and, as far as known, an SSA value, its elements, or both. A sequence has
-/// `sequence` and nothing else.
+/// An ONNX value: its type with symbolic sizes and, as far as known, an SSA value, its elements, or both. A
+/// sequence has `sequence` and nothing else.
 struct Tensor {
-  mlir::Value value;                // null: made from `constant` or `content` when it is used as data
+  mlir::Value value; // null: made from `constant` or `content` when it is used as data
   mlir::Type element;
   Dims dims;
   std::optional<Content> content;   // row-major; for small tensors that shapes are computed with

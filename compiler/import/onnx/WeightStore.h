@@ -17,9 +17,9 @@
 
 namespace tenon::importer {
 
-/// Maps the `path` of a tenon.weight to bytes: "" is the file of the first model, "model:<i>" that of a further one,
-/// "mem:<n>" a buffer made by the import, anything else a file of external data. Files stay mapped as long as the
-/// store lives; nothing is copied.
+/// Maps the `path` of a tenon.weight to bytes: "" is the file of the first model, "model:<i>" that of a
+/// further one, "mem:<n>" a buffer made by the import, anything else a file of external data. Files stay
+/// mapped as long as the store lives; nothing is copied.
 class WeightStore {
 public:
   /// The bytes [offset, offset + length) of a source; nothing when the source or the range does not exist.

@@ -15,8 +15,8 @@ namespace {
 
 enum class Message { Model, Graph, Node, Attribute, Tensor, SparseTensor, Function, Opaque };
 
-/// The kind of message in a length-delimited field, Opaque when tensors cannot be below it. The numbers are those of
-/// onnx-ml.proto, which never change.
+/// The kind of message in a length-delimited field, Opaque when tensors cannot be below it. The numbers are
+/// those of onnx-ml.proto, which never change.
 Message childOf(Message parent, uint64_t field) {
   switch (parent) {
   case Message::Model:
@@ -50,14 +50,15 @@ constexpr uint64_t kTrainingInfo = 20; // of ModelProto; inference does not need
 struct Field {
   uint64_t number = 0;
   unsigned wireType = 0;
-  uint64_t start = 0;              // of the tag
-  uint64_t payload = 0, size = 0;  // of a length-delimited field
+  uint64_t start = 0;             // of the tag
+  uint64_t payload = 0, size = 0; // of a length-delimited field
   uint64_t end = 0;
 };
 
 class Scanner {
 public:
-  Scanner(StringRef bytes, const ScanLimits &limits, ScannedModel &out) : bytes(bytes), limits(limits), out(out) {}
+  Scanner(StringRef bytes, const ScanLimits &limits, ScannedModel &out)
+      : bytes(bytes), limits(limits), out(out) {}
 
   bool message(Message kind, uint64_t begin, uint64_t end, int depth, std::string &reduced);
 
@@ -92,7 +93,8 @@ void appendVarint(std::string &s, uint64_t value) {
 bool Scanner::append(std::string &reduced, StringRef piece, uint64_t at) {
   if (reduced.size() + piece.size() > limits.maxReducedBytes)
     return fail(ScanError::TooLarge, at,
-                "the model without its weights is larger than " + std::to_string(limits.maxReducedBytes) + " bytes");
+                "the model without its weights is larger than " + std::to_string(limits.maxReducedBytes) +
+                    " bytes");
   reduced.append(piece.data(), piece.size());
   return true;
 }
@@ -141,13 +143,14 @@ bool Scanner::field(uint64_t &at, uint64_t end, Field &f) {
       return false;
     if (end - at < f.size)
       return fail(ScanError::Truncated, f.start,
-                  "a field of " + std::to_string(f.size) + " bytes reaches beyond the " + std::to_string(end - at) +
-                      " that are left");
+                  "a field of " + std::to_string(f.size) + " bytes reaches beyond the " +
+                      std::to_string(end - at) + " that are left");
     f.payload = at;
     at += f.size;
     break;
   default:
-    return fail(ScanError::Malformed, f.start, "a field has the unknown wire type " + std::to_string(f.wireType));
+    return fail(ScanError::Malformed, f.start,
+                "a field has the unknown wire type " + std::to_string(f.wireType));
   }
   f.end = at;
   return true;
@@ -163,7 +166,8 @@ bool Scanner::tensor(uint64_t begin, uint64_t end, std::string &reduced) {
       return false;
     if (f.number == kDocString)
       continue;
-    bool isData = f.wireType == 2 && (f.number == kRawData || f.number == kFloatData || f.number == kDoubleData);
+    bool isData =
+        f.wireType == 2 && (f.number == kRawData || f.number == kFloatData || f.number == kDoubleData);
     if (isData && f.size > limits.inlineBytes) {
       Payload found;
       found.kind = f.number == kRawData     ? Payload::Kind::Raw
@@ -193,7 +197,8 @@ bool Scanner::tensor(uint64_t begin, uint64_t end, std::string &reduced) {
 bool Scanner::message(Message kind, uint64_t begin, uint64_t end, int depth, std::string &reduced) {
   if (++messages > limits.maxMessages)
     return fail(ScanError::TooLarge, begin,
-                "the model has more than " + std::to_string(limits.maxMessages) + " nodes, attributes and tensors");
+                "the model has more than " + std::to_string(limits.maxMessages) +
+                    " nodes, attributes and tensors");
   if (depth > limits.maxDepth)
     return fail(ScanError::TooLarge, begin,
                 "messages are nested more than " + std::to_string(limits.maxDepth) + " deep");

@@ -5,10 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Walks the protobuf wire format of a ModelProto without decoding it. Large tensor data (raw_data, packed float_data
-// and double_data) is left out of a reduced copy of the model, which the protobuf library then parses; the place of
-// the data in the original bytes is recorded. The link between the two is the tensor's doc_string, which in the
-// reduced model holds the index of its payload in decimal (doc_strings of the original are dropped).
+// Walks the protobuf wire format of a ModelProto without decoding it. Large tensor data (raw_data, packed
+// float_data and double_data) is left out of a reduced copy of the model, which the protobuf library then
+// parses; the place of the data in the original bytes is recorded. The link between the two is the tensor's
+// doc_string, which in the reduced model holds the index of its payload in decimal (doc_strings of the
+// original are dropped).
 //
 //===----------------------------------------------------------------------===//
 #pragma once

@@ -98,7 +98,7 @@ TEST(WireScanner, RefusesDeepNestingAndTooManyMessages) {
   for (int i = 0; i < 200; ++i) {
     uint8_t field = i % 3 == 0 ? 0x32 : i % 3 == 1 ? 0x2a : 0x0a; // attribute.g, node.attribute, graph.node
     std::string outer(1, static_cast<char>(field));
-    for (size_t n = inner.size(); ; n >>= 7) {
+    for (size_t n = inner.size();; n >>= 7) {
       outer.push_back(static_cast<char>(n < 128 ? n : (n & 127) | 128));
       if (n < 128)
         break;
@@ -106,7 +106,7 @@ TEST(WireScanner, RefusesDeepNestingAndTooManyMessages) {
     inner = outer + inner;
   }
   std::string model = "\x3a";
-  for (size_t n = inner.size(); ; n >>= 7) {
+  for (size_t n = inner.size();; n >>= 7) {
     model.push_back(static_cast<char>(n < 128 ? n : (n & 127) | 128));
     if (n < 128)
       break;

@@ -419,3 +419,17 @@ def test_attention(tmp_path, translate):
     )
     out = ok(translate(path))
     assert "tenon.attention" in out and "causal" in out and "tensor<?x2x?x8xf32>" in out
+
+
+def test_loop_that_never_runs_collects_nothing(tmp_path, translate):
+    nodes, inputs, outputs = loop_body(True)
+    body = helper.make_graph(nodes, "b", inputs, [*outputs, value("slice", [3])])
+    path = save(
+        tmp_path,
+        [node("Loop", ["m", "", "x"], ["y", "all"], body=body)],
+        [value("x", [3])],
+        [value("y", None), value("all", None)],
+        [constant("m", np.int64(0))],
+    )
+    out = ok(translate(path))
+    assert "tensor<0x3xf32>" in out and "scf.for" not in out
