@@ -171,6 +171,8 @@ double elementAt(tenon_dtype dtype, const void *data, int64_t index) {
   case TENON_F8E4M3FNUZ:
   case TENON_F8E5M2FNUZ:
     return decode(smallFloat(dtype), static_cast<const uint8_t *>(data)[index]);
+  case TENON_INVALID_DTYPE:
+    break;
   }
   return 0;
 }
@@ -207,6 +209,8 @@ void setElement(tenon_dtype dtype, void *data, int64_t index, double value) {
   case TENON_F8E4M3FNUZ:
   case TENON_F8E5M2FNUZ:
     return set(data, index, encode(smallFloat(dtype), value));
+  case TENON_INVALID_DTYPE:
+    break;
   }
 }
 
