@@ -32,7 +32,8 @@ static ArenaPlan planInOrder(ArrayRef<ArenaRequest> requests, ArrayRef<uint32_t>
   return plan;
 }
 
-int64_t placeArena(const ArenaPlan &plan, ArrayRef<int64_t> bytesOfRequest, SmallVectorImpl<int64_t> *offsets) {
+int64_t placeArena(const ArenaPlan &plan, ArrayRef<int64_t> bytesOfRequest,
+                   SmallVectorImpl<int64_t> *offsets) {
   SmallVector<int64_t> ends;
   SmallVector<int64_t> starts;
   int64_t peak = 0;

@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Sizes are symbolic, so offsets cannot be fixed at compile time. What is fixed is an order of placement: a buffer
-// lies at the aligned maximum end of the earlier buffers that are alive at the same time as it. The runtime evaluates
-// that rule whenever the symbols change. Planning chooses the order that needs the fewest bytes at likely sizes.
+// Sizes are symbolic, so offsets cannot be fixed at compile time. What is fixed is an order of placement: a
+// buffer lies at the aligned maximum end of the earlier buffers that are alive at the same time as it. The
+// runtime evaluates that rule whenever the symbols change. Planning chooses the order that needs the fewest
+// bytes at likely sizes.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -22,8 +23,8 @@ namespace tenon::memory {
 /// The boundary on which every arena buffer lies.
 inline constexpr int64_t kArenaAlignment = 64;
 
-/// A buffer that wants a place. It is alive from position `first` to position `last`, both included; positions number
-/// the operations of a function in order of execution.
+/// A buffer that wants a place. It is alive from position `first` to position `last`, both included;
+/// positions number the operations of a function in order of execution.
 struct ArenaRequest {
   uint32_t first = 0;
   uint32_t last = 0;
@@ -39,11 +40,12 @@ struct ArenaPlan {
   std::vector<Placement> placements;
 };
 
-/// Tries a few orders (by size, by time, by size times lifetime) and keeps the one with the lowest peak at likely sizes.
+/// Tries a few orders (by size, by time, by size times lifetime) and keeps the one with the lowest peak at
+/// likely sizes.
 ArenaPlan planArena(llvm::ArrayRef<ArenaRequest> requests);
 
-/// Applies the rule: the offsets of the placements, in their order, for sizes in bytes given per request. Returns the
-/// end of the highest buffer, or INT64_MAX when that is beyond int64.
+/// Applies the rule: the offsets of the placements, in their order, for sizes in bytes given per request.
+/// Returns the end of the highest buffer, or INT64_MAX when that is beyond int64.
 int64_t placeArena(const ArenaPlan &plan, llvm::ArrayRef<int64_t> bytesOfRequest,
                    llvm::SmallVectorImpl<int64_t> *offsets = nullptr);
 

@@ -22,7 +22,8 @@ SmallVector<int64_t> likelySizes(const std::vector<ArenaRequest> &requests) {
 }
 
 /// Fails when two buffers that are alive together share a byte, or one is not aligned.
-void expectDisjoint(const std::vector<ArenaRequest> &requests, const ArenaPlan &plan, llvm::ArrayRef<int64_t> sizes) {
+void expectDisjoint(const std::vector<ArenaRequest> &requests, const ArenaPlan &plan,
+                    llvm::ArrayRef<int64_t> sizes) {
   SmallVector<int64_t> offsets;
   int64_t peak = placeArena(plan, sizes, &offsets);
   ASSERT_EQ(offsets.size(), requests.size());
@@ -71,7 +72,8 @@ TEST(ArenaPlan, RandomLiveRangesNeverOverlap) {
     uint32_t count = 1 + random() % 40;
     for (uint32_t i = 0; i < count; ++i) {
       uint32_t first = random() % 50;
-      requests.push_back({first, first + static_cast<uint32_t>(random() % 12), static_cast<int64_t>(random() % 5000)});
+      requests.push_back(
+          {first, first + static_cast<uint32_t>(random() % 12), static_cast<int64_t>(random() % 5000)});
     }
     ArenaPlan plan = planArena(requests);
     expectDisjoint(requests, plan, likelySizes(requests));
@@ -84,13 +86,15 @@ TEST(ArenaPlan, RandomLiveRangesNeverOverlap) {
 }
 
 TEST(ArenaPlan, PeakIsMonotonicInSizes) {
-  // The certificate evaluates sizes at their largest values; that bounds every run only if growth never helps.
+  // The certificate evaluates sizes at their largest values; that bounds every run only if growth never
+  // helps.
   std::mt19937 random(11);
   for (int round = 0; round < 40; ++round) {
     std::vector<ArenaRequest> requests;
     for (uint32_t i = 0; i < 20; ++i) {
       uint32_t first = random() % 20;
-      requests.push_back({first, first + static_cast<uint32_t>(random() % 6), static_cast<int64_t>(random() % 3000)});
+      requests.push_back(
+          {first, first + static_cast<uint32_t>(random() % 6), static_cast<int64_t>(random() % 3000)});
     }
     ArenaPlan plan = planArena(requests);
     SmallVector<int64_t> small = likelySizes(requests), large = small;

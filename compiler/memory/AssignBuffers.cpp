@@ -51,8 +51,9 @@ static std::map<std::string, int64_t> likelyValues(SizeAnalysis &sizes, Size siz
   std::map<std::string, int64_t> values;
   for (StringRef name : size.symbols()) {
     const SymbolInfo *info = sizes.context().info(name);
-    int64_t value = info->likely.empty() ? std::max(info->min, std::min(info->max.value_or(typicalExtent), typicalExtent))
-                                         : info->likely.back();
+    int64_t value = info->likely.empty()
+                        ? std::max(info->min, std::min(info->max.value_or(typicalExtent), typicalExtent))
+                        : info->likely.back();
     values[name.str()] = value;
   }
   return values;
@@ -107,7 +108,8 @@ static void attachNumbers(func::FuncOp function, BufferClasses &classes, const N
   auto attach = [&](Operation *op, StringRef name, ValueRange values) {
     SmallVector<int64_t> numbers;
     for (Value value : values)
-      numbers.push_back(isa<RankedTensorType>(value.getType()) ? numbering.numbers.at(classes.of(value)) : -1);
+      numbers.push_back(isa<RankedTensorType>(value.getType()) ? numbering.numbers.at(classes.of(value))
+                                                               : -1);
     if (llvm::any_of(numbers, [](int64_t n) { return n >= 0; }))
       op->setAttr(name, builder.getDenseI64ArrayAttr(numbers));
   };
@@ -137,18 +139,20 @@ LogicalResult verifyBuffers(func::FuncOp function) {
   Timeline timeline(function);
   std::vector<LiveRange> ranges(table->entries.size());
   LogicalResult result = success();
-  forEachTensor(function, [&](Value value) {
-    int64_t buffer = bufferOf(value);
-    if (buffer < 0 || buffer >= static_cast<int64_t>(ranges.size())) {
-      if (succeeded(result))
-        emitError(value.getLoc()) << "expected every tensor to have a buffer of the table after the phase memory";
-      result = failure();
-      return;
-    }
-    LiveRange range = timeline.liveRange(value);
-    ranges[buffer].first = std::min(ranges[buffer].first, range.first);
-    ranges[buffer].last = std::max(ranges[buffer].last, range.last);
-  });
+  forEachTensor(function,
+                [&](Value value) {
+                  int64_t buffer = bufferOf(value);
+                  if (buffer < 0 || buffer >= static_cast<int64_t>(ranges.size())) {
+                    if (succeeded(result))
+                      emitError(value.getLoc())
+                          << "expected every tensor to have a buffer of the table after the phase memory";
+                    result = failure();
+                    return;
+                  }
+                  LiveRange range = timeline.liveRange(value);
+                  ranges[buffer].first = std::min(ranges[buffer].first, range.first);
+                  ranges[buffer].last = std::max(ranges[buffer].last, range.last);
+                });
   if (failed(result))
     return failure();
   for (size_t b = 0; b < ranges.size(); ++b)

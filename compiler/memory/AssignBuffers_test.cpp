@@ -23,7 +23,8 @@ namespace {
 /// Kernels of one input and one output; what they compute is of no interest to Memory.
 std::string kernel(StringRef result, StringRef input, StringRef attributes = "") {
   return (result + " = tenon.kernel \"map\" (" + input + ") sizes() result_sizes() " + attributes +
-          " : (tensor<8xf32>) -> tensor<8xf32> {\n^bb0(%in: tensor<8xf32>):\n  tenon.yield %in : tensor<8xf32>\n}\n")
+          " : (tensor<8xf32>) -> tensor<8xf32> {\n^bb0(%in: tensor<8xf32>):\n  tenon.yield %in : "
+          "tensor<8xf32>\n}\n")
       .str();
 }
 
@@ -70,8 +71,8 @@ TEST_F(AssignBuffersTest, ResultIsComputedInTheCallersMemory) {
 }
 
 TEST_F(AssignBuffersTest, ReturnedInputsAndRepeatedResultsAreCopied) {
-  run("func.func @main(%x: tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) {" + kernel("%a", "%x") +
-      "return %a, %a, %x : tensor<8xf32>, tensor<8xf32>, tensor<8xf32> }");
+  run("func.func @main(%x: tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) {" +
+      kernel("%a", "%x") + "return %a, %a, %x : tensor<8xf32>, tensor<8xf32>, tensor<8xf32> }");
   EXPECT_EQ(copies(), 2);
   for (uint32_t i = 0; i < 3; ++i) {
     EXPECT_EQ(regionOf(end()->getOperand(i)), BufferRegion::Output);
@@ -124,7 +125,8 @@ TEST_F(AssignBuffersTest, TiedUpdateOfAValueThatIsReadLaterWorksOnACopy) {
 TEST_F(AssignBuffersTest, LoopVariablesThatChangePlacesAreSavedFirst) {
   run("func.func @main(%x: tensor<8xf32>, %y: tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>) {"
       "%c0 = arith.constant 0 : index\n%c1 = arith.constant 1 : index\n%c5 = arith.constant 5 : index\n"
-      "%r:2 = scf.for %i = %c0 to %c5 step %c1 iter_args(%a = %x, %b = %y) -> (tensor<8xf32>, tensor<8xf32>) {\n"
+      "%r:2 = scf.for %i = %c0 to %c5 step %c1 iter_args(%a = %x, %b = %y) -> (tensor<8xf32>, tensor<8xf32>) "
+      "{\n"
       "scf.yield %b, %a : tensor<8xf32>, tensor<8xf32>\n}\n"
       "return %r#0, %r#1 : tensor<8xf32>, tensor<8xf32> }");
   EXPECT_EQ(copies(), 5); // two starts; save %b, move %a, move what was saved

@@ -5,9 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A place (an output, a state, a variable of a loop, a result of a conditional) wants the value that ends up in it to be
-// computed there. A value can be claimed for one place, when it is computed in the block that the place is filled from,
-// and when nothing reads what the place held before at the time of the computation or later. Else it is copied.
+// A place (an output, a state, a variable of a loop, a result of a conditional) wants the value that ends up
+// in it to be computed there. A value can be claimed for one place, when it is computed in the block that the
+// place is filled from, and when nothing reads what the place held before at the time of the computation or
+// later. Else it is copied.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/memory/BufferClasses.h"
@@ -134,7 +135,8 @@ Value ClassBuilder::copyBefore(Operation *position, Value value) {
 /// Whether the value's memory is of its own, and is filled by an operation of the block.
 bool ClassBuilder::isComputed(Value root, Block *block) const {
   Operation *op = root.getDefiningOp();
-  return op && op->getBlock() == block && isa<KernelOp, CopyOp, FromIndexOp, scf::IfOp, scf::ForOp, scf::WhileOp>(op);
+  return op && op->getBlock() == block &&
+         isa<KernelOp, CopyOp, FromIndexOp, scf::IfOp, scf::ForOp, scf::WhileOp>(op);
 }
 
 /// When the memory of the value's class is written for the first time.
@@ -155,15 +157,18 @@ SmallVector<OpOperand *> ClassBuilder::usesOfMemory(ArrayRef<Value> values) cons
       uses.push_back(&use);
       if (isAlias(use.getOwner()))
         open.push_back(use.getOwner()->getResult(0));
-      else if (auto condition = dyn_cast<scf::ConditionOp>(use.getOwner()); condition && use.getOperandNumber() > 0)
-        open.push_back(condition->getParentOfType<scf::WhileOp>().getAfterArguments()[use.getOperandNumber() - 1]);
+      else if (auto condition = dyn_cast<scf::ConditionOp>(use.getOwner());
+               condition && use.getOperandNumber() > 0)
+        open.push_back(
+            condition->getParentOfType<scf::WhileOp>().getAfterArguments()[use.getOperandNumber() - 1]);
     }
   return uses;
 }
 
 bool ClassBuilder::isReadFrom(ArrayRef<Value> previous, uint32_t position, const Operation *except) {
   return llvm::any_of(usesOfMemory(previous), [&](OpOperand *use) {
-    return use->getOwner() != except && !isAlias(use->getOwner()) && timeline().start(use->getOwner()) >= position;
+    return use->getOwner() != except && !isAlias(use->getOwner()) &&
+           timeline().start(use->getOwner()) >= position;
   });
 }
 
@@ -171,8 +176,8 @@ bool ClassBuilder::isReadFrom(ArrayRef<Value> previous, uint32_t position, const
 // Claims
 //===----------------------------------------------------------------------===//
 
-/// Whether the value of a terminator's or write's operand can be computed in the place whose values up to then are
-/// `previous`; it is taken then.
+/// Whether the value of a terminator's or write's operand can be computed in the place whose values up to
+/// then are `previous`; it is taken then.
 bool ClassBuilder::claim(OpOperand &operand, ArrayRef<Value> previous) {
   Value root = rootOf(operand.get());
   Operation *user = operand.getOwner();
@@ -239,12 +244,10 @@ bool ClassBuilder::leadsBackTo(Value value, Value origin) {
   return true;
 }
 
-/// Whether a tied result, or what further ties make of it, becomes the next value of the state or loop variable that the
-/// tie changes.
+/// Whether a tied result, or what further ties make of it, becomes the next value of the state or loop
+/// variable that the tie changes.
 bool ClassBuilder::storedBack(KernelOp kernel, OpResult result, Value origin) {
-  auto passes = [&](Value stored) {
-    return leadsBackTo(stored, result) && leadsBackTo(stored, origin);
-  };
+  auto passes = [&](Value stored) { return leadsBackTo(stored, result) && leadsBackTo(stored, origin); };
   if (auto read = origin.getDefiningOp<ReadStateOp>()) {
     bool found = false;
     function.walk([&](WriteStateOp write) {
@@ -271,7 +274,8 @@ bool ClassBuilder::tieHolds(KernelOp kernel, OpResult result, OpOperand &operand
       if (other.getState() == read.getState() && other != read)
         previous.push_back(other);
     });
-  unsigned uses = llvm::count_if(kernel->getOpOperands(), [&](OpOperand &use) { return rootOf(use.get()) == root; });
+  unsigned uses =
+      llvm::count_if(kernel->getOpOperands(), [&](OpOperand &use) { return rootOf(use.get()) == root; });
   return uses == 1 && !isReadFrom(previous, timeline().start(kernel), kernel);
 }
 
@@ -317,7 +321,8 @@ void ClassBuilder::startVariable(OpOperand &init, Value variable, Operation *loo
   classes.unite(root, variable);
 }
 
-/// All variables are replaced at once: a value that lies in another variable is saved before any is overwritten.
+/// All variables are replaced at once: a value that lies in another variable is saved before any is
+/// overwritten.
 void ClassBuilder::detachSources(Operation *terminator, MutableArrayRef<OpOperand> operands,
                                  ArrayRef<Value> variables) {
   for (auto [i, operand] : llvm::enumerate(operands)) {
@@ -405,8 +410,9 @@ LogicalResult ClassBuilder::classifyStates() {
   function.walk([&](ReadStateOp read) { reads[read.getState()].push_back(read); });
   WalkResult walked = function.walk([&](WriteStateOp write) {
     if (write->getBlock() != &body) {
-      write.emitError("TN0601: expected states to be written at the end of a function, found a write inside a loop or "
-                      "conditional");
+      write.emitError(
+          "TN0601: expected states to be written at the end of a function, found a write inside a loop or "
+          "conditional");
       return WalkResult::interrupt();
     }
     writes.push_back(write);

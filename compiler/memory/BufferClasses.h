@@ -42,9 +42,9 @@ private:
 /// The value whose memory this one shows: looks through reshapes and casts.
 mlir::Value rootOf(mlir::Value value);
 
-/// Gives every tensor value of the function a class, inserting tenon.copy where a value must lie in a place in which it
-/// cannot be computed: outputs, states, variables of loops, results of conditionals. Fails with a diagnostic when a
-/// state is written in a place that Memory does not handle (TN0601).
+/// Gives every tensor value of the function a class, inserting tenon.copy where a value must lie in a place
+/// in which it cannot be computed: outputs, states, variables of loops, results of conditionals. Fails with a
+/// diagnostic when a state is written in a place that Memory does not handle (TN0601).
 mlir::FailureOr<BufferClasses> formBufferClasses(mlir::func::FuncOp function);
 
 } // namespace tenon::memory

@@ -22,16 +22,16 @@ struct LiveRange {
   }
 };
 
-/// Numbers the operations of a function in program order. An operation with regions has a position before and one after
-/// its insides. The insides of kernels have none.
+/// Numbers the operations of a function in program order. An operation with regions has a position before and
+/// one after its insides. The insides of kernels have none.
 class Timeline {
 public:
   explicit Timeline(mlir::func::FuncOp function);
 
   uint32_t start(mlir::Operation *op) const { return starts.lookup(op); }
   uint32_t end(mlir::Operation *op) const { return ends.lookup(op); }
-  /// When the memory of this value is in use on the value's behalf: from its definition to its last use, to the end of
-  /// a loop that uses it from outside. A loop's variables are in use as long as the loop runs.
+  /// When the memory of this value is in use on the value's behalf: from its definition to its last use, to
+  /// the end of a loop that uses it from outside. A loop's variables are in use as long as the loop runs.
   LiveRange liveRange(mlir::Value value) const;
 
 private:

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Turns functions, whose tensors the phase Memory has placed, into the functions of a package: kernels become dispatches,
-// control flow becomes branches, sizes become expressions.
+// Turns functions, whose tensors the phase Memory has placed, into the functions of a package: kernels become
+// dispatches, control flow becomes branches, sizes become expressions.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -26,13 +26,15 @@ using KernelAdder = std::function<mlir::FailureOr<cpu::DispatchInfo>(KernelOp, S
 /// Where a weight's bytes come from; fails with a diagnostic at the weight.
 using WeightFinder = std::function<mlir::FailureOr<package::WeightSource>(WeightOp)>;
 
-/// Fills the functions, weights, states and origins of a package. Weights and states that no function uses are left out.
+/// Fills the functions, weights, states and origins of a package. Weights and states that no function uses
+/// are left out.
 class PackageBuilder {
 public:
-  PackageBuilder(mlir::ModuleOp module, package::Package &package, KernelAdder addKernel, WeightFinder findWeight);
+  PackageBuilder(mlir::ModuleOp module, package::Package &package, KernelAdder addKernel,
+                 WeightFinder findWeight);
 
-  /// Appends the plan of a function. Fails with a diagnostic (TN0602: a size without bound, TN0611: an operation that
-  /// has no place in a plan).
+  /// Appends the plan of a function. Fails with a diagnostic (TN0602: a size without bound, TN0611: an
+  /// operation that has no place in a plan).
   mlir::LogicalResult addFunction(mlir::func::FuncOp function, SizeAnalysis &sizes);
 
   /// Indices into the package, made at the first use.
@@ -41,7 +43,9 @@ public:
   mlir::FailureOr<uint32_t> state(mlir::Operation *user, llvm::StringRef symbol);
   /// The source nodes that a location names, as an index into Debug::origins; kNone without any.
   uint32_t origin(mlir::Location location);
-  mlir::FailureOr<cpu::DispatchInfo> addKernel(KernelOp op, SizeAnalysis &sizes) { return kernels(op, sizes); }
+  mlir::FailureOr<cpu::DispatchInfo> addKernel(KernelOp op, SizeAnalysis &sizes) {
+    return kernels(op, sizes);
+  }
   /// Notes that arguments of a kernel may be the same memory.
   void tie(uint32_t kernel, uint32_t first, uint32_t second);
   /// The tied arguments of the kernels, by kernel.
@@ -63,8 +67,8 @@ private:
 /// The package's element type of an MLIR element type; nothing for other types.
 std::optional<package::DType> dtypeOf(mlir::Type element);
 
-/// The elements of a constant as they lie in memory: row-major, booleans in a byte each. Nothing for an attribute whose
-/// elements are not at hand.
+/// The elements of a constant as they lie in memory: row-major, booleans in a byte each. Nothing for an
+/// attribute whose elements are not at hand.
 std::optional<std::vector<uint8_t>> bytesOf(mlir::ElementsAttr value);
 
 } // namespace tenon::plan

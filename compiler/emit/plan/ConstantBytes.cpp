@@ -45,7 +45,8 @@ std::optional<package::DType> dtypeOf(Type element) {
 }
 
 static std::vector<uint8_t> copyOf(ArrayRef<char> raw) {
-  return {reinterpret_cast<const uint8_t *>(raw.data()), reinterpret_cast<const uint8_t *>(raw.data()) + raw.size()};
+  return {reinterpret_cast<const uint8_t *>(raw.data()),
+          reinterpret_cast<const uint8_t *>(raw.data()) + raw.size()};
 }
 
 std::optional<std::vector<uint8_t>> bytesOf(ElementsAttr value) {

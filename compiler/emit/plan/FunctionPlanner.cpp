@@ -46,7 +46,8 @@ LogicalResult FunctionPlanner::addTensorArg(Operation *user, Value value, String
   auto type = cast<RankedTensorType>(value.getType());
   std::optional<package::DType> dtype = dtypeOf(type.getElementType());
   if (!dtype)
-    return user->emitError() << "TN0612: expected elements that a package can hold, found " << type.getElementType();
+    return user->emitError() << "TN0612: expected elements that a package can hold, found "
+                             << type.getElementType();
   package::TensorArg argument;
   argument.name = name.str();
   argument.dtype = *dtype;
@@ -74,7 +75,8 @@ LogicalResult FunctionPlanner::addInputs() {
   }
   for (BlockArgument argument : function.getArguments()) {
     unsigned i = argument.getArgNumber();
-    if (failed(addTensorArg(function, argument, argumentName(function.getArgAttr(i, kNameAttr), "input", i), plan.inputs)))
+    if (failed(addTensorArg(function, argument, argumentName(function.getArgAttr(i, kNameAttr), "input", i),
+                            plan.inputs)))
       return failure();
   }
   return success();
@@ -83,8 +85,8 @@ LogicalResult FunctionPlanner::addInputs() {
 LogicalResult FunctionPlanner::addOutputs(func::ReturnOp end) {
   for (OpOperand &operand : end->getOpOperands()) {
     unsigned i = operand.getOperandNumber();
-    if (failed(addTensorArg(end, operand.get(), argumentName(function.getResultAttr(i, kNameAttr), "output", i),
-                            plan.outputs)))
+    if (failed(addTensorArg(end, operand.get(),
+                            argumentName(function.getResultAttr(i, kNameAttr), "output", i), plan.outputs)))
       return failure();
   }
   flush(end);
@@ -175,8 +177,9 @@ LogicalResult FunctionPlanner::addBuffer(const BufferEntry &entry, ArrayRef<Valu
   for (Value value : values) {
     std::optional<Size> bound = upperBound(sizes, bytesOf(value));
     if (!bound)
-      return emitError(value.getLoc()) << "TN0602: the size of this tensor depends on data and has no upper bound: "
-                                       << bytesOf(value).str() << " bytes";
+      return emitError(value.getLoc())
+             << "TN0602: the size of this tensor depends on data and has no upper bound: "
+             << bytesOf(value).str() << " bytes";
     bytes = bytes ? bytes->max(*bound) : *bound;
   }
   FailureOr<uint32_t> object = objectOf(entry, first);
@@ -207,7 +210,8 @@ LogicalResult FunctionPlanner::addBuffers() {
       complete = false;
   });
   for (auto [entry, members] : llvm::zip_equal(table->entries, values)) {
-    // A class's place is described by the value that owns it (the constant, the read), met before its aliases.
+    // A class's place is described by the value that owns it (the constant, the read), met before its
+    // aliases.
     if (members.empty() || !complete)
       return function.emitError("expected every tensor to have a buffer and every buffer a tensor");
     if (failed(addBuffer(entry, members)))
@@ -337,7 +341,8 @@ static std::optional<ExprOp> binaryOperation(Operation *op) {
 FailureOr<package::Slot> FunctionPlanner::computed(Operation *op) {
   if (auto constant = dyn_cast<arith::ConstantOp>(op))
     if (auto value = dyn_cast<IntegerAttr>(constant.getValue()))
-      return slots.constant(value.getType().isInteger(1) ? int64_t(!value.getValue().isZero()) : value.getInt());
+      return slots.constant(value.getType().isInteger(1) ? int64_t(!value.getValue().isZero())
+                                                         : value.getInt());
   SmallVector<Slot> operands;
   for (Value operand : op->getOperands()) {
     if (!isa<IndexType, IntegerType>(operand.getType()))
@@ -348,7 +353,8 @@ FailureOr<package::Slot> FunctionPlanner::computed(Operation *op) {
     operands.push_back(*s);
   }
   if (auto compare = dyn_cast<arith::CmpIOp>(op)) {
-    bool swap = compare.getPredicate() == arith::CmpIPredicate::sgt || compare.getPredicate() == arith::CmpIPredicate::sge;
+    bool swap = compare.getPredicate() == arith::CmpIPredicate::sgt ||
+                compare.getPredicate() == arith::CmpIPredicate::sge;
     if (std::optional<ExprOp> operation = comparison(compare.getPredicate()))
       return swap ? slots.expression(*operation, operands[1], operands[0])
                   : slots.expression(*operation, operands[0], operands[1]);
@@ -363,10 +369,14 @@ FailureOr<package::Slot> FunctionPlanner::computed(Operation *op) {
   if (isa<arith::DivSIOp, arith::RemSIOp>(op)) {
     // Both round to zero: computed on magnitudes, with the dividend's sign put back.
     Slot zero = slots.constant(0), a = operands[0], b = operands[1];
-    auto magnitude = [&](Slot x) { return slots.expression(ExprOp::Max, x, slots.expression(ExprOp::Sub, zero, x)); };
+    auto magnitude = [&](Slot x) {
+      return slots.expression(ExprOp::Max, x, slots.expression(ExprOp::Sub, zero, x));
+    };
     Slot quotient = slots.expression(ExprOp::FloorDiv, magnitude(a), magnitude(b));
-    Slot negative = slots.expression(ExprOp::Ne, slots.expression(ExprOp::Lt, a, zero), slots.expression(ExprOp::Lt, b, zero));
-    Slot result = slots.expression(ExprOp::Select, negative, slots.expression(ExprOp::Sub, zero, quotient), quotient);
+    Slot negative = slots.expression(ExprOp::Ne, slots.expression(ExprOp::Lt, a, zero),
+                                     slots.expression(ExprOp::Lt, b, zero));
+    Slot result =
+        slots.expression(ExprOp::Select, negative, slots.expression(ExprOp::Sub, zero, quotient), quotient);
     if (isa<arith::DivSIOp>(op))
       return result;
     return slots.expression(ExprOp::Sub, a, slots.expression(ExprOp::Mul, result, b));

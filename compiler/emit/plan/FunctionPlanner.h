@@ -20,7 +20,8 @@ namespace tenon::plan {
 /// Walks a function in program order and makes its commands. Slots are provisional until the end.
 class FunctionPlanner {
 public:
-  FunctionPlanner(PackageBuilder &shared, mlir::func::FuncOp function, SizeAnalysis &sizes, package::Function &plan);
+  FunctionPlanner(PackageBuilder &shared, mlir::func::FuncOp function, SizeAnalysis &sizes,
+                  package::Function &plan);
   mlir::LogicalResult run();
 
 private:
@@ -57,7 +58,8 @@ private:
   mlir::LogicalResult branch(mlir::scf::IfOp op);
   mlir::LogicalResult countedLoop(mlir::scf::ForOp op);
   mlir::LogicalResult conditionalLoop(mlir::scf::WhileOp op);
-  /// The scalars of a value that control flow chooses: its own value, or those sizes of a tensor that have no expression.
+  /// The scalars of a value that control flow chooses: its own value, or those sizes of a tensor that have no
+  /// expression.
   llvm::SmallVector<std::pair<mlir::Value, int64_t>> chosenScalars(mlir::Value value);
   void declareChosen(mlir::ValueRange values);
   /// Writes what `sources` have into the slots of `targets`, as if all at once.

@@ -15,7 +15,8 @@ using namespace mlir;
 
 namespace tenon::plan {
 
-PackageBuilder::PackageBuilder(ModuleOp module, package::Package &package, KernelAdder addKernel, WeightFinder findWeight)
+PackageBuilder::PackageBuilder(ModuleOp module, package::Package &package, KernelAdder addKernel,
+                               WeightFinder findWeight)
     : module(module), package(package), kernels(std::move(addKernel)), weights(std::move(findWeight)) {
   readNodes();
 }
@@ -40,7 +41,8 @@ void PackageBuilder::readNodes() {
 static FailureOr<package::DType> storedType(Operation *user, RankedTensorType type) {
   if (std::optional<package::DType> dtype = dtypeOf(type.getElementType()))
     return *dtype;
-  return user->emitError() << "TN0612: expected elements that a package can hold, found " << type.getElementType();
+  return user->emitError() << "TN0612: expected elements that a package can hold, found "
+                           << type.getElementType();
 }
 
 FailureOr<uint32_t> PackageBuilder::weight(Operation *user, StringRef symbol) {

@@ -89,12 +89,14 @@ LogicalResult FunctionPlanner::operation(Operation *op) {
       .Case([&](scf::WhileOp t) { return conditionalLoop(t); })
       .Case([&](func::ReturnOp t) { return addOutputs(t); })
       // Memory has placed these; their values need no command.
-      .Case<ReshapeOp, tensor::CastOp, GetWeightOp, ConstantOp, ReadStateOp, WriteStateOp>([](auto) { return success(); })
+      .Case<ReshapeOp, tensor::CastOp, GetWeightOp, ConstantOp, ReadStateOp, WriteStateOp>(
+          [](auto) { return success(); })
       .Case<SymbolOp, tensor::DimOp, scf::YieldOp, scf::ConditionOp>([](auto) { return success(); })
       .Default([](Operation *other) -> LogicalResult {
         if (isa<arith::ArithDialect>(other->getDialect()))
           return success(); // computed where it is used
-        return other->emitError() << "TN0611: '" << other->getName() << "' has no place in a plan: expected kernels, "
+        return other->emitError() << "TN0611: '" << other->getName()
+                                  << "' has no place in a plan: expected kernels, "
                                   << "reshapes, weights, states and control flow";
       });
 }
@@ -118,8 +120,10 @@ LogicalResult FunctionPlanner::dispatch(KernelOp op) {
       return failure();
     command.symbols.push_back(*s);
   }
-  MaybeSlot grid = slot(op, info->grid), grain = slotOr(op, info->grain, 1), scratch = slotOr(op, info->scratch, 0);
-  MaybeSlot cost = slotOr(op, info->cost, -1), flops = slotOr(op, info->flops, -1), bytes = slotOr(op, info->bytes, -1);
+  MaybeSlot grid = slot(op, info->grid), grain = slotOr(op, info->grain, 1),
+            scratch = slotOr(op, info->scratch, 0);
+  MaybeSlot cost = slotOr(op, info->cost, -1), flops = slotOr(op, info->flops, -1),
+            bytes = slotOr(op, info->bytes, -1);
   for (MaybeSlot s : {grid, grain, scratch, cost, flops, bytes})
     if (failed(s))
       return failure();
@@ -163,9 +167,11 @@ LogicalResult FunctionPlanner::readScalar(ReadScalarOp op) {
     range = " at least " + std::to_string(static_cast<int64_t>(*op.getMin()));
   }
   if (op.getMax()) {
-    package::Slot below = slots.expression(ExprOp::Le, value, slots.constant(static_cast<int64_t>(*op.getMax())));
+    package::Slot below =
+        slots.expression(ExprOp::Le, value, slots.constant(static_cast<int64_t>(*op.getMax())));
     inRange = inRange ? slots.expression(ExprOp::And, *inRange, below) : below;
-    range += std::string(range.empty() ? "" : " and") + " at most " + std::to_string(static_cast<int64_t>(*op.getMax()));
+    range += std::string(range.empty() ? "" : " and") + " at most " +
+             std::to_string(static_cast<int64_t>(*op.getMax()));
   }
   if (inRange) {
     package::Check check;
@@ -287,7 +293,8 @@ LogicalResult FunctionPlanner::branch(scf::IfOp op) {
 }
 
 LogicalResult FunctionPlanner::countedLoop(scf::ForOp op) {
-  MaybeSlot lower = scalar(op.getLowerBound()), upper = scalar(op.getUpperBound()), step = scalar(op.getStep());
+  MaybeSlot lower = scalar(op.getLowerBound()), upper = scalar(op.getUpperBound()),
+            step = scalar(op.getStep());
   if (failed(lower) || failed(upper) || failed(step))
     return failure();
   package::Slot counter = external();

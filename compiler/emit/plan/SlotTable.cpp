@@ -23,7 +23,8 @@ SlotTable::Slot SlotTable::add(const Expr &expr) {
   bool late = isLate(expr.a) || isLate(expr.b) || isLate(expr.c);
   Key key(expr.op, expr.a, expr.b, expr.c, expr.imm);
   if (!late) {
-    auto [it, inserted] = staticSlots.try_emplace(key, static_cast<Slot>(symbols.size() + staticExprs.size()));
+    auto [it, inserted] =
+        staticSlots.try_emplace(key, static_cast<Slot>(symbols.size() + staticExprs.size()));
     if (inserted)
       staticExprs.push_back(expr);
     return it->second;
@@ -67,7 +68,9 @@ public:
   Handle min(Handle a, Handle b) override { return binary(ExprOp::Min, a, b); }
   Handle max(Handle a, Handle b) override { return binary(ExprOp::Max, a, b); }
 
-  static package::Slot slot(Handle h) { return static_cast<package::Slot>(reinterpret_cast<uintptr_t>(h) - 1); }
+  static package::Slot slot(Handle h) {
+    return static_cast<package::Slot>(reinterpret_cast<uintptr_t>(h) - 1);
+  }
 
 private:
   static Handle handle(package::Slot s) { return reinterpret_cast<Handle>(static_cast<uintptr_t>(s) + 1); }

@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A plan computes sizes in slots: symbols, then expressions over them, then late slots that are written during the run.
-// The table is filled while commands are made, so that its slots are provisional; `finalSlot` tells the final ones.
+// A plan computes sizes in slots: symbols, then expressions over them, then late slots that are written
+// during the run. The table is filled while commands are made, so that its slots are provisional; `finalSlot`
+// tells the final ones.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -44,8 +45,8 @@ public:
   /// Late expressions are evaluated once per execution of the commands of a scope, where they are met first.
   void openScope() { scopes.emplace_back(); }
   void closeScope() { scopes.pop_back(); }
-  /// The command that evaluates the late expressions made since the last call, before the command that needs them. It
-  /// counts expressions from the first late one on.
+  /// The command that evaluates the late expressions made since the last call, before the command that needs
+  /// them. It counts expressions from the first late one on.
   std::optional<package::EvalSymbols> takePending();
 
   /// The final number of a slot, once no more are made.

@@ -21,7 +21,8 @@ TEST(SlotTable, EqualSizesShareASlot) {
   SlotTable table({"batch", "seq"});
   Size a = context.symbol("batch") * context.symbol("seq") * 4;
   EXPECT_EQ(table.size(context.symbol("seq"), none), 1u);
-  auto first = table.size(a, none), second = table.size(context.symbol("seq") * 4 * context.symbol("batch"), none);
+  auto first = table.size(a, none),
+       second = table.size(context.symbol("seq") * 4 * context.symbol("batch"), none);
   ASSERT_TRUE(first && second);
   EXPECT_EQ(*first, *second);
   EXPECT_FALSE(SlotTable::isLate(*first));

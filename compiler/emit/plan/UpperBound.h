@@ -11,8 +11,8 @@
 
 namespace tenon::plan {
 
-/// The largest value that a size can take, as an expression over the symbols of the function's inputs: symbols whose
-/// values come from data are replaced by their bounds. Nothing when one of them has none.
+/// The largest value that a size can take, as an expression over the symbols of the function's inputs:
+/// symbols whose values come from data are replaced by their bounds. Nothing when one of them has none.
 std::optional<Size> upperBound(SizeAnalysis &sizes, Size size);
 
 } // namespace tenon::plan

@@ -1,0 +1,145 @@
+//===- Phases.cpp - the only place that knows the order of passes --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/pipeline/Phases.h"
+
+#include "compiler/emit/cpu/CpuCompiler.h"
+#include "compiler/emit/plan/BuildPlan.h"
+#include "compiler/graph/Passes.h"
+#include "compiler/kernel/Passes.h"
+#include "compiler/memory/AssignBuffers.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+#include "package/writer.h"
+
+using namespace mlir;
+
+namespace tenon::pipeline {
+
+//===----------------------------------------------------------------------===//
+// Graph
+//===----------------------------------------------------------------------===//
+
+static void addSimplification(OpPassManager &passes) {
+  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createCSEPass());
+}
+
+LogicalResult runGraph(ModuleOp module) {
+  PassManager passes(module.getContext());
+  auto functions = [&]() -> OpPassManager & { return passes.nest<func::FuncOp>(); };
+  // Shape subgraphs become symbol expressions, what is constant becomes a constant.
+  addSimplification(functions());
+  passes.addPass(createFoldConstants());
+  functions().addPass(createRefineTypes());
+  functions().addPass(createResolveSizes());
+  addSimplification(functions());
+  // Exporters' expansions become composites again, which move and fuse as one.
+  functions().addPass(createRecognizeComposites());
+  addSimplification(functions());
+  functions().addPass(createPropagateLayout());
+  addSimplification(functions());
+  // Composites that kernels do not know become core operations.
+  DecomposeCompositesOptions kept;
+  kept.keep = {"tenon.attention"};
+  functions().addPass(createDecomposeComposites(kept));
+  addSimplification(functions());
+  passes.addPass(createFoldConstants());
+  functions().addPass(createRefineTypes());
+  addSimplification(functions());
+  return passes.run(module);
+}
+
+//===----------------------------------------------------------------------===//
+// Kernel
+//===----------------------------------------------------------------------===//
+
+LogicalResult runPack(ModuleOp module) {
+  PassManager passes(module.getContext());
+  OpPassManager &functions = passes.nest<func::FuncOp>();
+  functions.addPass(kernel::createPackProducts());
+  addSimplification(functions);
+  return passes.run(module);
+}
+
+LogicalResult runKernel(ModuleOp module) {
+  PassManager passes(module.getContext());
+  passes.nest<func::FuncOp>().addPass(kernel::createFormKernels());
+  return passes.run(module);
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+LogicalResult runMemory(ModuleOp module) {
+  for (func::FuncOp function : module.getOps<func::FuncOp>()) {
+    SizeAnalysis sizes(function);
+    if (failed(memory::assignBuffers(function, sizes)) || failed(memory::verifyBuffers(function)))
+      return failure();
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Emit
+//===----------------------------------------------------------------------===//
+
+/// The bytes of a weight, in the store that keeps them mapped.
+static FailureOr<package::WeightSource> findWeight(const std::shared_ptr<importer::WeightStore> &store,
+                                                   WeightOp op) {
+  std::optional<StringRef> bytes = store->bytes(op.getPath(), static_cast<uint64_t>(op.getOffset()),
+                                                static_cast<uint64_t>(op.getLength()));
+  if (!bytes)
+    return op.emitError() << "TN0613: the bytes of weight @" << op.getSymName() << " are not in '"
+                          << op.getPath() << "'";
+  return package::fromMemory(bytes->data(), bytes->size());
+}
+
+static void describeKernels(const cpu::CpuCompiler &compiler, const plan::PackageBuilder &builder,
+                            const Settings &settings, package::Package &package) {
+  for (auto [index, info] : llvm::enumerate(compiler.kernels())) {
+    package::Kernel kernel;
+    kernel.name = info.name;
+    kernel.family = info.family;
+    kernel.access = info.access;
+    kernel.symbolCount = info.scalarCount;
+    kernel.entrySymbols.assign(package.images.size(), info.name);
+    if (auto ties = builder.ties().find(static_cast<uint32_t>(index)); ties != builder.ties().end())
+      kernel.ties = ties->second;
+    package.kernels.push_back(std::move(kernel));
+    auto number = static_cast<uint32_t>(index);
+    package.debug.schedules.push_back({number, info.schedule});
+    for (uint32_t level = 0; level < package.images.size(); ++level) {
+      const cpu::KernelListing &listing = compiler.listing(number, level);
+      package.debug.listings.push_back({number, level, listing.ir, listing.assembly, {}});
+    }
+  }
+}
+
+LogicalResult runEmit(ModuleOp module, const std::vector<cpu::CpuTarget> &levels, const Settings &settings,
+                      const std::shared_ptr<importer::WeightStore> &weights, package::Package &package) {
+  cpu::CpuCompiler compiler(levels);
+  plan::PackageBuilder builder(
+      module, package, [&](KernelOp op, SizeAnalysis &sizes) { return compiler.add(op, sizes); },
+      [&](WeightOp op) { return findWeight(weights, op); });
+  for (func::FuncOp function : module.getOps<func::FuncOp>()) {
+    SizeAnalysis sizes(function);
+    if (failed(builder.addFunction(function, sizes)))
+      return failure();
+  }
+  cpu::CompileOptions options;
+  options.jobs = settings.jobs;
+  options.cacheDirectory = settings.cacheFolder;
+  options.assembly = settings.assembly;
+  std::string error;
+  if (!compiler.kernels().empty() && failed(compiler.compile(options, package.images, error)))
+    return module.emitError(error);
+  describeKernels(compiler, builder, settings, package);
+  return success();
+}
+
+} // namespace tenon::pipeline

@@ -1,0 +1,32 @@
+//===- Phases.h - what each phase does to a module --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "compiler/dialect/tenon/SizeAnalysis.h"
+#include "compiler/emit/cpu/CpuTarget.h"
+#include "compiler/import/onnx/WeightStore.h"
+#include "compiler/pipeline/Settings.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "package/model.h"
+#include <vector>
+
+namespace tenon::pipeline {
+
+// The middle phases. Each runs its passes and then the verifier of its output contract; it fails with
+// diagnostics.
+mlir::LogicalResult runGraph(mlir::ModuleOp module);
+mlir::LogicalResult
+runPack(mlir::ModuleOp module); // the first half of Kernel: weight-only computations appear
+mlir::LogicalResult runKernel(mlir::ModuleOp module);
+mlir::LogicalResult runMemory(mlir::ModuleOp module);
+
+/// Code for the kernels of the module, and the plans of its functions.
+mlir::LogicalResult runEmit(mlir::ModuleOp module, const std::vector<cpu::CpuTarget> &levels,
+                            const Settings &settings, const std::shared_ptr<importer::WeightStore> &weights,
+                            package::Package &package);
+
+} // namespace tenon::pipeline

@@ -1,0 +1,45 @@
+//===- Settings.h - what a user asks of a compilation --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "compiler/import/onnx/ImportOptions.h"
+#include "llvm/ADT/StringRef.h"
+#include <string>
+#include <vector>
+
+namespace tenon::pipeline {
+
+/// The phases of a compilation, in order.
+enum class Phase { Import, Graph, Place, Kernel, Schedule, Memory, Emit };
+
+/// "import", "graph", ...
+llvm::StringRef nameOf(Phase phase);
+
+/// The flags of `tenon compile`, parsed.
+struct Settings {
+  importer::ImportOptions import;
+  std::string targets = "native"; // names, separated by commas; "reference" for the interpreter
+  bool emulateIsa = false;
+  Phase stopAfter = Phase::Emit;
+  std::string dumpFolder;  // one .mlir per phase; empty: none
+  std::string explainFile; // remarks as YAML; empty: none
+  std::string cacheFolder; // object cache; empty: none
+  unsigned jobs = 0;       // threads of code generation; 0: as many as the machine has
+  bool assembly = false;   // keep the kernels' assembly in the package
+  bool debugSection = true;
+};
+
+/// What is wrong with an option: a stable code (TN0001: unknown name, TN0002: malformed value) and a text.
+struct OptionError {
+  std::string code, message;
+};
+
+/// Applies one flag, by its name without dashes. Returns false and fills `error` when it is unknown or
+/// malformed.
+bool applyOption(Settings &settings, llvm::StringRef name, llvm::StringRef value, OptionError &error);
+
+} // namespace tenon::pipeline

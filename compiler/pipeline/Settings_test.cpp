@@ -1,0 +1,49 @@
+//===- Settings_test.cpp --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/pipeline/Settings.h"
+
+#include <gtest/gtest.h>
+
+using namespace tenon::pipeline;
+
+namespace {
+
+TEST(Settings, FlagsSetWhatTheyName) {
+  Settings settings;
+  OptionError error;
+  for (auto [name, value] :
+       {std::pair("target", "x86-64-v3,x86-64-v4"), std::pair("jobs", "3"), std::pair("compile-to", "kernel"),
+        std::pair("emulate-isa", ""), std::pair("symbol", "batch=1:64"), std::pair("precision", "f32")})
+    EXPECT_TRUE(applyOption(settings, name, value, error)) << error.message;
+  EXPECT_EQ(settings.targets, "x86-64-v3,x86-64-v4");
+  EXPECT_EQ(settings.jobs, 3u);
+  EXPECT_EQ(settings.stopAfter, Phase::Kernel);
+  EXPECT_TRUE(settings.emulateIsa);
+  EXPECT_EQ(settings.import.symbols.at("batch").max, 64);
+}
+
+TEST(Settings, UnknownNamesAreTN0001) {
+  Settings settings;
+  OptionError error;
+  EXPECT_FALSE(applyOption(settings, "optimise", "latency", error));
+  EXPECT_EQ(error.code, "TN0001");
+  EXPECT_NE(error.message.find("optimize-for"), std::string::npos);
+}
+
+TEST(Settings, MalformedValuesAreTN0002) {
+  for (auto [name, value] :
+       {std::pair("jobs", "many"), std::pair("jobs", "-1"), std::pair("compile-to", "link"),
+        std::pair("precision", "bf16"), std::pair("emit", "elf"), std::pair("target", ""),
+        std::pair("emulate-isa", "perhaps"), std::pair("symbol", "batch")}) {
+    Settings settings;
+    OptionError error;
+    EXPECT_FALSE(applyOption(settings, name, value, error)) << name << "=" << value;
+    EXPECT_EQ(error.code, "TN0002");
+  }
+}
+
+} // namespace
