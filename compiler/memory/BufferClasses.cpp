@@ -455,7 +455,7 @@ LogicalResult ClassBuilder::classifyStates() {
 
 /// Reshapes and casts show the memory of their operand.
 void ClassBuilder::aliasRoots() {
-  function.walk([&](Operation *op) {
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (isAlias(op) && isTensor(op->getResult(0)))
       classes.unite(rootOf(op->getResult(0)), op->getResult(0));
     return isa<KernelOp>(op) ? WalkResult::skip() : WalkResult::advance();
@@ -480,7 +480,7 @@ static void placeSources(func::FuncOp function, BufferClasses &classes) {
     where.symbol = symbol.str();
     classes.place(value, std::move(where));
   };
-  function.walk([&](Operation *op) {
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (auto weight = dyn_cast<GetWeightOp>(op)) {
       share(weights, weight, BufferRegion::Weight, weight.getWeight());
     } else if (auto state = dyn_cast<ReadStateOp>(op)) {

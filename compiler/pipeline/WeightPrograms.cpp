@@ -105,7 +105,7 @@ void WeightComputations::want(Value value, llvm::SetVector<Value> &roots) {
 
 llvm::SetVector<Value> WeightComputations::find(func::FuncOp function) {
   llvm::SetVector<Value> roots;
-  function.walk([&](Operation *op) {
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (!isConstant(op))
       for (Value operand : op->getOperands())
         want(operand, roots);
