@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "compiler/emit/cpu/KernelFamiliesHarness.h"
+#include "tests/kernels/KernelFamiliesHarness.h"
 
 #include "compiler/emit/cpu/CpuCompiler.h"
 #include "compiler/emit/cpu/ObjectCodeHarness.h"

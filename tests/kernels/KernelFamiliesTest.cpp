@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "compiler/emit/cpu/KernelFamiliesHarness.h"
+#include "tests/kernels/KernelFamiliesHarness.h"
 
 #include <gtest/gtest.h>
 
