@@ -150,8 +150,8 @@ void Packer::conv(ConvOp op) {
 
 /// Whether the attention kernel has this form; the others are core operations.
 bool hasKernel(AttentionOp op) {
-  bool plain = !op.getLengths() && !op.getSinks() && !op.getPageTable() && !op.getKeyScale() && !op.getValueScale() &&
-               op.getWindow() == 0 && op.getSoftcap().isZero();
+  bool plain = !op.getLengths() && !op.getSinks() && !op.getPageTable() && !op.getKeyScale() &&
+               !op.getValueScale() && op.getWindow() == 0 && op.getSoftcap().isZero();
   auto narrow = [](Value v) {
     Type t = getElementTypeOrSelf(v.getType());
     return isa<FloatType>(t) && !t.isF64();
