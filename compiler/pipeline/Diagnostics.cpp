@@ -6,8 +6,6 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/pipeline/Compile.h"
 
-#include "llvm/Support/FormatVariadic.h"
-
 using namespace mlir;
 
 namespace tenon::pipeline {
@@ -15,7 +13,8 @@ namespace tenon::pipeline {
 void append(std::vector<Diagnostic> &diagnostics, ArrayRef<importer::ImportDiagnostic> found) {
   for (const importer::ImportDiagnostic &d : found) {
     Diagnostic &added = diagnostics.emplace_back();
-    added.code = llvm::formatv("TN{0:0>4}", d.code).str();
+    std::string digits = std::to_string(d.code);
+    added.code = "TN" + std::string(digits.size() < 4 ? 4 - digits.size() : 0, '0') + digits;
     // str() begins with the code, which is kept apart here.
     StringRef text = added.message = d.str();
     if (text.consume_front(added.code + ": "))

@@ -7,6 +7,7 @@
 #include "compiler/pipeline/Phases.h"
 
 #include "compiler/emit/cpu/CpuCompiler.h"
+#include "compiler/emit/cpu/ObjectCache.h"
 #include "compiler/emit/plan/BuildPlan.h"
 #include "compiler/graph/Passes.h"
 #include "compiler/kernel/Passes.h"
@@ -133,7 +134,9 @@ LogicalResult runEmit(ModuleOp module, const std::vector<cpu::CpuTarget> &levels
   }
   cpu::CompileOptions options;
   options.jobs = settings.jobs;
-  options.cacheDirectory = settings.cacheFolder;
+  if (settings.cacheFolder != "off")
+    options.cacheDirectory =
+        settings.cacheFolder.empty() ? cpu::ObjectCache::defaultDirectory() : settings.cacheFolder;
   options.assembly = settings.assembly;
   std::string error;
   if (!compiler.kernels().empty() && failed(compiler.compile(options, package.images, error)))

@@ -102,6 +102,12 @@ TEST_F(PlanExecution, BranchChoosesByData) {
   EXPECT_EQ(run({4, 0, 0}), (std::vector<int64_t>{4, 8}));
 }
 
+TEST_F(PlanExecution, ElementsAreExtracted) {
+  load(header + "%e = tensor.extract %x[%c1] : tensor<?xi64>\n%k = arith.index_cast %e : i64 to index\n"
+                "%y = tenon.from_index %k, %n : tensor<2xi64>\nreturn %y : tensor<2xi64> }");
+  EXPECT_EQ(run({7, 8, 9}), (std::vector<int64_t>{8, 3}));
+}
+
 TEST_F(PlanExecution, WhileRunsUntilItsConditionFails) {
   // Doubles until the value is at least the first element.
   load(header +

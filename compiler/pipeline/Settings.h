@@ -27,7 +27,7 @@ struct Settings {
   Phase stopAfter = Phase::Emit;
   std::string dumpFolder;  // one .mlir per phase; empty: none
   std::string explainFile; // remarks as YAML; empty: none
-  std::string cacheFolder; // object cache; empty: none
+  std::string cacheFolder; // object cache; empty: the user's, "off": none
   unsigned jobs = 0;       // threads of code generation; 0: as many as the machine has
   bool assembly = false;   // keep the kernels' assembly in the package
   bool debugSection = true;

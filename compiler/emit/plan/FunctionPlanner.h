@@ -14,6 +14,7 @@
 #include "compiler/emit/plan/BuildPlan.h"
 #include "compiler/emit/plan/SlotTable.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 namespace tenon::plan {
 
@@ -54,6 +55,7 @@ private:
   mlir::LogicalResult dispatch(KernelOp op);
   mlir::LogicalResult copy(CopyOp op);
   mlir::LogicalResult readScalar(ReadScalarOp op);
+  mlir::LogicalResult extract(mlir::tensor::ExtractOp op);
   mlir::LogicalResult fromIndex(FromIndexOp op);
   mlir::LogicalResult branch(mlir::scf::IfOp op);
   mlir::LogicalResult countedLoop(mlir::scf::ForOp op);

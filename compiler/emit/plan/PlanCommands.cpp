@@ -83,6 +83,7 @@ LogicalResult FunctionPlanner::operation(Operation *op) {
       .Case([&](KernelOp t) { return dispatch(t); })
       .Case([&](CopyOp t) { return copy(t); })
       .Case([&](ReadScalarOp t) { return readScalar(t); })
+      .Case([&](tensor::ExtractOp t) { return extract(t); })
       .Case([&](FromIndexOp t) { return fromIndex(t); })
       .Case([&](scf::IfOp t) { return branch(t); })
       .Case([&](scf::ForOp t) { return countedLoop(t); })
@@ -179,6 +180,29 @@ LogicalResult FunctionPlanner::readScalar(ReadScalarOp op) {
     check.message = "a size that the model computes is out of range: expected" + range;
     emit(check, op);
   }
+  return success();
+}
+
+/// A scalar of any width that control flow or arithmetic reads from a tensor.
+LogicalResult FunctionPlanner::extract(tensor::ExtractOp op) {
+  RankedTensorType type = op.getTensor().getType();
+  std::optional<package::DType> dtype = dtypeOf(type.getElementType());
+  if (!dtype || !isa<IntegerType>(type.getElementType()))
+    return op.emitError() << "TN0611: expected a plan to read an integer or boolean, found "
+                          << type.getElementType();
+  package::ReadScalar command;
+  command.buffer = static_cast<uint32_t>(bufferOf(op.getTensor()));
+  command.dtype = *dtype;
+  Size position = sizes.context().constant(0);
+  for (auto [index, extent] : llvm::zip_equal(op.getIndices(), sizes.dims(op.getTensor())))
+    position = position * extent + sizes.index(index);
+  MaybeSlot at = slot(op, position);
+  if (failed(at))
+    return failure();
+  command.index = *at;
+  command.dst = external();
+  written[{op.getResult(), -1}] = command.dst;
+  emit(command, op);
   return success();
 }
 
