@@ -33,8 +33,7 @@ class ReferencePackage:
 
     def _check(self) -> _compiler.Result:
         result = self._call(_compiler.library().tenon_compiler_check)
-        if not result.text():
-            result.check()
+        result.check()
         return result
 
     @cached_property

@@ -164,7 +164,7 @@ CompilerResult CompilerLibrary::check(const ModelArgument &model,
   std::vector<tenon_compiler_option> flags = toC(options);
   CompilerResult result(*this, check_(&input, flags.data(), flags.size()));
   // A model with unsupported nodes is a bad input that nevertheless has an answer.
-  if (result.outcome() != TENON_COMPILER_BAD_INPUT || result.text().empty())
+  if (result.text().empty())
     result.check();
   return result;
 }

@@ -137,9 +137,14 @@ void RunCommand::run() const {
 
 std::vector<Signature> signaturesOf(const ModelArgument &argument,
                                     const std::vector<CompilerOption> &options) {
-  Json report = Json::parse(CompilerLibrary::get().check(argument, options).text());
+  CompilerResult checked = CompilerLibrary::get().check(argument, options);
+  checked.check();
+  Json report = Json::parse(checked.text());
+  if (!report.contains("inputs"))
+    failInput("TN0511",
+              "'" + argument.path + "' cannot be evaluated; `tenon check` says which nodes are in the way");
   std::vector<Signature> result;
-  for (const Json &input : report.value("inputs", Json::array())) {
+  for (const Json &input : report["inputs"]) {
     Signature signature{input.at("name"), TENON_F32, {}, {}};
     std::string dtype = input.at("dtype");
     for (int i = TENON_F32; i <= TENON_U4; ++i)

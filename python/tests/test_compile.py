@@ -1,0 +1,129 @@
+"""tenon.compile, target `reference`, and the command on models. Skipped where the compiler library is not built."""
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+tenon = pytest.importorskip("tenon")
+
+
+@pytest.fixture
+def model(compiler) -> onnx.ModelProto:
+    """y = relu(x + w), x[batch, 4]."""
+    nodes = [helper.make_node("Add", ["x", "w"], ["a"], "add"), helper.make_node("Relu", ["a"], ["y"], "relu")]
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 4]) for name in "xy")
+    w = helper.make_tensor("w", TensorProto.FLOAT, [4], [1, 2, 3, -4])
+    graph = helper.make_graph(nodes, "graph", [x], [y], [w])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+
+
+def expected(x: np.ndarray) -> np.ndarray:
+    return np.maximum(x + np.array([1, 2, 3, -4], np.float32), 0)
+
+
+def check_runs(package) -> None:
+    session = package.session(threads=1)
+    for batch in (1, 5):
+        x = np.random.default_rng(batch).standard_normal((batch, 4)).astype(np.float32)
+        np.testing.assert_allclose(session.run({"x": x})["y"], expected(x), rtol=1e-6)
+
+
+def test_models_of_every_form(model, tmp_path):
+    path = tmp_path / "model.onnx"
+    onnx.save(model, path)
+    for form in (model, path, str(path), path.read_bytes(), {"main": model}):
+        check_runs(tenon.compile(form))
+
+
+def test_options(model):
+    package = tenon.compile(model, target=["x86-64-v3"], symbols={"batch": (1, 8)}, jobs=1, emulate_isa=True)
+    assert (package.symbols[0].min, package.symbols[0].max) == (1, 8)
+    check_runs(package)
+    fixed = tenon.compile(model, shapes={"x": (2, 4)})
+    assert fixed.inputs[0].shape == (2, 4) and fixed.symbols == ()
+
+
+def test_functions(model):
+    package = tenon.compile({"first": model, "second": model})
+    assert package.functions == ("first", "second")
+    x = np.ones((1, 4), np.float32)
+    session = package.session(threads=1, function="second")
+    np.testing.assert_array_equal(session.run({"x": x})["y"], session.run({"x": x}, function="first")["y"])
+
+
+def test_saved_packages_run(model, tmp_path):
+    tenon.compile(model).save(tmp_path / "model.tenon")
+    check_runs(tenon.load(tmp_path / "model.tenon"))
+
+
+def test_reference(model):
+    package = tenon.compile(model, target="reference")
+    assert package.inputs == (tenon.TensorInfo("x", np.dtype("float32"), ("batch", 4)),)
+    check_runs(package)
+    with pytest.raises(tenon.PackageError):
+        package.save("model.tenon")
+    with pytest.raises(tenon.RunError):
+        package.session().run({"x": np.ones((1, 3), np.float32)})
+
+
+def test_bad_models(compiler, tmp_path):
+    for bad in (b"", b"no model", tmp_path / "missing.onnx", 7, {}):
+        with pytest.raises(tenon.CompileError) as caught:
+            tenon.compile(bad)
+        assert caught.value.code.startswith("TN0") and caught.value.message
+
+
+def test_bad_options(model):
+    for options in ({"nonsense": 1}, {"target": "z80"}, {"symbols": {"batch": (5, 2)}}, {"state": {"x": "missing"}}):
+        with pytest.raises(tenon.CompileError) as caught:
+            tenon.compile(model, **options)
+        assert caught.value.code.startswith("TN0"), options
+
+
+def test_unsupported_nodes_are_named(model):
+    model.graph.node[1].op_type = "NoSuchOperation"
+    with pytest.raises(tenon.CompileError) as caught:
+        tenon.compile(model)
+    assert caught.value.node == "relu" and "NoSuchOperation" in caught.value.message
+
+
+def test_command_on_a_model(model, command, tmp_path):
+    path, package = tmp_path / "model.onnx", tmp_path / "model.tenon"
+    onnx.save(model, path)
+    assert command("compile", path, "-o", package).stderr == ""
+    np.save(tmp_path / "x.npy", np.ones((2, 4), np.float32))
+    for file, flags in ((package, []), (path, []), (path, ["--target", "reference"])):
+        done = command("run", file, "--input", f"x={tmp_path / 'x.npy'}", "--output-dir", tmp_path / "out", *flags)
+        assert done.returncode == 0, done.stderr
+        np.testing.assert_array_equal(np.load(tmp_path / "out/y.npy"), expected(np.ones((2, 4), np.float32)))
+    report = json.loads(command("check", path, "--json").stdout)
+    assert [row["op"] for row in report["rows"]] == ["Add", "Relu"] and report["supported"]
+    assert "tenon." in command("compile", path, "--compile-to", "import").stdout
+    nodes = {n for k in json.loads(command("inspect", path, "--json").stdout)["kernels"] for n in k["nodes"]}
+    assert nodes == {"add", "relu"}
+
+
+def test_failures_leave_no_file(model, command, tmp_path):
+    model.graph.node[1].op_type = "NoSuchOperation"
+    onnx.save(model, tmp_path / "model.onnx")
+    done = command("compile", tmp_path / "model.onnx", "-o", tmp_path / "model.tenon")
+    assert done.returncode == 1 and done.stderr.startswith("error: [TN0"), done.stderr
+    assert command("check", tmp_path / "model.onnx").returncode == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_backend_interface(model):
+    backend = pytest.importorskip("tenon.onnx_backend")
+    x = np.ones((2, 4), np.float32)
+    assert backend.supports_device("CPU") and not backend.supports_device("CUDA")
+    prepared = backend.prepare(model)
+    for inputs in ([x], x, {"x": x}):
+        np.testing.assert_array_equal(prepared.run(inputs)[0], expected(x))
+    np.testing.assert_array_equal(backend.run_model(model, [x]).y, expected(x))
+    node = helper.make_node("Mul", ["a", "b"], ["c"])
+    np.testing.assert_array_equal(backend.run_node(node, [x, x + 1])[0], x * (x + 1))
+    with pytest.raises(tenon.RunError):
+        prepared.run([x, x])
