@@ -7,6 +7,7 @@ Runs every case, prints how many pass by category, and with --write stores the n
 import argparse
 import multiprocessing
 import sys
+import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,25 +67,54 @@ def all_cases() -> dict:
 
 
 def run_all(names: list[str], jobs: int) -> list[Outcome]:
-    """Runs the cases in worker processes, so that a crash or a hang costs one case and not the run."""
-    outcomes = []
-    context = multiprocessing.get_context("spawn")
-    pending = list(names)
-    while pending:
-        with context.Pool(jobs, maxtasksperchild=200) as pool:
-            waiting = [(name, pool.apply_async(run_case, (name,))) for name in pending]
-            pending = []
-            for index, (name, future) in enumerate(waiting):
-                try:
-                    outcomes.append(future.get(SECONDS))
-                except multiprocessing.TimeoutError:
-                    outcomes.append(Outcome("?", name, False, f"crashed, or ran for more than {SECONDS} s"))
-                    later = waiting[index + 1 :]
-                    outcomes += [f.get() for _, f in later if f.ready()]
-                    pending = [other for other, f in later if not f.ready()]
-                    pool.terminate()
-                    break
+    """Runs each case in a fork of this process, which has loaded everything: a crash or a hang costs that case only."""
+    warm_up()
+    outcomes, running, waiting = [], {}, list(reversed(names))
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            name = waiting.pop()
+            running[name] = start(name)
+        for name, (process, pipe, deadline) in list(running.items()):
+            if pipe.poll(0.002) or not process.is_alive() or time.monotonic() > deadline:
+                outcomes.append(collect(name, process, pipe))
+                del running[name]
     return outcomes
+
+
+def warm_up() -> None:
+    """Loads the compiler library, once for all forks."""
+    import tenon._compiler
+
+    all_cases()
+    tenon._compiler.library()
+
+
+def start(name: str) -> tuple:
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=lambda: sender.send(run_case(name)))
+    process.start()
+    sender.close()
+    return process, receiver, time.monotonic() + SECONDS
+
+
+def collect(name: str, process, pipe) -> Outcome:
+    category = all_cases()[name][0]
+    try:
+        if not pipe.poll(0):
+            raise EOFError
+        return pipe.recv()
+    except EOFError:
+        process.join(0.1)
+        hung = process.is_alive()
+        process.kill()
+        process.join()
+        return Outcome(
+            category, name, False, f"ran for more than {SECONDS} s" if hung else f"ended with {process.exitcode}"
+        )
+    finally:
+        pipe.close()
+        process.join()
 
 
 def table(outcomes: list[Outcome]) -> str:
