@@ -82,7 +82,9 @@ def test_steady_state_neither_allocates_nor_locks(name, collected, package_of, t
 def test_silero_carries_its_state(target, collected):
     """A session that owns the state gives the probabilities that a caller gets who passes it along."""
     model = collected("silero_vad")
-    package = tenon.compile(str(model.path), target=target, state=model.entry["states"], **options(target))
+    package = tenon.compile(
+        str(model.path), target=target, state=model.entry["states"], shapes={"input": (1, 576)}, **options(target)
+    )
     assert "state" not in [i.name for i in package.inputs]
     session = package.session(threads=1)
     state = np.zeros((2, 1, 128), np.float32)
