@@ -214,7 +214,10 @@ void InspectCommand::run() const {
     std::vector<uint8_t> file = readFile(model);
     return report(AlignedCopy(file.data(), file.size()).bytes());
   }
-  CompilerResult compiled = CompilerLibrary::get().compile({parseModel(model)}, flags.options(shapes), "");
+  std::vector<CompilerOption> options = flags.options(shapes);
+  if (!kernel.empty())
+    options.emplace_back("assembly", "");
+  CompilerResult compiled = CompilerLibrary::get().compile({parseModel(model)}, options, "");
   auto [bytes, size] = compiled.package();
   report(AlignedCopy(bytes, size).bytes());
 }
