@@ -103,10 +103,14 @@ void Clusters::visit(Operation *op) {
     else
       wanted.insert(it->second.begin(), it->second.end());
   }
-  // Constants are put into every kernel that uses them; as a value outside they stay where they are.
+  // Constants are put into every kernel that uses them, unless it reads them by address; as a value outside
+  // they stay where they are.
   if (isSplatConstant(op)) {
     for (Cluster *c : wanted)
-      c->members.insert(op);
+      if (llvm::none_of(op->getUsers(), [&](Operation *user) {
+            return c->members.contains(user) && (isProduct(user) || isIndexed(user));
+          }))
+        c->members.insert(op);
     return;
   }
   bool cheap = isMovement(op) && !isa<ConcatOp, PadOp>(op);

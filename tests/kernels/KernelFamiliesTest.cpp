@@ -145,6 +145,15 @@ TEST(Contraction, RaggedColumns) {
     check(product("?", 9, n), {{7, 9}, {9, n}, {1, n}}, {"map", "contraction"});
 }
 
+TEST(Contraction, ConstantOperandLiesInMemory) {
+  check(R"(func.func @main(%w: tensor<20x32xf32>, %b: tensor<4x32xf32>) -> tensor<4x32xf32> {
+    %z = tenon.constant dense<0.5> : tensor<4x20xf32>
+    %p = tenon.contract %z, %w : tensor<4x20xf32>, tensor<20x32xf32> -> tensor<4x32xf32>
+    %s = tenon.add %p, %b : tensor<4x32xf32>
+    return %s : tensor<4x32xf32> })",
+        {{20, 32}, {4, 32}}, {"map", "contraction"});
+}
+
 TEST(Contraction, Batched) {
   check(R"(func.func @main(%x: tensor<3x10x20xf32>, %w: tensor<3x33x20xf32>) -> tensor<3x10x33xf32> {
     %p = tenon.contract %x, %w transpose_rhs : tensor<3x10x20xf32>, tensor<3x33x20xf32> -> tensor<3x10x33xf32>
