@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "tests/kernels/KernelFamiliesHarness.h"
 
+#include "llvm/Support/raw_ostream.h"
+
 #include <gtest/gtest.h>
 
 using tenon::cpu::test::compareWithReference;
@@ -228,9 +230,12 @@ std::string attention(int64_t heads, int64_t width, const std::string &attribute
     %b = tenon.symbol "b" min 1 multiple_of 1 likely []
     %s = tenon.symbol "s" min 1 multiple_of 1 likely []
 )";
-  for (std::string n : {"q", "k", "v"})
-    text += "    %" + n + "s = tenon.reshape %" + n + " (%b, %s) : " + flat + " -> " + split + "\n    %" + n +
-            "t = tenon.transpose %" + n + "s [0, 2, 1, 3] : " + split + " -> " + head + "\n";
+  llvm::raw_string_ostream out(text);
+  for (const char *n : {"q", "k", "v"}) {
+    out << "    %" << n << "s = tenon.reshape %" << n << " (%b, %s) : " << flat << " -> " << split << "\n";
+    out << "    %" << n << "t = tenon.transpose %" << n << "s [0, 2, 1, 3] : " << split << " -> " << head
+        << "\n";
+  }
   return text + "    %a = tenon.attention %qt, %kt, %vt mask(%m : tensor<?x1x1x?xf32>) " + attributes +
          " : " + head + ", " + head + ", " + head + " -> " + head +
          "\n    %t = tenon.transpose %a [0, 2, 1, 3] : " + head + " -> " + split +

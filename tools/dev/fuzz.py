@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
-import build
 from project import ROOT, run, say, tracked
+
+import build
 
 PRESET = "fuzz"
 SECONDS_PER_INPUT = 20
