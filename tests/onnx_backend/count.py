@@ -31,6 +31,7 @@ def cases() -> dict[str, tuple[str, str]]:
 
     warnings.filterwarnings("ignore", module="onnx.backend")  # its cases divide by zero on purpose
     import onnx.backend.test
+
     import tenon.onnx_backend
 
     runner = onnx.backend.test.BackendTest(tenon.onnx_backend, __name__)

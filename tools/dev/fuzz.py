@@ -3,9 +3,8 @@
 import re
 from pathlib import Path
 
-from project import ROOT, run, say, tracked
-
 import build
+from project import ROOT, run, say, tracked
 
 PRESET = "fuzz"
 SECONDS_PER_INPUT = 20

@@ -2,8 +2,9 @@
 
 from pathlib import Path, PurePosixPath
 
-import include_laws
 import pytest
+
+import include_laws
 
 ALLOWED = [
     ("runtime/session/session.cpp", "package/reader.h"),

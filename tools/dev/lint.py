@@ -4,11 +4,10 @@ import os
 import re
 from pathlib import Path
 
+import build
 import environments
 import include_laws
 from project import LLVM_BIN, ROOT, jobs, run, say, tracked
-
-import build
 
 CXX = ("*.cpp", "*.h", "*.c")
 LONG_FILE = 600

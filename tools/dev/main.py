@@ -5,10 +5,9 @@ import os
 import sys
 from pathlib import Path
 
+import build
 import environments
 from project import PRESETS, ROOT, models_dir, run, say
-
-import build
 
 DEMO_MODELS = ("minilm_embed", "ppocr4_det", "ppocr2_cls", "ppocr4_rec")
 DESCRIPTION = "The developer command of Tenon. Each verb installs and builds what it needs first."

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 import scaffold
 
 ODS = '#ifndef GUARD\n#define GUARD\ndef Tenon_ReduceOp : Tenon_CoreOp<"reduce"> {\n}\n#endif\n'

@@ -6,10 +6,9 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
 
+import build
 import environments
 from project import ROOT, jobs, models_dir, run, say
-
-import build
 
 
 @dataclass
