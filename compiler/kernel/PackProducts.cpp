@@ -173,7 +173,7 @@ LogicalResult decomposeRest(func::FuncOp function) {
       OpBuilder b(op);
       FailureOr<SmallVector<Value>> values = op.decompose(b);
       if (failed(values))
-        return op.emitError() << "[TN0405] '" << op->getName() << "' has no decomposition for these operands";
+        return op.emitError() << "TN0405: '" << op->getName() << "' has no decomposition for these operands";
       op->replaceAllUsesWith(*values);
       op->erase();
       changed = true;

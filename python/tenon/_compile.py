@@ -60,7 +60,7 @@ def _compile(models: dict[str, Path | bytes], flags: list[tuple[str, str]]) -> P
     options, count = _compiler.make_options(flags)
     result = _compiler.Result(library.tenon_compiler_compile(inputs, len(models), options, count, None, None, None))
     for code, message, node in result.check():
-        warnings.warn(f"[{code}] {message}" + (f" (node '{node}')" if node else ""), CompileWarning, stacklevel=3)
+        warnings.warn(f"{code}: {message}" + (f" (node '{node}')" if node else ""), CompileWarning, stacklevel=3)
     return load(result.package())
 
 

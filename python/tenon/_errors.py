@@ -5,7 +5,7 @@ class TenonError(Exception):
     """Base of all errors. `code` is stable ("TN0904"), `message` is for people."""
 
     def __init__(self, code: str, message: str):
-        super().__init__(f"[{code}] {message}")
+        super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
 

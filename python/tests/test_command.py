@@ -15,8 +15,9 @@ SUBCOMMANDS = ("compile", "run", "bench", "profile", "inspect", "check")
 def diagnostic(done, status: int) -> str:
     """The code of the only diagnostic."""
     assert done.returncode == status, done.stderr
-    found = re.findall(r"^error: \[(TN\d{4})\] (.*)$", done.stderr, re.MULTILINE)
+    found = re.findall(r"^error: (TN\d{4}): (.*)$", done.stderr, re.MULTILINE)
     assert len(found) == 1 and found[0][1] and not found[0][1].endswith("."), done.stderr
+    assert done.stderr.count("TN") == 1, done.stderr
     return found[0][0]
 
 

@@ -88,6 +88,7 @@ def test_unsupported_nodes_are_named(model):
     with pytest.raises(tenon.CompileError) as caught:
         tenon.compile(model)
     assert caught.value.node == "relu" and "NoSuchOperation" in caught.value.message
+    assert str(caught.value).startswith("TN0101: node 'relu'") and str(caught.value).count("TN0") == 1
 
 
 def test_command_on_a_model(model, command, tmp_path):
@@ -110,7 +111,7 @@ def test_failures_leave_no_file(model, command, tmp_path):
     model.graph.node[1].op_type = "NoSuchOperation"
     onnx.save(model, tmp_path / "model.onnx")
     done = command("compile", tmp_path / "model.onnx", "-o", tmp_path / "model.tenon")
-    assert done.returncode == 1 and done.stderr.startswith("error: [TN0"), done.stderr
+    assert done.returncode == 1 and done.stderr.startswith("error: TN0101: node 'relu'"), done.stderr
     assert command("check", tmp_path / "model.onnx").returncode == 1
     assert [p.name for p in tmp_path.iterdir()] == ["model.onnx"]
 

@@ -23,7 +23,7 @@ void failRuntime(const char *message) {
 void print(const char *severity, const Diagnostic &diagnostic) {
   bool named = diagnostic.node.empty() || diagnostic.message.find(diagnostic.node) != std::string::npos;
   std::string node = named ? "" : " (node '" + diagnostic.node + "')";
-  std::fprintf(stderr, "%s: [%s] %s%s\n", severity, diagnostic.code.c_str(), diagnostic.message.c_str(),
+  std::fprintf(stderr, "%s: %s: %s%s\n", severity, diagnostic.code.c_str(), diagnostic.message.c_str(),
                node.c_str());
 }
 

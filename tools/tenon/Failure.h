@@ -7,7 +7,8 @@
 //   TN0502 the compiler library does not fit      TN0509 a name is not in the package
 //   TN0503 a file cannot be read                  TN0510 the benchmark's peers cannot be run
 //   TN0504 a file cannot be written               TN0511 what was asked needs a model or a debug section
-//   TN0505 a device that there is not             TN0599 a defect of the command
+//   TN0505 a device that there is not             TN0512 nodes of the model cannot be compiled
+//                                                 TN0599 a defect of the command
 #pragma once
 
 #include "tenon/tenon.h"
@@ -58,7 +59,7 @@ inline void require(tenon_status status, const tenon_error &error) {
     failRuntime(error.message);
 }
 
-/// Prints `severity: [code] message` to standard error; the node is appended unless the message names it.
+/// Prints `severity: code: message` to standard error; the node is appended unless the message names it.
 void print(const char *severity, const Diagnostic &diagnostic);
 
 } // namespace tenon::command

@@ -55,7 +55,7 @@ void CheckCommand::run() const {
   if (result.outcome() != TENON_COMPILER_OK)
     result.check();
   if (unsupported > 0)
-    failInput("TN0511", std::to_string(unsupported) + " of " + std::to_string(rows.size()) +
+    failInput("TN0512", std::to_string(unsupported) + " of " + std::to_string(rows.size()) +
                             " nodes cannot be compiled; the column `reason` says why");
 }
 

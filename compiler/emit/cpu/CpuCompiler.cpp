@@ -83,13 +83,13 @@ LogicalResult CpuCompiler::Impl::emitLevel(KernelOp op, KernelSpec &spec, const 
   KernelBuilder k(*module, spec, level, name);
   Emitter emitter = emitterFor(op.getFamily());
   if (!emitter)
-    return op.emitError() << "[TN0402] expected a kernel family that the CPU knows, found '" << op.getFamily()
+    return op.emitError() << "TN0402: expected a kernel family that the CPU knows, found '" << op.getFamily()
                           << "'";
   if (failed(emitter(k, shape)))
     return failure();
   k.finish();
   if (failed(verify(*module)))
-    return op.emitError() << "[TN0403] the code of a kernel of the family '" << op.getFamily()
+    return op.emitError() << "TN0403: the code of a kernel of the family '" << op.getFamily()
                           << "' is malformed; this is a defect of the compiler: report the model";
   text = printed(*module);
   return success();
@@ -114,7 +114,7 @@ FailureOr<uint32_t> CpuCompiler::Impl::emit(KernelOp op, std::unique_ptr<KernelS
     info.schedule += (info.schedule.empty() ? "" : "; ") + level.name + ": " + levelShape.schedule;
     shape.scratch = shape.scratch.max(levelShape.scratch);
     if (levelShape.grid != shape.grid)
-      return op.emitError() << "[TN0404] expected one grid for all levels of a kernel, found "
+      return op.emitError() << "TN0406: expected one grid for all levels of a kernel, found "
                             << shape.grid.str() << " and " << levelShape.grid.str()
                             << "; this is a defect of the compiler: report the model";
   }

@@ -18,7 +18,7 @@ Value yielded(KernelBuilder &k, unsigned i) {
 }
 
 LogicalResult noForm(Operation *op, StringRef family) {
-  return op->emitError() << "[TN0401] '" << op->getName()
+  return op->emitError() << "TN0401: '" << op->getName()
                          << "' has no CPU form inside a kernel of the family '" << family
                          << "'; this is a limit of the compiler: report the model's node";
 }
