@@ -1,7 +1,7 @@
 """One class per engine: load a model for some number of threads, then run it on arrays that the caller owns.
 
-`load(path, threads, inputs)` prepares everything that happens once; `run()` is what is timed; `outputs()` gives the
-results of the last run by name.
+`__init__` imports the engine's library, which no figure counts; `load(path, threads, inputs)` prepares everything that
+happens once for a model (`load_ms`); `run()` is what is timed; `outputs()` gives the results of the last run by name.
 """
 
 import os
@@ -13,23 +13,24 @@ import numpy as np
 class OnnxRuntime:
     """Inputs and outputs are bound to the caller's arrays, so that a run copies nothing."""
 
-    def load(self, path: Path, threads: int, inputs: dict[str, np.ndarray]) -> None:
+    def __init__(self) -> None:
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
+        self.library = onnxruntime
+
+    def load(self, path: Path, threads: int, inputs: dict[str, np.ndarray]) -> None:
+        options = self.library.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.session = self.library.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def bind(self, inputs: dict[str, np.ndarray]) -> None:
-        import onnxruntime
-
         names = [o.name for o in self.session.get_outputs()]
         first = self.session.run(names, inputs)
-        self.results = {name: np.ascontiguousarray(value) for name, value in zip(names, first, strict=True)}
+        self.results = {name: np.array(value, order="C") for name, value in zip(names, first, strict=True)}
         self.binding = self.session.io_binding()
         for name, array in inputs.items():
-            self.binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(array))
+            self.binding.bind_ortvalue_input(name, self.library.OrtValue.ortvalue_from_numpy(array))
         for name, array in self.results.items():
             self.binding.bind_output(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
 
@@ -43,10 +44,13 @@ class OnnxRuntime:
 class OpenVino:
     """Dimensions are fixed to those of the inputs, which is its faster form; one stream, f32."""
 
-    def load(self, path: Path, threads: int, inputs: dict[str, np.ndarray]) -> None:
+    def __init__(self) -> None:
         import openvino
 
-        core = openvino.Core()
+        self.library = openvino
+
+    def load(self, path: Path, threads: int, inputs: dict[str, np.ndarray]) -> None:
+        core = self.library.Core()
         model = core.read_model(path)
         model.reshape({name: list(array.shape) for name, array in inputs.items()})
         settings = {
@@ -59,29 +63,30 @@ class OpenVino:
         self.request = self.model.create_infer_request()
 
     def bind(self, inputs: dict[str, np.ndarray]) -> None:
-        import openvino
-
         for name, array in inputs.items():
-            self.request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
+            self.request.set_tensor(name, self.library.Tensor(array, shared_memory=True))
 
     def run(self) -> None:
         self.request.infer()
 
     def outputs(self) -> dict[str, np.ndarray]:
-        return {o.get_any_name(): np.array(self.request.get_tensor(o).data) for o in self.model.outputs}
+        return {name: np.array(self.request.get_tensor(o).data) for o in self.model.outputs for name in o.names}
 
 
 class Tenon:
     """`path` is a package, compiled beforehand in a process of its own."""
 
-    def load(self, path: Path, threads: int, inputs: dict[str, np.ndarray]) -> None:
+    def __init__(self) -> None:
         import tenon
 
-        self.session = tenon.load(str(path)).session(threads=threads)
+        self.library = tenon
+
+    def load(self, path: Path, threads: int, inputs: dict[str, np.ndarray]) -> None:
+        self.session = self.library.load(str(path)).session(threads=threads)
 
     def bind(self, inputs: dict[str, np.ndarray]) -> None:
         self.inputs = inputs
-        self.results = {name: np.ascontiguousarray(value) for name, value in self.session.run(inputs).items()}
+        self.results = {name: np.array(value, order="C") for name, value in self.session.run(inputs).items()}
 
     def run(self) -> None:
         self.session.run_into(self.inputs, self.results)

@@ -20,7 +20,7 @@ import report
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests/models"))
 
-from inputs import make_inputs  # noqa: E402
+from inputs import fixed_shapes, make_inputs  # noqa: E402
 
 PEERS = ("tenon", "onnxruntime", "openvino")
 ROUNDS, SECONDS, RUNS, PAUSE = 7, 0.15, 3, 0.05
@@ -62,16 +62,17 @@ class Worker:
         return peak
 
 
-def compile_model(model: Path, package: Path) -> Worker:
-    worker = Worker("compile", model, package)
+def compile_model(model: Path, package: Path, shapes: dict) -> Worker:
+    worker = Worker("compile", model, package, json.dumps(shapes))
     worker.process.wait()
     return worker
 
 
-def measure(name: str, model: Path, inputs: dict, options: argparse.Namespace, folder: Path) -> list[dict]:
-    """The rows of one model."""
+def measure(name: str, model: Path, entry: dict, options: argparse.Namespace, folder: Path) -> list[dict]:
+    """The rows of one model; `entry` is its row in the manifest."""
+    inputs = make_inputs(entry["inputs"], {})
     package = folder / f"{name}.tenon"
-    compiled = compile_model(model, package) if "tenon" in options.peers else None
+    compiled = compile_model(model, package, fixed_shapes(entry["inputs"])) if "tenon" in options.peers else None
     np.savez(folder / "inputs.npz", **inputs)
     rows = []
     for threads in options.threads:
@@ -158,9 +159,8 @@ def main() -> int:
     rows = []
     for name in names:
         model = options.models / manifest[name]["file"]
-        inputs = make_inputs(manifest[name]["inputs"], {})
         with tempfile.TemporaryDirectory(prefix="tenon-bench-") as folder:
-            rows += measure(name, model, inputs, options, Path(folder))
+            rows += measure(name, model, manifest[name], options, Path(folder))
     print(report.text(rows))
     if options.json:
         write(options.json, json.dumps(rows, indent=1) + "\n")

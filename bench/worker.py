@@ -22,11 +22,13 @@ def measure(engine, seconds: float, runs: int) -> list[float]:
     return times
 
 
-def compile_package(model: str, package: str) -> dict:
+def compile_package(model: str, package: str, shapes: str) -> dict:
+    """`shapes`: JSON, an input's sizes by its name, null where a dimension stays dynamic."""
     import tenon
 
+    fixed = {name: tuple(dims) for name, dims in json.loads(shapes).items()}
     start = time.perf_counter()
-    tenon.compile(model).save(package)
+    tenon.compile(model, shapes=fixed).save(package)
     return {"compile_ms": 1e3 * (time.perf_counter() - start)}
 
 
@@ -40,7 +42,7 @@ def main() -> None:
         return
     name, path, threads, inputs, outputs = sys.argv[1:]
     engine = ENGINES[name]()
-    arrays = {key: np.ascontiguousarray(value) for key, value in np.load(inputs).items()}
+    arrays = {key: np.array(value, order="C") for key, value in np.load(inputs).items()}
     start = time.perf_counter()
     engine.load(Path(path), int(threads), arrays)
     load_ms = 1e3 * (time.perf_counter() - start)

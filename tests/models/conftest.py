@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from inputs import make_inputs
+from inputs import fixed_shapes, make_inputs
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = Path(os.environ.get("TENON_MODELS", ROOT / "models"))
@@ -30,12 +30,7 @@ class Collected:
         return make_inputs(self.entry["inputs"], sizes, seed)
 
     def shapes(self) -> dict[str, tuple]:
-        """What the manifest fixes of the inputs' sizes; some models declare more open than they can run."""
-        return {
-            i["name"]: tuple(d if isinstance(d, int) else None for d in i["dims"])
-            for i in self.entry["inputs"]
-            if any(isinstance(d, int) for d in i["dims"])
-        }
+        return fixed_shapes(self.entry["inputs"])
 
     def shape_flags(self) -> tuple[str, ...]:
         written = ((n, "x".join("?" if d is None else str(d) for d in dims)) for n, dims in self.shapes().items())

@@ -10,6 +10,16 @@ def make_inputs(inputs, sizes: dict, seed: int = 7) -> dict[str, np.ndarray]:
     return {field(i, "name"): fill(r, i, [axis_size(d, sizes) for d in axes(i)]) for i in inputs}
 
 
+def fixed_shapes(inputs: list[dict]) -> dict[str, tuple]:
+    """What a manifest fixes of the inputs' sizes, None for each open one: some models declare more open than they can
+    run."""
+    return {
+        i["name"]: tuple(d if isinstance(d, int) else None for d in i["dims"])
+        for i in inputs
+        if any(isinstance(d, int) for d in i["dims"])
+    }
+
+
 def field(row, name: str):
     return row.get(name) if isinstance(row, dict) else getattr(row, name)
 
