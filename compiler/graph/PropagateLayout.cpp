@@ -9,11 +9,17 @@
 // operations that do not care for the order of dimensions, until they meet their inverse and cancel, or an
 // edge of the graph. What is left and moves only dimensions of size 1 becomes a reshape.
 //
+// Sinking is one sweep in program order: an operation is visited after those it reads, once. A transpose
+// moves down past the visited operation and waits there for the ones that follow; transposes that other
+// operands get for it are never visited. So nothing moves twice, whatever the graph looks like: a fixpoint of
+// local rules would pass a transpose between two operands that are both cheap to transpose for ever.
+//
 //===----------------------------------------------------------------------===//
 #include "compiler/dialect/tenon/CoreBuilder.h"
 #include "compiler/dialect/tenon/SizeAnalysis.h"
 #include "compiler/dialect/tenon/SizeRules.h"
 #include "compiler/graph/Passes.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -69,9 +75,48 @@ bool isCheapToTranspose(Value v) {
                 (isa<CastOp, ReshapeOp, tensor::CastOp>(op) && isCheapToTranspose(op->getOperand(0))));
 }
 
-/// op(transpose(x)) -> transpose(op(x)), for operations that can run in any order of dimensions.
-struct SinkTranspose : RewritePattern {
-  explicit SinkTranspose(MLIRContext *context) : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
+/// `v` in the order of permutation `p`. Merges with the transpose that `v` is, and goes above broadcasts: the
+/// smaller tensor is moved.
+Value transposed(CoreBuilder &b, OpBuilder &builder, Location loc, Value v, ArrayRef<int64_t> p) {
+  if (llvm::equal(p, llvm::seq<int64_t>(0, p.size())))
+    return v;
+  if (auto inner = v.getDefiningOp<TransposeOp>()) {
+    Permutation merged = llvm::map_to_vector(p, [&](int64_t d) { return inner.getPermutation()[d]; });
+    return transposed(b, builder, loc, inner.getInput(), merged);
+  }
+  if (auto broadcast = v.getDefiningOp<BroadcastOp>()) {
+    Value small = transposed(b, builder, loc, broadcast.getInput(), p);
+    Permutation inv = inverse(p);
+    SmallVector<Value> sizes = unpermutedValues(broadcast.getType().getShape(), broadcast.getSizes(), inv);
+    return BroadcastOp::create(builder, loc, unpermuted(broadcast.getType(), inv), small, sizes);
+  }
+  return b.transpose(v, p);
+}
+
+/// Moves transposes down, one operation at a time.
+class TransposeSinker {
+public:
+  TransposeSinker(IRRewriter &rewriter, SizeAnalysis &sizes) : rewriter(rewriter), sizes(sizes) {}
+
+  /// Visits one operation, behind those it reads.
+  void visit(Operation *op) {
+    rewriter.setInsertionPoint(op);
+    if (auto transpose = dyn_cast<TransposeOp>(op))
+      return settle(transpose);
+    if (auto reshape = dyn_cast<ReshapeOp>(op))
+      return sinkThroughUnitReshape(reshape);
+    sinkThroughLayoutFree(op);
+  }
+
+private:
+  /// transpose(transpose(x)) -> transpose(x), or x; transpose(broadcast(x)) -> broadcast(transpose(x))
+  void settle(TransposeOp op) {
+    if (!op.getInput().getDefiningOp<TransposeOp>() && !op.getInput().getDefiningOp<BroadcastOp>())
+      return;
+    CoreBuilder b(rewriter, op.getLoc());
+    Value result = transposed(b, rewriter, op.getLoc(), op.getInput(), op.getPermutation());
+    rewriter.replaceOp(op, b.refine(result, op.getType()));
+  }
 
   /// The operands that carry the layout, or nothing for operations that mind the order.
   static std::optional<OperandRange> layoutOperands(Operation *op) {
@@ -87,40 +132,39 @@ struct SinkTranspose : RewritePattern {
     return std::nullopt;
   }
 
-  LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
-    std::optional<OperandRange> operands = layoutOperands(op);
-    if (!operands)
-      return rewriter.notifyMatchFailure(op, "the operation minds the order of dimensions");
-    TransposeOp first;
-    for (Value v : *operands)
-      if (!first)
-        first = v.getDefiningOp<TransposeOp>();
-    if (!first)
-      return rewriter.notifyMatchFailure(op, "no operand is a transpose");
-    ArrayRef<int64_t> p = first.getPermutation();
-    for (Value v : *operands) {
+  /// The one transpose that all of these operands are results of, but for those that are cheap to transpose.
+  static TransposeOp sharedTranspose(OperandRange operands) {
+    TransposeOp shared;
+    for (Value v : operands) {
       auto transpose = v.getDefiningOp<TransposeOp>();
-      if (transpose ? transpose.getPermutation() != p : !isCheapToTranspose(v))
-        return rewriter.notifyMatchFailure(op, "another operand has another order");
+      if (!transpose ? !isCheapToTranspose(v)
+                     : shared && shared.getPermutation() != transpose.getPermutation())
+        return {};
+      if (!shared)
+        shared = transpose;
     }
-    if (isa<tensor::CastOp>(op) && !isa<RankedTensorType>(op->getResult(0).getType()))
-      return rewriter.notifyMatchFailure(op, "the cast forgets the rank");
-    CoreBuilder b(rewriter, op->getLoc());
-    SmallVector<Value> sources;
-    for (Value v : *operands) {
-      auto transpose = v.getDefiningOp<TransposeOp>();
-      sources.push_back(transpose ? transpose.getInput() : b.transpose(v, inverse(p)));
-    }
-    Operation *moved = rebuild(op, sources, p, rewriter);
-    castElementwiseOperands(rewriter, moved);
-    rewriter.replaceOpWithNewOp<TransposeOp>(op, op->getResult(0).getType(), moved->getResult(0), p);
-    return success();
+    return shared;
   }
 
-private:
+  /// op(transpose(x)) -> transpose(op(x)), for operations that can run in any order of dimensions.
+  void sinkThroughLayoutFree(Operation *op) {
+    std::optional<OperandRange> operands = layoutOperands(op);
+    TransposeOp shared = operands ? sharedTranspose(*operands) : TransposeOp();
+    // A cast may forget the rank.
+    if (!shared || !isa<RankedTensorType>(op->getResult(0).getType()))
+      return;
+    Permutation p = llvm::to_vector(shared.getPermutation());
+    CoreBuilder b(rewriter, op->getLoc());
+    SmallVector<Value> sources;
+    for (Value v : *operands)
+      sources.push_back(transposed(b, rewriter, op->getLoc(), v, inverse(p)));
+    Operation *moved = rebuild(op, sources, p);
+    castElementwiseOperands(rewriter, moved);
+    rewriter.replaceOpWithNewOp<TransposeOp>(op, op->getResult(0).getType(), moved->getResult(0), p);
+  }
+
   /// The operation on operands without the transpose.
-  static Operation *rebuild(Operation *op, ArrayRef<Value> sources, ArrayRef<int64_t> p,
-                            PatternRewriter &rewriter) {
+  Operation *rebuild(Operation *op, ArrayRef<Value> sources, ArrayRef<int64_t> p) {
     Operation *moved = rewriter.clone(*op);
     for (auto [i, v] : llvm::enumerate(sources))
       moved->setOperand(i, v);
@@ -152,55 +196,35 @@ private:
         });
     return moved;
   }
-};
 
-/// transpose(broadcast(x)) -> broadcast(transpose(x)): the smaller tensor is moved.
-struct HoistOverBroadcast : OpRewritePattern<TransposeOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(TransposeOp op, PatternRewriter &rewriter) const override {
-    auto broadcast = op.getInput().getDefiningOp<BroadcastOp>();
-    if (!broadcast)
-      return rewriter.notifyMatchFailure(op, "the input is not a broadcast");
-    ArrayRef<int64_t> p = op.getPermutation();
-    CoreBuilder b(rewriter, op.getLoc());
-    Value small = b.transpose(broadcast.getInput(), p);
-    SmallVector<Value> sizes =
-        unpermutedValues(broadcast.getType().getShape(), broadcast.getSizes(), inverse(p));
-    rewriter.replaceOpWithNewOp<BroadcastOp>(op, op.getType(), small, sizes);
-    return success();
-  }
-};
-
-/// transpose(transpose(x)) -> transpose(x), or x.
-struct CancelTransposes : OpRewritePattern<TransposeOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(TransposeOp op, PatternRewriter &rewriter) const override {
-    auto inner = op.getInput().getDefiningOp<TransposeOp>();
-    if (!inner)
-      return rewriter.notifyMatchFailure(op, "the input is not a transpose");
-    Permutation p =
-        llvm::map_to_vector(op.getPermutation(), [&](int64_t d) { return inner.getPermutation()[d]; });
-    CoreBuilder b(rewriter, op.getLoc());
-    bool identity = llvm::equal(p, llvm::seq<int64_t>(0, p.size()));
-    Value merged = identity ? inner.getInput() : b.transpose(inner.getInput(), p);
-    rewriter.replaceOp(op, b.refine(merged, op.getType()));
-    return success();
-  }
-};
-
-/// Squeezing and unsqueezing: reshape(transpose(x)) that only drops or adds dimensions of size 1 becomes
-/// transpose(reshape(x)).
-struct SinkThroughUnitReshape : OpRewritePattern<ReshapeOp> {
-  SinkThroughUnitReshape(MLIRContext *context, SizeAnalysis &sizes)
-      : OpRewritePattern(context), sizes(sizes) {}
-
-  LogicalResult matchAndRewrite(ReshapeOp op, PatternRewriter &rewriter) const override {
+  /// Squeezing and unsqueezing: reshape(transpose(x)) that only drops or adds dimensions of size 1 becomes
+  /// transpose(reshape(x)).
+  void sinkThroughUnitReshape(ReshapeOp op) {
     auto transpose = op.getInput().getDefiningOp<TransposeOp>();
     if (!transpose)
-      return rewriter.notifyMatchFailure(op, "the input is not a transpose");
-    ArrayRef<Size> from = sizes.dims(op.getInput()), to = sizes.dims(op.getResult());
-    // partner[d]: the dimension of the transpose's result that dimension d of the reshape's result is.
-    SmallVector<int64_t> partner(to.size(), -1), kept;
+      return;
+    ArrayRef<Size> to = sizes.dims(op.getResult());
+    std::optional<SmallVector<int64_t>> partner = partners(sizes.dims(op.getInput()), to);
+    if (!partner)
+      return;
+    // The dimensions of the result in the order of the transpose's input; units come first.
+    SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, to.size()));
+    auto key = [&](int64_t d) { return (*partner)[d] < 0 ? -1 : transpose.getPermutation()[(*partner)[d]]; };
+    llvm::sort(order, [&](int64_t a, int64_t b) { return std::pair(key(a), a) < std::pair(key(b), b); });
+    // A transpose that moves only dimensions of size 1 has nothing to sink.
+    if (llvm::is_sorted(order))
+      return;
+    Dims dims;
+    for (int64_t d : order)
+      dims.push_back(to[d]);
+    Value squeezed = createReshape(rewriter, op.getLoc(), sizes, transpose.getInput(), dims);
+    rewriter.replaceOpWithNewOp<TransposeOp>(op, op.getType(), squeezed, inverse(order));
+  }
+
+  /// For each dimension of the reshape's result, the dimension of its input that it is, or -1 for one of size
+  /// 1; nothing if the reshape regroups elements.
+  static std::optional<SmallVector<int64_t>> partners(ArrayRef<Size> from, ArrayRef<Size> to) {
+    SmallVector<int64_t> partner(to.size(), -1);
     size_t f = 0;
     auto skipUnits = [&] {
       while (f < from.size() && from[f].isConstant(1))
@@ -211,31 +235,14 @@ struct SinkThroughUnitReshape : OpRewritePattern<ReshapeOp> {
         continue;
       skipUnits();
       if (f == from.size() || from[f] != size)
-        return rewriter.notifyMatchFailure(op, "the reshape regroups elements");
-      partner[d] = f++;
+        return std::nullopt;
+      partner[d] = static_cast<int64_t>(f++);
     }
     skipUnits();
-    if (f != from.size())
-      return rewriter.notifyMatchFailure(op, "the reshape regroups elements");
-    return rebuild(op, transpose, to, partner, rewriter);
+    return f == from.size() ? std::optional(partner) : std::nullopt;
   }
 
-private:
-  LogicalResult rebuild(ReshapeOp op, TransposeOp transpose, ArrayRef<Size> to, ArrayRef<int64_t> partner,
-                        PatternRewriter &rewriter) const {
-    // The dimensions of the result in the order of the transpose's input; units come first.
-    SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, to.size()));
-    auto key = [&](int64_t d) { return partner[d] < 0 ? -1 : transpose.getPermutation()[partner[d]]; };
-    llvm::sort(order, [&](int64_t a, int64_t b) { return std::pair(key(a), a) < std::pair(key(b), b); });
-    if (llvm::is_sorted(order))
-      return rewriter.notifyMatchFailure(op, "the transpose moves only dimensions of size 1");
-    Dims dims;
-    for (int64_t d : order)
-      dims.push_back(to[d]);
-    Value squeezed = createReshape(rewriter, op.getLoc(), sizes, transpose.getInput(), dims);
-    rewriter.replaceOpWithNewOp<TransposeOp>(op, op.getType(), squeezed, inverse(order));
-    return success();
-  }
+  IRRewriter &rewriter;
   SizeAnalysis &sizes;
 };
 
@@ -261,26 +268,40 @@ struct UnitTransposeToReshape : OpRewritePattern<TransposeOp> {
   }
 };
 
+/// Erases what the sweep left without users, users before what they read.
+void eraseDead(func::FuncOp function, RewriterBase &rewriter) {
+  SmallVector<Operation *> all;
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) { all.push_back(op); });
+  for (Operation *op : llvm::reverse(all))
+    if (isOpTriviallyDead(op))
+      rewriter.eraseOp(op);
+}
+
 struct PropagateLayoutPass : tenon::impl::PropagateLayoutBase<PropagateLayoutPass> {
   void runOnOperation() override {
     if (getOperation().isExternal())
       return;
     SizeAnalysis sizes(getOperation());
     SizeAnalysisListener listener(sizes);
+    sink(sizes, listener);
     GreedyRewriteConfig config;
     config.setListener(&listener);
-    config.setUseTopDownTraversal(true);
-    config.setMaxIterations(GreedyRewriteConfig::kNoLimit);
-    RewritePatternSet sink(&getContext());
-    sink.add<SinkTranspose, HoistOverBroadcast, CancelTransposes>(&getContext());
-    sink.add<SinkThroughUnitReshape>(&getContext(), sizes);
-    if (failed(applyPatternsGreedily(getOperation(), std::move(sink), config)))
-      return signalPassFailure();
+    // Each rule removes a transpose or one of two reshapes.
     RewritePatternSet units(&getContext());
     units.add<UnitTransposeToReshape>(&getContext());
     ReshapeOp::getCanonicalizationPatterns(units, &getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(units), config)))
       signalPassFailure();
+  }
+
+  void sink(SizeAnalysis &sizes, SizeAnalysisListener &listener) {
+    IRRewriter rewriter(&getContext(), &listener);
+    TransposeSinker sinker(rewriter, sizes);
+    SmallVector<Operation *> inOrder;
+    getOperation().walk<WalkOrder::PreOrder>([&](Operation *op) { inOrder.push_back(op); });
+    for (Operation *op : inOrder)
+      sinker.visit(op);
+    eraseDead(getOperation(), rewriter);
   }
 };
 

@@ -79,3 +79,52 @@ func.func @squeeze(%x: tensor<1x1x?x4xf32> {tenon.dims = [1, 1, "w", 4]}) -> ten
   %t = tenon.transpose %s [0, 2, 1] : tensor<1x4x?xf32> -> tensor<1x?x4xf32>
   return %t : tensor<1x?x4xf32>
 }
+
+// -----
+// Both operands of the sum are cheap to transpose, and one is transposed: the transpose goes down, it does not
+// pass from one operand to the other for ever.
+// CHECK-LABEL: @both_cheap
+// CHECK-SAME: (%[[X:.*]]: tensor<2x1xf32>)
+// CHECK: %[[I:.*]] = tenon.iota axis 0 : tensor<3x2xf32>
+// CHECK: %[[B:.*]] = tenon.broadcast %{{.*}} : tensor<1x2xf32> -> tensor<3x2xf32>
+// CHECK: %[[S:.*]] = tenon.add %[[I]], %[[B]] : tensor<3x2xf32>
+// CHECK: %[[T:.*]] = tenon.transpose %[[S]] [1, 0]
+// CHECK-NEXT: return %[[T]]
+func.func @both_cheap(%x: tensor<2x1xf32>) -> tensor<2x3xf32> {
+  %i = tenon.iota axis 0 : tensor<3x2xf32>
+  %t = tenon.transpose %i [1, 0] : tensor<3x2xf32> -> tensor<2x3xf32>
+  %b = tenon.broadcast %x : tensor<2x1xf32> -> tensor<2x3xf32>
+  %s = tenon.add %t, %b : tensor<2x3xf32>
+  return %s : tensor<2x3xf32>
+}
+
+// -----
+// The keys of grouped attention: heads are repeated, regrouped, transposed, and scaled. Nothing moves twice.
+// CHECK-LABEL: @repeated_heads
+// CHECK: %[[K:.*]] = tenon.reshape %{{.*}} : tensor<3x3x6x8xf32> -> tensor<9x6x8xf32>
+// CHECK: %[[C:.*]] = tenon.broadcast %{{.*}} : tensor<1x1x1xf32> -> tensor<9x6x8xf32>
+// CHECK: %[[M:.*]] = tenon.mul %[[K]], %[[C]] : tensor<9x6x8xf32>
+// CHECK: %[[T:.*]] = tenon.transpose %[[M]] [0, 2, 1]
+// CHECK-NEXT: return %[[T]]
+func.func @repeated_heads(%k: tensor<3x1x6x8xf32>, %c: tensor<1x1x1xf32>) -> tensor<9x8x6xf32> {
+  %0 = tenon.broadcast %k : tensor<3x1x6x8xf32> -> tensor<3x3x6x8xf32>
+  %1 = tenon.reshape %0 : tensor<3x3x6x8xf32> -> tensor<9x6x8xf32>
+  %2 = tenon.transpose %1 [0, 2, 1] : tensor<9x6x8xf32> -> tensor<9x8x6xf32>
+  %3 = tenon.broadcast %c : tensor<1x1x1xf32> -> tensor<9x8x6xf32>
+  %4 = tenon.mul %2, %3 : tensor<9x8x6xf32>
+  return %4 : tensor<9x8x6xf32>
+}
+
+// -----
+// The bias of a recurrent network, the sum of two slices of a constant, in another order.
+// CHECK-LABEL: @sum_of_constants
+// CHECK: %[[S:.*]] = tenon.add
+// CHECK-NEXT: %[[T:.*]] = tenon.transpose %[[S]]
+// CHECK-NEXT: return %[[T]]
+func.func @sum_of_constants(%w: tensor<2x3xf32>) -> tensor<3x2xf32> {
+  %a = tenon.constant dense<[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]> : tensor<3x2xf32>
+  %b = tenon.constant dense<[[1.0, 2.0, 3.0], [3.0, 4.0, 6.0]]> : tensor<2x3xf32>
+  %t = tenon.transpose %b [1, 0] : tensor<2x3xf32> -> tensor<3x2xf32>
+  %s = tenon.add %a, %t : tensor<3x2xf32>
+  return %s : tensor<3x2xf32>
+}
