@@ -6,7 +6,7 @@ from pathlib import Path
 
 from project import ROOT
 
-FOLDERS = ("compiler", "package", "runtime", "reference", "tools", "python")
+FOLDERS = ("compiler", "isa", "sim", "package", "runtime", "reference", "tools", "python")
 SUFFIXES = {".cpp", ".h", ".hpp", ".py"}
 WRITTEN = re.compile(r"\bTN(\d{4})\b")
 PACKAGE = re.compile(r"^  \w+ = (\d{3}),", re.MULTILINE)  # package/error.h
