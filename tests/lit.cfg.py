@@ -26,3 +26,5 @@ def folder_of(command):
 
 folders = [*folder_of("tenon-opt"), *folder_of("tenon-compile-kernel"), *folder_of("tenon"), "/usr/lib/llvm-22/bin"]
 config.environment["PATH"] = os.pathsep.join([*folders, os.environ["PATH"]])  # noqa: F821
+# Planted defects reach the tools only where a test of the tests asks for one (tests/defects).
+config.environment["TENON_PLANTED_DEFECT"] = os.environ.get("TENON_PLANTED_DEFECT", "")  # noqa: F821

@@ -15,6 +15,7 @@
 // local rules would pass a transpose between two operands that are both cheap to transpose for ever.
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/defects/PlantedDefect.h"
 #include "compiler/dialect/tenon/CoreBuilder.h"
 #include "compiler/dialect/tenon/SizeAnalysis.h"
 #include "compiler/dialect/tenon/SizeRules.h"
@@ -171,8 +172,10 @@ private:
     auto type = cast<RankedTensorType>(op->getResult(0).getType());
     moved->getResult(0).setType(unpermuted(type, p));
     llvm::TypeSwitch<Operation *>(moved)
-        .Case<SoftmaxOp, LogSoftmaxOp, ScanOp, ArgReduceOp, BatchNormOp, ConcatOp>(
-            [&](auto axisOp) { axisOp.setAxis(p[axisOp.getAxis()]); })
+        .Case<SoftmaxOp, LogSoftmaxOp, ScanOp, ArgReduceOp, BatchNormOp, ConcatOp>([&](auto axisOp) {
+          if (!planted(Defect::LayoutAxisKept))
+            axisOp.setAxis(p[axisOp.getAxis()]);
+        })
         .Case([&](ReduceOp reduce) {
           Permutation axes = llvm::map_to_vector(reduce.getAxes(), [&](int64_t a) { return p[a]; });
           llvm::sort(axes);

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/defects/PlantedDefect.h"
 #include "compiler/dialect/tenon/CoreBuilder.h"
 #include "compiler/dialect/tenon/SizeRules.h"
 #include "compiler/graph/Recognition.h"
@@ -84,6 +85,8 @@ std::optional<Normalized> matchNormalized(Value x, Value divisor, bool inverted)
   if (!axis || matchSquare(squares) != x)
     return std::nullopt;
   found.axis = *axis;
+  if (planted(Defect::NormEpsilonLost))
+    found.epsilon = 0;
   return found;
 }
 

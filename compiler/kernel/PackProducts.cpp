@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/defects/PlantedDefect.h"
 #include "compiler/dialect/tenon/SizeAnalysis.h"
 #include "compiler/kernel/Passes.h"
 
@@ -72,7 +73,10 @@ void Packer::contract(ContractOp op) {
   for (unsigned i = 0; i < lead; ++i)
     permutation.push_back(i);
   Size sixteen = context.constant(kPanel);
-  if (transposed) { // [.., N, K] -> [.., panels, 16, K] -> [.., panels, K, 16]
+  if (transposed && planted(Defect::PanelsUntransposed)) {
+    split.append({panels, dims[lead + 1], sixteen});
+    permutation.append({lead, lead + 1, lead + 2});
+  } else if (transposed) { // [.., N, K] -> [.., panels, 16, K] -> [.., panels, K, 16]
     split.append({panels, sixteen, dims[lead + 1]});
     permutation.append({lead, lead + 2, lead + 1});
   } else { // [.., K, N] -> [.., K, panels, 16] -> [.., panels, K, 16]

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/memory/ArenaPlan.h"
 
+#include "compiler/defects/PlantedDefect.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/MathExtras.h"
 #include <algorithm>
@@ -16,6 +17,8 @@ using namespace llvm;
 namespace tenon::memory {
 
 static bool aliveTogether(const ArenaRequest &a, const ArenaRequest &b) {
+  if (planted(Defect::ArenaEndsExclusive))
+    return std::max(a.first, b.first) < std::min(a.last, b.last);
   return std::max(a.first, b.first) <= std::min(a.last, b.last);
 }
 

@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/memory/BufferClasses.h"
 
+#include "compiler/defects/PlantedDefect.h"
 #include "compiler/dialect/tenon/TenonDialect.h"
 #include "compiler/memory/Timeline.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -166,6 +167,8 @@ SmallVector<OpOperand *> ClassBuilder::usesOfMemory(ArrayRef<Value> values) cons
 }
 
 bool ClassBuilder::isReadFrom(ArrayRef<Value> previous, uint32_t position, const Operation *except) {
+  if (planted(Defect::StateOverwrittenEarly))
+    return false;
   return llvm::any_of(usesOfMemory(previous), [&](OpOperand *use) {
     return use->getOwner() != except && !isAlias(use->getOwner()) &&
            timeline().start(use->getOwner()) >= position;

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/memory/Timeline.h"
 
+#include "compiler/defects/PlantedDefect.h"
 #include "compiler/dialect/tenon/TenonDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -52,7 +53,7 @@ LiveRange Timeline::liveRange(Value value) const {
     range.add(start(user));
     for (Operation *around = user->getParentOp(); around && !around->isAncestor(home->getParentOp());
          around = around->getParentOp())
-      if (isLoop(around))
+      if (isLoop(around) && !planted(Defect::LoopUseEndsEarly))
         range.add(end(around));
   }
   return range;

@@ -93,6 +93,14 @@ TEST_F(PlanExecution, LoopCarriesScalarsInParallel) {
   EXPECT_EQ(run({0, 0, 0, 0, 0, 0, 0}), (std::vector<int64_t>{13, 21}));
 }
 
+TEST_F(PlanExecution, LoopVariableIsReadAfterItsReplacement) {
+  // The second variable takes the old value of the first, which is replaced before.
+  load(header + "%r:2 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %c1, %b = %c0) -> (index, index) {\n"
+                "%s = arith.addi %a, %b : index\nscf.yield %s, %a : index, index }\n"
+                "%y = tenon.from_index %r#0, %r#1 : tensor<2xi64>\nreturn %y : tensor<2xi64> }");
+  EXPECT_EQ(run({0, 0, 0, 0, 0, 0, 0}), (std::vector<int64_t>{21, 13}));
+}
+
 TEST_F(PlanExecution, BranchChoosesByData) {
   load(header + "%k = tenon.read_scalar %x at 0 : tensor<?xi64>\n%p = arith.cmpi sgt, %k, %c10 : index\n"
                 "%r = scf.if %p -> (index) { scf.yield %n : index } else {\n"

@@ -11,9 +11,7 @@
 #include "compiler/kernel/Passes.h"
 #include "mlir/Parser/Parser.h"
 #include "reference/Interpreter.h"
-#include <cmath>
-#include <cstring>
-#include <random>
+#include "tests/kernels/TensorComparison.h"
 
 using namespace mlir;
 
@@ -21,25 +19,8 @@ namespace tenon::cpu::test {
 namespace {
 
 using reference::Tensor;
-
-Tensor randomTensor(RankedTensorType type, ArrayRef<int64_t> dims, std::mt19937 &generator) {
-  reference::DType dtype = *reference::dtypeOf(type.getElementType());
-  int64_t count = 1;
-  for (int64_t d : dims)
-    count *= d;
-  if (reference::isFloat(dtype)) {
-    std::normal_distribution<double> normal;
-    std::vector<double> values(count);
-    for (double &v : values)
-      v = normal(generator);
-    return Tensor::fromDoubles(dtype, dims, values);
-  }
-  std::uniform_int_distribution<int64_t> small(0, dtype == reference::DType::Bool ? 1 : 9);
-  std::vector<int64_t> values(count);
-  for (int64_t &v : values)
-    v = small(generator);
-  return Tensor::fromInts(dtype, dims, values);
-}
+using tenon::test::compareTensors;
+using tenon::test::randomTensor;
 
 /// Walks a function of kernels the way a plan does.
 class Walk {
@@ -128,33 +109,6 @@ std::string Walk::dispatch(KernelOp op) {
   return "";
 }
 
-std::string compareTensors(const Tensor &expected, const Tensor &found, double tolerance) {
-  if (expected.dims() != found.dims() || expected.dtype() != found.dtype())
-    return "expected " + expected.typeText() + ", found " + found.typeText();
-  if (!reference::isFloat(expected.dtype())) {
-    if (expected.ints() == found.ints())
-      return "";
-    std::vector<int64_t> a = expected.ints(), b = found.ints();
-    for (size_t i = 0; i < a.size(); ++i)
-      if (a[i] != b[i])
-        return "element " + std::to_string(i) + ": expected " + std::to_string(a[i]) + ", found " +
-               std::to_string(b[i]);
-  }
-  std::vector<double> a = expected.doubles(), b = found.doubles();
-  double largest = 0;
-  for (double v : a)
-    if (std::isfinite(v))
-      largest = std::max(largest, std::fabs(v));
-  for (size_t i = 0; i < a.size(); ++i) {
-    bool same =
-        std::isnan(a[i]) ? std::isnan(b[i]) : a[i] == b[i] || std::fabs(a[i] - b[i]) <= tolerance * largest;
-    if (!same)
-      return "element " + std::to_string(i) + ": expected " + std::to_string(a[i]) + ", found " +
-             std::to_string(b[i]);
-  }
-  return "";
-}
-
 } // namespace
 
 std::string compareWithReference(const GraphCase &graph, std::vector<std::string> *families) {
@@ -173,7 +127,7 @@ std::string compareWithReference(const GraphCase &graph, std::vector<std::string
   std::mt19937 generator(7);
   std::vector<Tensor> arguments;
   for (auto [type, dims] : llvm::zip_equal(function.getArgumentTypes(), graph.sizes))
-    arguments.push_back(randomTensor(cast<RankedTensorType>(type), dims, generator));
+    arguments.push_back(randomTensor(cast<RankedTensorType>(type), dims, graph.values, generator));
   reference::Interpreter interpreter(*module);
   auto expected = interpreter.run(function, arguments);
   if (failed(expected))

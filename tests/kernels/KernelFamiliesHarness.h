@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "tests/kernels/TensorComparison.h"
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ struct GraphCase {
   std::string function;                    ///< a func.func named @main in tenon operations
   std::vector<std::vector<int64_t>> sizes; ///< of the arguments
   double tolerance = 1e-5;                 ///< of the largest magnitude of each result
+  tenon::test::ValueRange values;
 };
 
 /// Runs the function through the interpreter, and through kernel formation, code generation for every test

@@ -11,15 +11,16 @@
 #include <gtest/gtest.h>
 
 using tenon::cpu::test::compareWithReference;
+using tenon::test::ValueRange;
 
 namespace {
 
 using Families = std::vector<std::string>;
 
 void check(std::string function, std::vector<std::vector<int64_t>> sizes, Families expected,
-           double tolerance = 1e-5) {
+           double tolerance = 1e-5, ValueRange values = {}) {
   Families families;
-  EXPECT_EQ(compareWithReference({std::move(function), std::move(sizes), tolerance}, &families), "");
+  EXPECT_EQ(compareWithReference({std::move(function), std::move(sizes), tolerance, values}, &families), "");
   EXPECT_EQ(families, expected);
 }
 
@@ -75,6 +76,31 @@ TEST(Map, Gather) {
         {{10, 33}, {2, 3}}, {"map"});
 }
 
+TEST(Map, GatherFromTheEnd) {
+  ValueRange values;
+  values.leastInteger = -10;
+  check(R"(func.func @main(%a: tensor<10x33xf32>, %i: tensor<3x4xi64>) -> tensor<3x4x33xf32> {
+    %0 = tenon.gather %a, %i axis 0 batch 0 : tensor<10x33xf32>, tensor<3x4xi64> -> tensor<3x4x33xf32>
+    return %0 : tensor<3x4x33xf32> })",
+        {{10, 33}, {3, 4}}, {"map"}, 1e-5, values);
+}
+
+TEST(Map, SelectAndCompare) {
+  check(
+      R"(func.func @main(%a: tensor<50xi64>, %b: tensor<50xi64>, %x: tensor<50xf32>, %y: tensor<50xf32>) -> tensor<50xf32> {
+    %0 = tenon.cmp lt %a, %b : tensor<50xi64> -> tensor<50xi1>
+    %1 = tenon.select %0, %x, %y : tensor<50xi1>, tensor<50xf32>
+    return %1 : tensor<50xf32> })",
+      {{50}, {50}, {50}, {50}}, {"map"});
+}
+
+TEST(Map, RowsInBlocks) {
+  check(R"(func.func @main(%a: tensor<2x2500xf32>) -> tensor<2x2500xf32> {
+    %0 = tenon.neg %a : tensor<2x2500xf32>
+    return %0 : tensor<2x2500xf32> })",
+        {{2, 2500}}, {"map"});
+}
+
 TEST(Map, IntegersAndBooleans) {
   check(R"(func.func @main(%a: tensor<50xi64>, %b: tensor<50xi64>) -> tensor<50xf32> {
     %0 = tenon.div %a, %b : tensor<50xi64>
@@ -114,6 +140,15 @@ TEST(Reduce, SeveralTrailingAxes) {
     %0 = tenon.reduce max %x [1, 2] : tensor<3x4x21xf32> -> tensor<3x1x1xf32>
     return %0 : tensor<3x1x1xf32> })",
         {{3, 4, 21}}, {"reduce"});
+}
+
+TEST(Reduce, LargestOfNegatives) {
+  ValueRange values;
+  values.most = -0.5;
+  check(R"(func.func @main(%x: tensor<3x21xf32>) -> tensor<3x1xf32> {
+    %0 = tenon.reduce max %x [1] : tensor<3x21xf32> -> tensor<3x1xf32>
+    return %0 : tensor<3x1xf32> })",
+        {{3, 21}}, {"reduce"}, 1e-5, values);
 }
 
 std::string product(const std::string &m, int64_t k, int64_t n) {
@@ -213,11 +248,16 @@ TEST(Window, Depthwise) {
         {{1, 13, 13, 20}, {5, 5, 1, 20}}, {"window"});
 }
 
-TEST(Window, MaxPool) {
-  check(R"(func.func @main(%x: tensor<1x9x9x24xf32>) -> tensor<1x5x5x24xf32> {
+const char *maxPool = R"(func.func @main(%x: tensor<1x9x9x24xf32>) -> tensor<1x5x5x24xf32> {
     %0 = tenon.reduce_window max %x window [1, 3, 3, 1] strides [1, 2, 2, 1] dilations [1, 1, 1, 1] low [0, 1, 1, 0] high [0, 1, 1, 0] : tensor<1x9x9x24xf32> -> tensor<1x5x5x24xf32>
-    return %0 : tensor<1x5x5x24xf32> })",
-        {{1, 9, 9, 24}}, {"window"});
+    return %0 : tensor<1x5x5x24xf32> })";
+
+TEST(Window, MaxPool) { check(maxPool, {{1, 9, 9, 24}}, {"window"}); }
+
+TEST(Window, MaxPoolOfNegatives) {
+  ValueRange values;
+  values.most = -0.5;
+  check(maxPool, {{1, 9, 9, 24}}, {"window"}, 1e-5, values);
 }
 
 std::string attention(int64_t heads, int64_t width, const std::string &attributes) {
@@ -249,6 +289,22 @@ TEST(Attention, HeadsInPlace) {
           {"attention"});
   check(attention(2, 20, "{scale = 0.5 : f64, causal}"),
         {{2, 19, 40}, {2, 19, 40}, {2, 19, 40}, {2, 1, 1, 19}}, {"attention"});
+}
+
+TEST(Attention, LargeScores) {
+  // Exponentials of the scores themselves would overflow.
+  ValueRange values;
+  values.deviation = 12;
+  check(attention(1, 16, "{scale = 1.0 : f64}"), {{1, 9, 16}, {1, 9, 16}, {1, 9, 16}, {1, 1, 1, 9}},
+        {"attention"}, 1e-5, values);
+}
+
+TEST(Attention, GroupsOfHeads) {
+  check(
+      R"(func.func @main(%q: tensor<1x6x9x20xf32>, %k: tensor<1x2x9x20xf32>, %v: tensor<1x2x9x20xf32>) -> tensor<1x6x9x20xf32> {
+    %0 = tenon.attention %q, %k, %v {scale = 0.0 : f64} : tensor<1x6x9x20xf32>, tensor<1x2x9x20xf32>, tensor<1x2x9x20xf32> -> tensor<1x6x9x20xf32>
+    return %0 : tensor<1x6x9x20xf32> })",
+      {{1, 6, 9, 20}, {1, 2, 9, 20}, {1, 2, 9, 20}}, {"attention"});
 }
 
 TEST(Indexed, EveryOperation) {

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/defects/PlantedDefect.h"
 #include "compiler/dialect/tenon/CoreBuilder.h"
 #include "compiler/dialect/tenon/SizeRules.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -144,7 +145,7 @@ Decomposed AvgPoolOp::decompose(OpBuilder &builder) {
   bool padded = !llvm::all_of(getLow(), isZero) || !llvm::all_of(getHigh(), isZero);
   Value sum = windows.reduce(ReduceKind::sum, getInput(), false);
   Type element = tensorType(sum).getElementType();
-  if (!getCeilMode() && (getIncludePad() || !padded)) {
+  if (!getCeilMode() && (getIncludePad() || !padded || planted(Defect::AveragePoolCountsPadding))) {
     double area = 1;
     for (int64_t w : getWindow())
       area *= static_cast<double>(w);

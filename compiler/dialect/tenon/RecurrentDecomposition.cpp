@@ -10,6 +10,7 @@
 // GRU and RNN.
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/defects/PlantedDefect.h"
 #include "compiler/dialect/tenon/CoreBuilder.h"
 #include "compiler/dialect/tenon/SizeRules.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -191,7 +192,9 @@ Decomposed LstmOp::decompose(OpBuilder &builder) {
     Value in = layer.activation(c, 0, "Sigmoid", peep(c, layer.gate(c, all, 0), cell, 0));
     Value forget = getInputForget()
                        ? c.sub(c.splat(1, in), in)
-                       : layer.activation(c, 0, "Sigmoid", peep(c, layer.gate(c, all, 2), cell, 2));
+                       : layer.activation(
+                             c, 0, "Sigmoid",
+                             peep(c, layer.gate(c, all, planted(Defect::LstmGatesSwapped) ? 1 : 2), cell, 2));
     Value candidate = layer.activation(c, 1, "Tanh", layer.gate(c, all, 3));
     Value next = c.add(c.mul(forget, cell), c.mul(in, candidate));
     Value out = layer.activation(c, 0, "Sigmoid", peep(c, layer.gate(c, all, 1), next, 1));

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/defects/PlantedDefect.h"
 #include "compiler/dialect/tenon/CoreBuilder.h"
 #include "compiler/dialect/tenon/SizeRules.h"
 
@@ -75,7 +76,9 @@ private:
   /// The input position of every result position.
   Value coordinates() {
     Value i = b.iota(coordinate, {to}, 0);
-    auto halfPixel = [&] { return b.add(b.div(b.add(i, 0.5), scaleVector()), -0.5); };
+    auto halfPixel = [&] {
+      return b.add(b.div(b.add(i, 0.5), scaleVector()), planted(Defect::ResizeOffByHalf) ? 0.0 : -0.5);
+    };
     switch (op.getCoordinates()) {
     case ResizeCoordinates::asymmetric:
       return b.div(i, scaleVector());

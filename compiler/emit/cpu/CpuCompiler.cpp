@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/cpu/CpuCompiler.h"
 
+#include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/KernelFamilies.h"
 #include "compiler/emit/cpu/ObjectCache.h"
 #include "compiler/emit/cpu/ObjectCode.h"
@@ -155,6 +156,8 @@ FailureOr<DispatchInfo> CpuCompiler::add(KernelOp op, SizeAnalysis &sizes) {
   info.kernel = index;
   for (Size s : original.scalars())
     info.scalars.push_back(outer(s));
+  if (planted(Defect::ScalarsSwapped) && info.scalars.size() > 1)
+    std::swap(info.scalars[0], info.scalars[1]);
   const KernelShape &shape = impl->shapes[index];
   info.grid = outer(shape.grid);
   info.grain = sizes.context().constant(shape.grain);

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/cpu/ElementwiseCode.h"
 
+#include "compiler/defects/PlantedDefect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -217,6 +218,8 @@ Value Code::compare(CmpPredicate p, Value a, Value c) {
   static const I ints[] = {I::eq, I::ne, I::slt, I::sle, I::sgt, I::sge};
   static const I unsignedInts[] = {I::eq, I::ne, I::ult, I::ule, I::ugt, I::uge};
   auto i = static_cast<unsigned>(p);
+  if (p == CmpPredicate::lt && planted(Defect::LessIsLessEqual))
+    i = static_cast<unsigned>(CmpPredicate::le);
   if (isa<FloatType>(element))
     return cmpf(floats[i], a, c);
   return cmpi(isSigned(element) ? ints[i] : unsignedInts[i], a, c);
@@ -267,7 +270,7 @@ Value Code::cast(Value a, Type from, Type to) {
 
 Value Code::run(ValueRange in) {
   if (auto s = dyn_cast<SelectOp>(op))
-    return select(in[0], in[1], in[2]);
+    return planted(Defect::SelectSwapped) ? select(in[0], in[2], in[1]) : select(in[0], in[1], in[2]);
   Type to = getElementTypeOrSelf(op->getResult(0).getType());
   if (isa<CastOp>(op))
     return cast(in[0], getElementTypeOrSelf(op->getOperand(0).getType()), to);
@@ -319,6 +322,8 @@ TypedAttr neutralElement(KernelBuilder &k, ReduceKind kind, Type element) {
   if (auto f = dyn_cast<FloatType>(type)) {
     if (kind == ReduceKind::sum || kind == ReduceKind::prod)
       return b.getFloatAttr(f, kind == ReduceKind::prod ? 1.0 : 0.0);
+    if (lowest && planted(Defect::MaximumStartsAtZero))
+      return b.getFloatAttr(f, 0.0);
     return b.getFloatAttr(f, APFloat::getInf(f.getFloatSemantics(), lowest));
   }
   unsigned width = type.getIntOrFloatBitWidth();

@@ -10,6 +10,7 @@
 // softmax needs no operation across lanes. Scores of the block stay in the worker's scratch.
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "compiler/emit/cpu/TileCode.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -95,7 +96,7 @@ void AttentionEmitter::block(Value batchIndex, Value head, Value m0) {
   Value m1 = k.min(k.add(m0, k.constant(blockQueries)), k.size(queries));
   Value panels = k.div(k.add(k.sub(m1, m0), k.constant(15)), k.constant(16));
   Value group = heads == keyHeads ? k.constant(1) : k.div(k.size(heads), k.size(keyHeads));
-  Value keyHead = k.div(head, group);
+  Value keyHead = planted(Defect::GroupedHeadsShareFirst) ? k.constant(0) : k.div(head, group);
   packQueries(batchIndex, head, m0, m1, panels);
   scores(batchIndex, keyHead, panels);
   softmax(batchIndex, head, m0, panels);
@@ -198,12 +199,16 @@ Value AttentionEmitter::maskTerm(Value batchIndex, Value head, Value m, Value n,
       Type wide = k.vectorOf(b.getF32Type(), w);
       if (v.getType() != wide)
         v = arith::ExtFOp::create(b, k.loc(), wide, v);
+      if (planted(Defect::AttentionMaskNegated))
+        v = arith::NegFOp::create(b, k.loc(), v);
       score = arith::AddFOp::create(b, k.loc(), score, v);
     }
   }
   if (op.getCausal()) {
     // Key n is visible to query m when n - (keys - queries) <= m.
     Value limit = k.sub(n, k.sub(k.size(keys), k.size(queries)));
+    if (planted(Defect::CausalOffByOne))
+      limit = k.sub(limit, k.constant(1));
     Value wide = k.splat(arith::IndexCastOp::create(b, k.loc(), b.getI64Type(), limit), w);
     Value visible =
         arith::CmpIOp::create(b, k.loc(), arith::CmpIPredicate::sge, k.laneOffsets(m, 1, w), wide);
@@ -234,6 +239,8 @@ void AttentionEmitter::softmax(Value batchIndex, Value head, Value m0, Value pan
     // A row that sees no key has no largest score; its exponentials are all zero.
     Value none = arith::CmpFOp::create(b, k.loc(), arith::CmpFPredicate::OEQ, largest, f32(-infinity, lanes));
     largest = arith::SelectOp::create(b, k.loc(), none, f32(0.0, lanes), largest);
+    if (planted(Defect::SoftmaxWithoutMaximum))
+      largest = f32(0.0, lanes);
     Value sum = k.loop(k.constant(0), k.size(keys), 1, f32(0.0, lanes), [&](Value n, ValueRange carried) {
       Value s = loadScratch(scoreBase, at(n), lanes);
       Value e = math::ExpOp::create(b, k.loc(), arith::SubFOp::create(b, k.loc(), s, largest));

@@ -11,6 +11,7 @@
 // taps for 3x3 at usual sizes).
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/TileCode.h"
 #include "compiler/emit/cpu/WindowGeometry.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -133,7 +134,7 @@ SmallVector<Value> ConvolutionEmitter::products(TileShape t, Value group, Value 
     panelBase.push_back(k.add(
         k.mul(k.add(groupPanels, k.add(firstPanel, k.constant(u / perPanel))), k.constant(panelElements)),
         k.constant(u % perPanel * t.lanes)));
-  Value groupChannel = k.mul(group, k.constant(channels));
+  Value groupChannel = k.mul(group, k.constant(planted(Defect::GroupOffsetMissing) ? 0 : channels));
 
   unsigned tapAxes = mergedTaps ? rank - 1 : rank;
   int64_t depth = mergedTaps ? channels * g.window.back() : channels;

@@ -9,6 +9,7 @@
 // scattering keeps the order of its updates, so it is one item.
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "compiler/emit/cpu/KernelFamilies.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -145,7 +146,8 @@ void IndexedEmitter::scan(ScanOp op) {
       Value position = op.getReverse() ? k.sub(k.sub(line.extent, k.constant(1)), i) : i;
       Value v = k.load(k.bufferOf(op.getInput()), at(line, position), element, 1);
       Value next = emitCombine(k, op.getKind(), k.valueType(element), c[0], v);
-      k.store(op.getExclusive() ? c[0] : next, k.outputBuffer(0), at(line, position), element, 1);
+      k.store(op.getExclusive() && !planted(Defect::ScanInclusive) ? c[0] : next, k.outputBuffer(0),
+              at(line, position), element, 1);
       return SmallVector<Value>{next};
     });
   });
@@ -173,7 +175,8 @@ void IndexedEmitter::topK(TopKOp op) {
       auto test = scf::IfOp::create(b, k.loc(), TypeRange{b.getI1Type()}, some, true);
       b.setInsertionPointToStart(test.thenBlock());
       Value previous = k.load(values, at(out, k.sub(p, k.constant(1))), element, 1);
-      scf::YieldOp::create(b, k.loc(), comesFirst(element, !op.getSmallest(), v, previous, false));
+      scf::YieldOp::create(
+          b, k.loc(), comesFirst(element, !op.getSmallest(), v, previous, planted(Defect::TopKUnstable)));
       b.setInsertionPointToStart(test.elseBlock());
       scf::YieldOp::create(b, k.loc(), Value(arith::ConstantOp::create(b, k.loc(), b.getBoolAttr(false))));
       b.setInsertionPointToEnd(before);
@@ -224,7 +227,7 @@ Value IndexedEmitter::target(Value indices, Value offset, Size extent) {
 }
 
 void IndexedEmitter::combineInto(Value pointer, Value offset, Type element, ScatterKind kind, Value update) {
-  if (kind != ScatterKind::none) {
+  if (kind != ScatterKind::none && !planted(Defect::ScatterOverwrites)) {
     Value old = k.load(pointer, offset, element, 1);
     ReduceKind reduce = kind == ScatterKind::add   ? ReduceKind::sum
                         : kind == ScatterKind::mul ? ReduceKind::prod

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "compiler/emit/cpu/KernelFamilies.h"
 #include "llvm/Support/MathExtras.h"
@@ -88,6 +89,8 @@ LogicalResult emitMap(KernelBuilder &k, KernelShape &shape) {
 
   bool blocked = !inner.constant() || *inner.constant() > 2 * blockElements;
   Size blocks = blocked ? inner.ceilDiv(blockElements) : context.constant(1);
+  if (blocked && planted(Defect::MapGridRoundsDown))
+    blocks = inner.floorDiv(blockElements).max(context.constant(1));
   SmallVector<Value> extents;
   for (Size d : ArrayRef<Size>(dims).drop_back())
     extents.push_back(k.size(d));

@@ -10,6 +10,7 @@
 // kept; vectors run along it, and a single reduction loops over the reduced axes.
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "compiler/emit/cpu/KernelFamilies.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -159,7 +160,8 @@ Value ReduceEmitter::reduceRow(ReduceOp op, ArrayRef<Coord> kept) {
       if (!v)
         break;
       Type t = cast<RankedTensorType>(value.getType()).getElementType();
-      k.store(v, k.scratch(), k.add(offset, i), t, width, mask);
+      if (!planted(Defect::StagedRowStale))
+        k.store(v, k.scratch(), k.add(offset, i), t, width, mask);
       if (!llvm::is_contained(nowStored, value))
         nowStored.push_back(value);
     }

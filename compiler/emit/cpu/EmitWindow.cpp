@@ -10,6 +10,7 @@
 // outside reads a row of neutral elements.
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "compiler/emit/cpu/TileCode.h"
 #include "compiler/emit/cpu/WindowGeometry.h"
@@ -100,7 +101,7 @@ LogicalResult WindowEmitter::run() {
   if (auto c = channels.constant())
     native = std::min<unsigned>(native, llvm::PowerOf2Ceil(*c));
   if (!g.unpadded() || !g.plainInput()) {
-    TypedAttr neutral = neutralElement(k, kind, element);
+    TypedAttr neutral = neutralElement(k, planted(Defect::MaxPoolPadsZero) ? ReduceKind::sum : kind, element);
     neutralRow = k.constantRow(element, llvm::alignTo(channels.constant().value_or(1), 64), neutral);
     if (!channels.constant())
       return noForm(result.getDefiningOp(), "window");

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/cpu/Evaluator.h"
 
+#include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -76,7 +77,7 @@ Coord Evaluator::linearize(ArrayRef<Coord> at, ArrayRef<Size> dims) {
   Size stride = k.spec().context().constant(1);
   for (size_t i = at.size(); i-- > 0;) {
     sum = addCoords(sum, scaleCoord(at[i], stride));
-    stride = stride * dims[i];
+    stride = stride * dims[planted(Defect::StridesReversed) ? at.size() - 1 - i : i];
   }
   return sum;
 }
@@ -264,8 +265,11 @@ std::pair<Value, Coords> Evaluator::moved(Operation *op, ArrayRef<Coord> at) {
   return llvm::TypeSwitch<Operation *, Result>(op)
       .Case([&](TransposeOp t) -> Result {
         Coords in(at.size());
-        for (auto [i, p] : llvm::enumerate(t.getPermutation()))
-          in[p] = at[i];
+        for (auto [i, p] : llvm::enumerate(t.getPermutation())) {
+          auto [from, to] = planted(Defect::TransposeInverted) ? std::pair<int64_t, int64_t>(p, i)
+                                                               : std::pair<int64_t, int64_t>(i, p);
+          in[to] = at[from];
+        }
         return {t.getInput(), in};
       })
       .Case([&](tensor::CastOp t) -> Result { return {t.getSource(), Coords(at.begin(), at.end())}; })
@@ -274,7 +278,7 @@ std::pair<Value, Coords> Evaluator::moved(Operation *op, ArrayRef<Coord> at) {
         auto type = cast<RankedTensorType>(t.getInput().getType());
         auto result = cast<RankedTensorType>(t.getType());
         for (auto [i, c] : llvm::enumerate(in))
-          if (type.getDimSize(i) == 1 && result.getDimSize(i) != 1)
+          if (type.getDimSize(i) == 1 && result.getDimSize(i) != 1 && !planted(Defect::BroadcastStrideKept))
             c = fixed(0);
         return {t.getInput(), in};
       })
@@ -287,6 +291,8 @@ std::pair<Value, Coords> Evaluator::moved(Operation *op, ArrayRef<Coord> at) {
         for (auto [i, c] : llvm::enumerate(at)) {
           int64_t o = t.getStaticOffsets()[i];
           Value offset = o == kDynamic ? k.size(k.spec().index(t.getOffsets()[dynamic++])) : k.constant(o);
+          if (planted(Defect::SliceOffsetDropped))
+            offset = k.constant(0);
           in.push_back(affine(c, t.getStrides()[i], offset));
         }
         return {t.getInput(), in};
@@ -454,6 +460,8 @@ Value Evaluator::evalPad(PadOp op, ArrayRef<Coord> at) {
     if (low == 0 && high == 0)
       continue;
     Value offset = low == kDynamic ? k.size(k.spec().index(op.getLow()[dynamicLow++])) : k.constant(low);
+    if (planted(Defect::PadOffsetDropped))
+      offset = k.constant(0);
     Value extent = k.size(k.spec().dims(op.getInput())[i]);
     in[i] = affine(in[i], 1, k.sub(k.constant(0), offset));
     Value here = inside(in[i], k.constant(0), extent);
@@ -524,7 +532,8 @@ Coord Evaluator::coordFromElements(Value tensor, ArrayRef<Coord> at, Size extent
   Value zero = arith::ConstantOp::create(b, k.loc(), b.getZeroAttr(i64));
   Value one = k.splat(arith::ConstantOp::create(b, k.loc(), b.getI64IntegerAttr(1)), width);
   Value negative = arith::CmpIOp::create(b, k.loc(), arith::CmpIPredicate::slt, v, zero);
-  v = arith::SelectOp::create(b, k.loc(), negative, arith::AddIOp::create(b, k.loc(), v, n), v);
+  if (!planted(Defect::NegativeIndexClamped))
+    v = arith::SelectOp::create(b, k.loc(), negative, arith::AddIOp::create(b, k.loc(), v, n), v);
   v = arith::MinSIOp::create(b, k.loc(), v, arith::SubIOp::create(b, k.loc(), n, one));
   v = arith::MaxSIOp::create(b, k.loc(), v, zero);
   if (width == 1)

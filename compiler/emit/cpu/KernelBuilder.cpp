@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/cpu/KernelBuilder.h"
 
+#include "compiler/defects/PlantedDefect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -182,6 +183,8 @@ Value KernelBuilder::laneOffsets(Value first, int64_t stride, unsigned lanes) {
 }
 
 Value KernelBuilder::tailMask(Value first, Value end, unsigned lanes) {
+  if (planted(Defect::TailMaskShort))
+    end = sub(end, constant(1));
   Value left = arith::IndexCastOp::create(b, where, b.getI32Type(), sub(end, first));
   auto type = cast<VectorType>(vectorOf(b.getI32Type(), lanes));
   SmallVector<int32_t> steps;

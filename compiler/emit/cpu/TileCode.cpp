@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/cpu/TileCode.h"
 
+#include "compiler/defects/PlantedDefect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -43,6 +44,8 @@ SmallVector<Value> tileProduct(KernelBuilder &k, TileShape tile, ArrayRef<TileRo
                                Type accumulator, ArrayRef<Value> init) {
   OpBuilder &b = k.builder();
   bool isFloat = isa<FloatType>(accumulator);
+  if (planted(Defect::ProductDepthShort))
+    depth = k.sub(depth, k.constant(1));
   return k.loop(k.constant(0), depth, 1, ValueRange(init), [&](Value i, ValueRange carried) {
     SmallVector<Value> acc(carried);
     SmallVector<Value> column;
@@ -77,7 +80,7 @@ void tileRows(KernelBuilder &k, Value from, Value to, unsigned most, std::option
   auto few = [&] {
     Value at = from;
     for (unsigned rows : {4u, 2u, 1u}) {
-      if (rows >= most || (extent && *extent < rows))
+      if (rows >= most || (extent && *extent < rows) || (rows == 1 && planted(Defect::RowRemainderDropped)))
         continue;
       Value end = k.add(at, k.mul(k.div(k.sub(to, at), k.constant(rows)), k.constant(rows)));
       k.loop(at, end, rows, [&](Value m) { body(m, rows); });

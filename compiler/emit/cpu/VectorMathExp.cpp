@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/VectorMathFunctions.h"
 #include <cmath>
 
@@ -33,7 +34,10 @@ static constexpr double kExpF64[] = {
 
 static Real expFraction(Real r) {
   ArrayRef<double> table = r.e->isDouble() ? ArrayRef<double>(kExpF64) : ArrayRef<double>(kExpF32);
-  return fma(polynomial(r, table), r * r, r);
+  SmallVector<double> coefficients(table);
+  if (planted(Defect::ExpCoefficient))
+    coefficients[1] *= 1.001;
+  return fma(polynomial(r, coefficients), r * r, r);
 }
 
 /// x * (log2 e)/2 or x/2, rounded to an integer n; 2^n is made by shifting n, which the addition of a large

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/cpu/WindowGeometry.h"
 
+#include "compiler/defects/PlantedDefect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
@@ -24,7 +25,8 @@ WindowTap windowTap(KernelBuilder &k, const WindowGeometry &g, ArrayRef<Value> o
   WindowTap result;
   result.pixel = k.constant(0);
   for (unsigned d = 0; d < g.rank(); ++d) {
-    Value at = k.add(origin[d], k.mul(tap[d], k.constant(g.dilations[d])));
+    Value at =
+        k.add(origin[d], k.mul(tap[d], k.constant(planted(Defect::DilationIgnored) ? 1 : g.dilations[d])));
     Value extent = k.size(g.in[d]);
     Value here;
     if (g.inputDilations[d] != 1) {
@@ -37,7 +39,9 @@ WindowTap windowTap(KernelBuilder &k, const WindowGeometry &g, ArrayRef<Value> o
       Value exact =
           b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::eq, k.rem(safe, step), k.constant(0));
       at = k.div(safe, step);
-      here = b.createOrFold<arith::AndIOp>(k.loc(), nonNegative, exact);
+      here = planted(Defect::DilatedInputRepeats)
+                 ? nonNegative
+                 : b.createOrFold<arith::AndIOp>(k.loc(), nonNegative, exact);
       here = b.createOrFold<arith::AndIOp>(k.loc(), here, k.less(at, extent));
     } else if (g.low[d] > 0 || g.high[d] > 0) {
       // One unsigned comparison covers both ends.

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/plan/FunctionPlanner.h"
 
+#include "compiler/defects/PlantedDefect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -277,7 +278,7 @@ LogicalResult FunctionPlanner::choose(ValueRange targets, ValueRange sources, Op
   flush(at);
   // A source that a move overwrites is saved first.
   for (package::SetSlot &move : moves) {
-    if (!overwritten.contains(move.src))
+    if (!overwritten.contains(move.src) || planted(Defect::MovesInSequence))
       continue;
     package::SetSlot save;
     save.src = move.src;

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/plan/SlotTable.h"
 
+#include "compiler/defects/PlantedDefect.h"
 #include "llvm/ADT/STLExtras.h"
 
 using namespace llvm;
@@ -94,6 +95,12 @@ std::optional<SlotTable::Slot> SlotTable::size(Size size, Resolver resolve) {
   }
   SlotVisitor visitor(*this, resolved);
   return SlotVisitor::slot(visitSize(size, visitor));
+}
+
+void SlotTable::closeScope() {
+  if (planted(Defect::LateScopeLeaks))
+    scopes[scopes.size() - 2].insert(scopes.back().begin(), scopes.back().end());
+  scopes.pop_back();
 }
 
 SlotTable::Slot SlotTable::external() {

@@ -44,7 +44,7 @@ public:
 
   /// Late expressions are evaluated once per execution of the commands of a scope, where they are met first.
   void openScope() { scopes.emplace_back(); }
-  void closeScope() { scopes.pop_back(); }
+  void closeScope();
   /// The command that evaluates the late expressions made since the last call, before the command that needs
   /// them. It counts expressions from the first late one on.
   std::optional<package::EvalSymbols> takePending();
