@@ -7,6 +7,8 @@
 #include "compiler/dialect/tenon/BufferTable.h"
 #include "compiler/kernel/Clusters.h"
 #include "compiler/kernel/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
@@ -71,8 +73,29 @@ void buildKernel(Cluster &cluster, SizeAnalysis &sizes) {
       r.replaceAllUsesWith(kernel.getResult(i++));
 }
 
+/// The canonicalizer makes an `arith.select` of a conditional whose branches compute nothing. Tensors may
+/// differ in size there, so it is no elementwise operation: it becomes the conditional again.
+void restoreConditionals(func::FuncOp function) {
+  SmallVector<arith::SelectOp> selects;
+  function.walk([&](arith::SelectOp op) {
+    if (isa<RankedTensorType>(op.getType()))
+      selects.push_back(op);
+  });
+  for (arith::SelectOp op : selects) {
+    OpBuilder b(op);
+    auto yield = [](Value v) {
+      return [v](OpBuilder &inner, Location loc) { scf::YieldOp::create(inner, loc, v); };
+    };
+    auto branch = scf::IfOp::create(b, op.getLoc(), op.getCondition(), yield(op.getTrueValue()),
+                                    yield(op.getFalseValue()));
+    op.replaceAllUsesWith(branch.getResult(0));
+    op.erase();
+  }
+}
+
 struct FormKernels : impl::FormKernelsBase<FormKernels> {
   void runOnOperation() override {
+    restoreConditionals(getOperation());
     SizeAnalysis sizes(getOperation());
     SmallVector<Block *> blocks;
     getOperation().walk([&](Block *block) {

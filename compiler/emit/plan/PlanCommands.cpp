@@ -95,8 +95,10 @@ LogicalResult FunctionPlanner::operation(Operation *op) {
           [](auto) { return success(); })
       .Case<SymbolOp, tensor::DimOp, scf::YieldOp, scf::ConditionOp>([](auto) { return success(); })
       .Default([](Operation *other) -> LogicalResult {
-        if (isa<arith::ArithDialect>(other->getDialect()))
-          return success(); // computed where it is used
+        // Scalars are computed where they are used.
+        if (isa<arith::ArithDialect>(other->getDialect()) &&
+            llvm::none_of(other->getResultTypes(), llvm::IsaPred<TensorType>))
+          return success();
         return other->emitError() << "TN0611: '" << other->getName()
                                   << "' has no place in a plan: expected kernels, "
                                   << "reshapes, weights, states and control flow";

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/import/onnx/NodeContext.h"
 
+#include <cmath>
 #include <limits>
 
 using namespace mlir;
@@ -44,13 +45,20 @@ public:
 private:
   LogicalResult read();
   LogicalResult readMask();
-  /// Hides later keys explicitly, counted from the first query, as ONNX does without past keys.
-  void maskCausally();
+  LogicalResult readWindow();
+  /// The keys that each query sees by its position: is_causal and the window.
+  Tensor visibleKeys();
+  /// Takes part where both the mask and `keep` ([batch or 1, 1, queries, keys]) allow it.
+  void restrict(const Tensor &keep);
+  /// What output 3 asks for: the logits at one of three stages, or the probabilities.
+  LogicalResult scores();
 
   NodeContext &n;
   GraphBuilder &g;
   Tensor query, key, value, mask;
+  std::optional<Size> past; // keys that come before the first query
   bool causal = false;
+  int64_t left = -1, right = -1; // positions to either side that a query sees; -1: all
 };
 
 LogicalResult Attention::read() {
@@ -61,8 +69,6 @@ LogicalResult Attention::read() {
   ONNX_TRY(k, splitHeads(n, n.in(1), keyHeads, "kv_num_heads"));
   ONNX_TRY(v, splitHeads(n, n.in(2), keyHeads, "kv_num_heads"));
   query = q, key = k, value = v;
-  if (n.wants(3))
-    return n.unsupported("the product of query and key is not supported as an output");
   for (auto [input, t] : {std::pair(4, &key), std::pair(5, &value)}) {
     if (!n.has(input))
       continue;
@@ -73,6 +79,7 @@ LogicalResult Attention::read() {
       if (failed(n.sameSize(past.dims[i], t->dims[i], "the past and the present")))
         return failure();
     *t = g.concat({past, *t}, 2);
+    this->past = past.dims[2];
   }
   for (auto [a, b, what] : {std::tuple(query.dims[0], key.dims[0], "the batch"),
                             {key.dims[0], value.dims[0], "the batch"},
@@ -81,7 +88,19 @@ LogicalResult Attention::read() {
                             {query.dims[3], key.dims[3], "the head size of query and key"}})
     if (failed(n.sameSize(a, b, what)))
       return failure();
+  return readWindow();
+}
+
+LogicalResult Attention::readWindow() {
   causal = n.intAttr("is_causal", 0);
+  left = n.intAttr("left_window_size", -1), right = n.intAttr("right_window_size", -1);
+  for (int64_t side : {left, right})
+    if (side < -1 || side > INT32_MAX)
+      return n.invalid("expected a window of -1 or more positions, found " + Twine(side));
+  if (n.has(6) && (n.in(6).rank() != 1 || !isa<IntegerType>(n.in(6).element)))
+    return n.invalid("expected nonpad_kv_seqlen as a list of integers, found " + describe(n.in(6)));
+  if (n.has(6) && failed(n.sameSize(n.in(6).dims[0], query.dims[0], "the batch of nonpad_kv_seqlen")))
+    return failure();
   return success();
 }
 
@@ -110,36 +129,104 @@ LogicalResult Attention::readMask() {
   return success();
 }
 
-void Attention::maskCausally() {
-  Dims dims{g.size(1), g.size(1), query.dims[2], key.dims[2]};
+Tensor Attention::visibleKeys() {
   Type i64 = n.i64();
-  Tensor keep = g.compare(CmpPredicate::le, g.iota(dims, 3, i64), g.iota(dims, 2, i64));
-  causal = false;
+  bool perBatch = n.has(6) && !past;
+  Dims dims{perBatch ? query.dims[0] : g.size(1), g.size(1), query.dims[2], key.dims[2]};
+  Tensor offset = g.fromSize(past.value_or(g.size(0)), i64);
+  if (perBatch) // the queries are the last of the keys that count
+    offset = g.binary<SubOp>(g.convert(n.in(6), i64),
+                             g.broadcast(g.toRank(g.fromSize(query.dims[2], i64), 1), n.in(6).dims));
+  Dims column(4, g.size(1));
+  column[0] = dims[0];
+  Tensor queries = g.iota(dims, 2, i64), keys = g.iota(dims, 3, i64);
+  queries = g.binary<AddOp>(queries, g.broadcast(g.reshape(offset, column), dims));
+  Tensor keep;
+  if (causal || right >= 0) {
+    Tensor last = g.binary<AddOp>(queries, g.fullInt(causal ? 0 : right, i64, dims));
+    keep = g.compare(CmpPredicate::le, keys, last);
+  }
+  if (left >= 0) {
+    Tensor first = g.binary<SubOp>(queries, g.fullInt(left, i64, dims));
+    Tensor after = g.compare(CmpPredicate::ge, keys, first);
+    keep = keep ? g.binary<AndOp>(keep, after) : after;
+  }
+  return keep;
+}
+
+void Attention::restrict(const Tensor &keep) {
   if (!mask) {
     mask = keep;
     return;
   }
   Dims shape = mask.dims;
-  shape[2] = query.dims[2];
+  for (int i : {0, 1, 2, 3})
+    if (shape[i].isConstant(1))
+      shape[i] = keep.dims[i];
   mask = g.broadcast(mask, shape);
-  keep = g.broadcast(keep, shape);
+  Tensor wide = g.broadcast(keep, shape);
   mask = mask.element.isInteger(1)
-             ? g.binary<AndOp>(mask, keep)
-             : g.select(keep, mask, g.full(-std::numeric_limits<double>::infinity(), mask.element, shape));
+             ? g.binary<AndOp>(mask, wide)
+             : g.select(wide, mask, g.full(-std::numeric_limits<double>::infinity(), mask.element, shape));
+}
+
+LogicalResult Attention::scores() {
+  int64_t mode = n.intAttr("qk_matmul_output_mode", 0);
+  if (mode < 0 || mode > 3)
+    return n.invalid("expected qk_matmul_output_mode from 0 to 3, found " + Twine(mode));
+  auto heads = query.dims[1].constant(), keyHeads = key.dims[1].constant(), d = query.dims[3].constant();
+  if (!heads || !keyHeads || !d || *keyHeads == 0 || *heads % *keyHeads)
+    return n.unsupported("the product of query and key as an output needs constant heads and head sizes");
+  double scale = n.floatAttr("scale", 0), softcap = n.floatAttr("softcap", 0);
+  if (scale == 0)
+    scale = 1 / std::sqrt(static_cast<double>(*d));
+  Type element = query.element;
+  Tensor keys = g.unsqueeze(key, 2);
+  Dims repeated = keys.dims;
+  repeated[2] = g.size(*heads / *keyHeads);
+  keys = g.reshape(g.broadcast(keys, repeated), {key.dims[0], query.dims[1], key.dims[2], key.dims[3]});
+  Tensor logits = g.contract(g.binary<MulOp>(query, scale), keys, /*transposeRhs=*/true);
+  if (mode > 0 && softcap > 0)
+    logits = g.binary<MulOp>(g.unary<TanhOp>(g.binary<DivOp>(logits, softcap)), softcap);
+  if (mode < 2)
+    return n.out(g.convert(logits, element), 3);
+  if (n.has(6)) {
+    Type i64 = n.i64();
+    Dims dims{query.dims[0], g.size(1), g.size(1), key.dims[2]};
+    Tensor lengths = g.reshape(g.convert(n.in(6), i64), {dims[0], dims[1], dims[1], dims[1]});
+    restrict(g.compare(CmpPredicate::lt, g.iota(dims, 3, i64), g.broadcast(lengths, dims)));
+  }
+  double never = -std::numeric_limits<double>::infinity();
+  if (mask) {
+    Tensor wide = g.broadcast(mask, logits.dims);
+    logits = mask.element.isInteger(1) ? g.select(wide, logits, g.full(never, logits.element, logits.dims))
+                                       : g.binary<AddOp>(logits, g.convert(wide, logits.element));
+  }
+  if (mode == 2)
+    return n.out(g.convert(logits, element), 3);
+  // A query that sees no key has probabilities 0.
+  Tensor largest = g.broadcast(g.reduce(ReduceKind::max, logits, {3}), logits.dims);
+  Tensor sees = g.compare(CmpPredicate::gt, largest, g.full(never, logits.element, logits.dims));
+  Value v = g.value(g.select(sees, logits, g.full(0, logits.element, logits.dims)));
+  Tensor shares = g.wrap(SoftmaxOp::create(g.builder, g.loc, v.getType(), v, 3), logits.dims);
+  shares = g.select(sees, shares, g.full(0, logits.element, logits.dims));
+  return n.out(g.convert(shares, element), 3);
 }
 
 LogicalResult Attention::run() {
   if (failed(read()) || failed(readMask()))
     return failure();
-  // With a past, both conventions let the last query see every key.
-  if (causal && !n.has(4) && !g.sameSize(query.dims[2], key.dims[2]))
-    maskCausally();
-  Value lengths;
-  if (n.has(6)) {
-    if (n.in(6).rank() != 1 || causal)
-      return n.unsupported("nonpad_kv_seqlen is supported as a list, without is_causal");
-    lengths = g.value(n.in(6));
+  // The operation's own causal form lets the last query see every key.
+  Size preceding = past.value_or(g.size(0));
+  bool own =
+      causal && left < 0 && !n.has(6) && !n.wants(3) && g.sameSize(preceding + query.dims[2], key.dims[2]);
+  if (!own && (causal || left >= 0 || right >= 0)) {
+    restrict(visibleKeys());
+    causal = false;
   }
+  Value lengths;
+  if (n.has(6))
+    lengths = g.value(n.in(6));
   Dims dims{query.dims[0], query.dims[1], query.dims[2], value.dims[3]};
   OpBuilder &b = g.builder;
   Value q = g.value(query), k = g.value(key), v = g.value(value), m = mask ? g.value(mask) : Value();
@@ -152,6 +239,8 @@ LogicalResult Attention::run() {
     (void)n.out(key, 1);
   if (n.wants(2))
     (void)n.out(value, 2);
+  if (n.wants(3) && failed(scores()))
+    return failure();
   return n.out(n.in(0).rank() == 3 ? joinHeads(g, result) : result);
 }
 

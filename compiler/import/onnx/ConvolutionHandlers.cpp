@@ -244,9 +244,10 @@ LogicalResult transposedPads(NodeContext &n, const Tensor &x, Window &w, ArrayRe
     if (!total)
       return n.unsupported("output_shape with the symbolic input size " + size.str() +
                            "; fix it with --shape");
-    int64_t half = std::max<int64_t>(*total, 0) / 2, rest = *total - half;
+    int64_t half = std::max<int64_t>(*total, 0) / 2, rest = std::max<int64_t>(*total, 0) - half;
     w.low[i] = mode == "SAME_UPPER" ? half : rest;
     w.high[i] = mode == "SAME_UPPER" ? rest : half;
+    w.high[i] += std::min<int64_t>(*total, 0); // a wanted shape beyond the full one grows at the end
   }
   return success();
 }

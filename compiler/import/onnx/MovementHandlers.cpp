@@ -283,7 +283,10 @@ LogicalResult spaceToDepth(NodeContext &n) {
                        Twine(block));
   Size b = n.g.size(block), h = d[2].floorDiv(block), w = d[3].floorDiv(block);
   Tensor t = n.g.reshape(n.in(0), {d[0], d[1], h, b, w, b});
-  t = n.g.transpose(t, {0, 3, 5, 1, 2, 4});
+  std::string mode = n.stringAttr("mode", "DCR");
+  if (mode != "DCR" && mode != "CRD")
+    return n.invalid("expected mode DCR or CRD, found '" + mode + "'");
+  t = mode == "DCR" ? n.g.transpose(t, {0, 3, 5, 1, 2, 4}) : n.g.transpose(t, {0, 1, 3, 5, 2, 4});
   return n.out(n.g.reshape(t, {d[0], d[1] * (block * block), h, w}));
 }
 

@@ -25,6 +25,8 @@ std::pair<int64_t, int64_t> fractionOf(double scale) {
   int64_t p0 = 0, q0 = 1, p1 = 1, q1 = 0;
   double rest = scale;
   for (int i = 0; i < 24; ++i) {
+    if (!(rest <= 1 << 24)) // nor could it be converted
+      break;
     auto whole = static_cast<int64_t>(std::floor(rest));
     int64_t p = whole * p1 + p0, q = whole * q1 + q0;
     if (p > (1 << 24) || q > (1 << 24))

@@ -66,10 +66,13 @@ LogicalResult sequenceInsert(NodeContext &n) {
   if (failed(needSequence(n)) || !n.has(1))
     return n.invalid("expected a sequence and a tensor");
   std::vector<Tensor> list = *n.in(0).sequence;
-  int64_t at = list.size();
+  auto at = static_cast<int64_t>(list.size());
   if (n.has(2)) {
-    ONNX_TRY(where, position(n, 2, static_cast<int64_t>(list.size()) + 1));
-    at = where;
+    // The end is a position, too; those that count from the end count tensors.
+    ONNX_TRY(where, n.constantInts(2, "a position in a sequence"));
+    if (where.size() != 1 || where[0] < -at || where[0] > at)
+      return n.invalid("expected a position from " + Twine(-at) + " to " + Twine(at));
+    at = where[0] < 0 ? where[0] + at : where[0];
   }
   list.insert(list.begin() + at, n.in(1));
   return outSequence(n, std::move(list));

@@ -60,3 +60,17 @@ func.func @tied(%x: tensor<10x4xf32>, %i: tensor<3x1xi64>, %u: tensor<3x4xf32>) 
   %0 = tenon.scatter_nd none %x, %i, %u : tensor<10x4xf32>, tensor<3x1xi64>, tensor<3x4xf32>
   return %0 : tensor<10x4xf32>
 }
+
+// -----
+
+// A choice between tensors is a conditional, not an elementwise operation: sizes may differ.
+// CHECK-LABEL: @choice
+// CHECK: scf.if
+// CHECK-NEXT: scf.yield %[[A:.*]] : tensor<?xf32>
+// CHECK-NEXT: else
+// CHECK-NEXT: scf.yield %{{.*}} : tensor<?xf32>
+// CHECK-NOT: arith.select
+func.func @choice(%c: i1, %a: tensor<?xf32> {tenon.dims = ["a"]}, %b: tensor<?xf32> {tenon.dims = ["b"]}) -> tensor<?xf32> {
+  %0 = arith.select %c, %a, %b : tensor<?xf32>
+  return %0 : tensor<?xf32>
+}

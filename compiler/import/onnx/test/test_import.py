@@ -433,3 +433,10 @@ def test_loop_that_never_runs_collects_nothing(tmp_path, translate):
     )
     out = ok(translate(path))
     assert "tensor<0x3xf32>" in out and "scf.for" not in out
+
+
+def test_a_scale_below_what_a_fraction_can_say_leaves_nothing(tmp_path, translate):
+    scales = [constant("s", np.array([1, 1, 1e-41, 0.5], np.float32))]
+    nodes = [node("Resize", ["x", "", "s"], ["y"], mode="nearest")]
+    result = translate(save(tmp_path, nodes, [value("x", [1, 1, 4, 4])], [value("y", None)], scales))
+    fails(result, "TN0105", "the result would be empty")
