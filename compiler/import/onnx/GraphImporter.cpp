@@ -102,7 +102,7 @@ FailureOr<Dims> GraphImporter::inputDims(const ::onnx::ValueInfoProto &input) {
     DimSpec spec;
     if (type.has_shape()) {
       const auto &d = type.shape().dim(i);
-      if (d.has_dim_value() && d.dim_value() > 0)
+      if (d.has_dim_value() && d.dim_value() >= 0)
         spec.value = d.dim_value();
       else if (d.has_dim_param() && d.dim_param() != "?")
         spec.symbol = d.dim_param();
@@ -180,7 +180,9 @@ LogicalResult GraphImporter::importInputs() {
       continue;
     }
     Value argument = entry.addArgument(type, g.loc);
-    mainScope.values[input.name()] = g.wrap(argument, *dims);
+    Tensor &t = mainScope.values[input.name()] = g.wrap(argument, *dims);
+    if (elementCount(*dims) == 0)
+      t.content.emplace(); // no elements are known elements: the axes of a reduction over all of them
     arguments.push_back({input.name(), *dims});
   }
   return success(ok);

@@ -144,6 +144,7 @@ void registerGenerators(OpTable &table);
 void registerSequences(OpTable &table);
 void registerControlFlow(OpTable &table);
 void registerLoops(OpTable &table);
+void registerLosses(OpTable &table);
 void registerContent(OpTable &table);
 
 } // namespace tenon::importer

@@ -34,6 +34,7 @@ const OpTable &OpTable::instance() {
     registerSequences(*t);
     registerControlFlow(*t);
     registerLoops(*t);
+    registerLosses(*t);
     registerContent(*t);
     return t;
   }();

@@ -440,3 +440,16 @@ def test_a_scale_below_what_a_fraction_can_say_leaves_nothing(tmp_path, translat
     nodes = [node("Resize", ["x", "", "s"], ["y"], mode="nearest")]
     result = translate(save(tmp_path, nodes, [value("x", [1, 1, 4, 4])], [value("y", None)], scales))
     fails(result, "TN0105", "the result would be empty")
+
+
+def test_a_loss_needs_a_class_for_each_score(tmp_path, translate):
+    nodes = [node("NegativeLogLikelihoodLoss", ["x", "t"], ["y"])]
+    inputs = [value("x", [3, 5, 2]), value("t", [3, 5], INT)]
+    fails(translate(save(tmp_path, nodes, inputs, [value("y", None)])), "TN0105", "expected equal sizes, found")
+
+
+def test_an_input_without_elements_is_known(tmp_path, translate):
+    nodes = [node("ReduceSum", ["x", "axes"], ["y"])]
+    inputs = [value("x", [3, 5]), value("axes", [0], INT)]
+    out = ok(translate(save(tmp_path, nodes, inputs, [value("y", None)])))
+    assert "tenon.reduce sum %arg0 [0, 1]" in out
