@@ -7,6 +7,7 @@
 #include "compiler/dialect/tenon/CoreBuilder.h"
 #include "compiler/dialect/tenon/SizeRules.h"
 #include "compiler/graph/Passes.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -41,6 +42,11 @@ Value channelConstant(Value v) {
   return broadcast && along && type.hasStaticShape() && isConstantMath(small) ? small : Value();
 }
 
+/// True if one operation uses the elements of `v`, besides those that ask for its sizes.
+bool isReadOnce(Value v) {
+  return llvm::count_if(v.getUses(), [](OpOperand &use) { return !isa<tensor::DimOp>(use.getOwner()); }) == 1;
+}
+
 /// The convolution or product whose result's channels can be scaled in its weights.
 struct Producer {
   Operation *op = nullptr;
@@ -49,9 +55,9 @@ struct Producer {
   int64_t axis = 0;
 };
 std::optional<Producer> matchProducer(Value v) {
-  if (auto conv = v.getDefiningOp<ConvOp>(); conv && conv->hasOneUse() && isConstantMath(conv.getFilter()))
+  if (auto conv = v.getDefiningOp<ConvOp>(); conv && isReadOnce(conv) && isConstantMath(conv.getFilter()))
     return Producer{conv, conv.getFilter(), tensorType(conv.getFilter()).getRank() - 1};
-  if (auto product = v.getDefiningOp<ContractOp>(); product && product->hasOneUse() &&
+  if (auto product = v.getDefiningOp<ContractOp>(); product && isReadOnce(product) &&
                                                     tensorType(product.getRhs()).getRank() == 2 &&
                                                     isConstantMath(product.getRhs()))
     return Producer{product, product.getRhs(), product.getTransposeRhs() ? 0 : 1};
@@ -119,7 +125,7 @@ struct DistributeScale : OpRewritePattern<MulOp> {
   LogicalResult matchAndRewrite(MulOp op, PatternRewriter &rewriter) const override {
     for (auto [v, factor] : {std::pair{op.getLhs(), op.getRhs()}, {op.getRhs(), op.getLhs()}}) {
       auto add = v.getDefiningOp<AddOp>();
-      Value small = add && add->hasOneUse() ? channelConstant(factor) : Value();
+      Value small = add && isReadOnce(add) ? channelConstant(factor) : Value();
       if (!small)
         continue;
       for (auto [inner, shift] : {std::pair{add.getLhs(), add.getRhs()}, {add.getRhs(), add.getLhs()}}) {

@@ -43,6 +43,8 @@ LogicalResult runGraph(ModuleOp module) {
   addSimplification(functions());
   functions().addPass(createPropagateLayout());
   addSimplification(functions());
+  // Channels are the last axis now: factors per channel move into the weights of convolutions and products.
+  functions().addPass(createFoldBatchNorm());
   // Composites that kernels do not know become core operations.
   DecomposeCompositesOptions kept;
   kept.keep = {"tenon.attention"};
@@ -50,6 +52,9 @@ LogicalResult runGraph(ModuleOp module) {
   addSimplification(functions());
   passes.addPass(createFoldConstants());
   functions().addPass(createRefineTypes());
+  // Sizes in terms of the function's symbols: a size that is read off an intermediate result would keep it
+  // alive.
+  functions().addPass(createResolveSizes());
   addSimplification(functions());
   return passes.run(module);
 }

@@ -6,8 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // Vectors run along the channels; a tile is a few neighbouring output positions of one image row and one
-// block of channels. Tiles whose taps all lie inside the image take a path without tests; at the border a tap
-// outside reads a row of neutral elements.
+// block of channels. Taps above and below the image are left out of the loops. Tiles whose taps all lie
+// between the image's sides take a path without tests; at the sides a tap outside reads a row of neutral
+// elements.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/defects/PlantedDefect.h"
@@ -18,10 +19,28 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <map>
+
 using namespace mlir;
 
 namespace tenon::cpu {
 namespace {
+
+/// Windows of up to this many taps are unrolled whole, unless padding decides how many taps there are.
+constexpr int64_t unrolledTaps = 25;
+/// Rows of windows of up to this many taps are unrolled.
+constexpr int64_t longestRow = 16;
+
+/// Neighbouring output positions of one image row and one block of channels.
+struct Tile {
+  Value image;
+  ArrayRef<Value> outer; // the position along all spatial axes but the last
+  Value x;
+  unsigned count;
+  Value channel;
+  unsigned vectors, lanes;
+  Value mask; // of the channels' tail, or null
+};
 
 class WindowEmitter {
 public:
@@ -34,11 +53,15 @@ private:
   void readPooling(ReduceWindowOp op);
   void rowOfTiles(Value image, ArrayRef<Value> outer);
   void channelBlocks(Value image, ArrayRef<Value> outer, Value x, unsigned count);
-  void tile(Value image, ArrayRef<Value> outer, Value x, unsigned count, Value channel, unsigned vectors,
-            unsigned lanes, Value mask);
-  SmallVector<Value> accumulate(Value image, ArrayRef<Value> outer, Value x, unsigned count, Value channel,
-                                unsigned vectors, unsigned lanes, Value mask, bool inner);
-  Value allInside(ArrayRef<Value> outer, Value x, unsigned count);
+  void tile(const Tile &t);
+  void write(const Tile &t, ArrayRef<Value> acc);
+  SmallVector<Value> accumulate(const Tile &t, bool interior);
+  SmallVector<Value> accumulateTested(const Tile &t);
+  SmallVector<Value> loadWeights(const Tile &t, Value tapIndex);
+  Value load(const Tile &t, Value base, Value offset, Type type);
+  Value combine(const Tile &t, Value sum, Value v, Value weight);
+  Value neutral(unsigned lanes);
+  Value allInside(Value x, unsigned count);
 
   KernelBuilder &k;
   OpBuilder &b;
@@ -128,7 +151,7 @@ LogicalResult WindowEmitter::run() {
 }
 
 void WindowEmitter::rowOfTiles(Value image, ArrayRef<Value> outer) {
-  unsigned most = k.target().vectorRegisters >= 32 ? 4 : 4;
+  unsigned most = 4;
   auto extent = g.out.back().constant();
   if (extent)
     most = std::min<unsigned>(most, std::max<int64_t>(1, *extent));
@@ -137,170 +160,223 @@ void WindowEmitter::rowOfTiles(Value image, ArrayRef<Value> outer) {
 }
 
 void WindowEmitter::channelBlocks(Value image, ArrayRef<Value> outer, Value x, unsigned count) {
-  unsigned vectors = 2;
+  // The accumulators, a row of the input and the weights are held in registers at once.
+  unsigned vectors = k.target().vectorRegisters >= 32 ? 2 : 1;
   Value end = k.size(channels);
   auto extent = channels.constant();
   Value at = k.constant(0);
-  for (unsigned v : {vectors, 1u}) {
+  for (unsigned v = vectors; v >= 1; --v) {
     int64_t width = int64_t(v) * native;
     if (extent && *extent < width)
       continue;
     Value whole = k.add(at, k.mul(k.div(k.sub(end, at), k.constant(width)), k.constant(width)));
-    k.loop(at, whole, width, [&](Value c) { tile(image, outer, x, count, c, v, native, {}); });
+    k.loop(at, whole, width, [&](Value c) { tile({image, outer, x, count, c, v, native, {}}); });
     at = whole;
     if (extent)
       *extent %= width;
   }
   if (native == 1 || (extent && *extent == 0))
     return;
-  auto tail = [&] { tile(image, outer, x, count, at, 1, native, k.tailMask(at, end, native)); };
+  auto tail = [&] { tile({image, outer, x, count, at, 1, native, k.tailMask(at, end, native)}); };
   if (extent)
     tail();
   else
     k.ifThen(k.less(at, end), tail);
 }
 
-/// Whether every tap of `count` positions from x on lies in the image; null when it always does.
-Value WindowEmitter::allInside(ArrayRef<Value> outer, Value x, unsigned count) {
-  if (g.unpadded() && g.plainInput())
+/// Whether every tap of `count` positions from x on lies inside the image along the last axis; null when it
+/// always does.
+Value WindowEmitter::allInside(Value x, unsigned count) {
+  unsigned d = g.rank() - 1;
+  if (g.low[d] == 0 && g.high[d] == 0)
     return {};
-  Value ok;
-  for (unsigned d = 0; d < g.rank(); ++d) {
-    Value first = d + 1 == g.rank() ? x : outer[d];
-    Value last = d + 1 == g.rank() ? k.add(x, k.constant(count - 1)) : outer[d];
-    Value low = k.sub(k.mul(first, k.constant(g.strides[d])), k.constant(g.low[d]));
-    Value high = k.add(k.sub(k.mul(last, k.constant(g.strides[d])), k.constant(g.low[d])),
-                       k.constant((g.window[d] - 1) * g.dilations[d]));
-    Value here = b.createOrFold<arith::AndIOp>(
-        k.loc(), b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::sge, low, k.constant(0)),
-        k.less(high, k.size(g.in[d])));
-    ok = ok ? b.createOrFold<arith::AndIOp>(k.loc(), ok, here) : here;
-  }
-  return ok;
+  Value last = k.add(x, k.constant(count - 1));
+  Value low = k.sub(k.mul(x, k.constant(g.strides[d])), k.constant(g.low[d]));
+  Value high = k.add(k.sub(k.mul(last, k.constant(g.strides[d])), k.constant(g.low[d])),
+                     k.constant((g.window[d] - 1) * g.dilations[d]));
+  return b.createOrFold<arith::AndIOp>(
+      k.loc(), b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::sge, low, k.constant(0)),
+      k.less(high, k.size(g.in[d])));
 }
 
-SmallVector<Value> WindowEmitter::accumulate(Value image, ArrayRef<Value> outer, Value x, unsigned count,
-                                             Value channel, unsigned vectors, unsigned lanes, Value mask,
-                                             bool inner) {
-  TypedAttr neutral = neutralElement(k, kind, accumulator);
-  Value start = lanes == 1
-                    ? Value(arith::ConstantOp::create(b, k.loc(), neutral))
-                    : Value(arith::ConstantOp::create(
-                          b, k.loc(),
-                          DenseElementsAttr::get(cast<VectorType>(k.vectorOf(accumulator, lanes)), neutral)));
-  SmallVector<Value> acc(count * vectors, start);
-  Size pixels = productOf(context, g.in);
+/// The accumulators' start: the neutral element of the reduction.
+Value WindowEmitter::neutral(unsigned lanes) {
+  TypedAttr element = neutralElement(k, kind, accumulator);
+  if (lanes == 1)
+    return arith::ConstantOp::create(b, k.loc(), element);
+  auto type = cast<VectorType>(k.vectorOf(accumulator, lanes));
+  return arith::ConstantOp::create(b, k.loc(), DenseElementsAttr::get(type, element));
+}
+
+Value WindowEmitter::load(const Tile &t, Value base, Value offset, Type type) {
+  Value v = k.load(base, offset, type, t.lanes, t.mask);
+  Type target = k.vectorOf(accumulator, t.lanes);
+  if (v.getType() == target)
+    return v;
+  if (isa<FloatType>(accumulator))
+    return arith::ExtFOp::create(b, k.loc(), target, v);
+  if (type.isUnsignedInteger())
+    return arith::ExtUIOp::create(b, k.loc(), target, v);
+  return arith::ExtSIOp::create(b, k.loc(), target, v);
+}
+
+Value WindowEmitter::combine(const Tile &t, Value sum, Value v, Value weight) {
+  if (!filter)
+    return emitCombine(k, kind, accumulator, sum, v);
+  if (isa<FloatType>(accumulator) && t.lanes > 1)
+    return vector::FMAOp::create(b, k.loc(), v, weight, sum);
+  if (isa<FloatType>(accumulator))
+    return arith::AddFOp::create(b, k.loc(), sum, arith::MulFOp::create(b, k.loc(), v, weight));
+  return arith::AddIOp::create(b, k.loc(), sum, arith::MulIOp::create(b, k.loc(), v, weight));
+}
+
+SmallVector<Value> WindowEmitter::loadWeights(const Tile &t, Value tapIndex) {
+  SmallVector<Value> weights(t.vectors);
+  for (unsigned u = 0; filter && u < t.vectors; ++u) {
+    Value offset = k.add(k.add(k.mul(tapIndex, k.size(channels)), t.channel), k.constant(u * t.lanes));
+    weights[u] = load(t, k.bufferOf(filter), offset, filterElement);
+  }
+  return weights;
+}
+
+/// Any geometry: every tap is tested.
+SmallVector<Value> WindowEmitter::accumulateTested(const Tile &t) {
   SmallVector<SmallVector<Value>> origins;
-  for (unsigned i = 0; i < count; ++i) {
-    SmallVector<Value> at(outer.begin(), outer.end());
-    at.push_back(k.add(x, k.constant(i)));
+  for (unsigned i = 0; i < t.count; ++i) {
+    SmallVector<Value> at(t.outer.begin(), t.outer.end());
+    at.push_back(k.add(t.x, k.constant(i)));
     origins.push_back(windowOrigin(k, g, at));
   }
-  WindowGeometry unclipped = g;
-  if (inner) {
-    unclipped.low.assign(g.rank(), 0);
-    unclipped.high.assign(g.rank(), 0);
-  }
-  Value imageBase = k.mul(image, k.size(pixels));
-  Value pointer = k.bufferOf(input);
-  auto load = [&](Value base, Value offset, Type type) {
-    Value v = k.load(base, offset, type, lanes, mask);
-    Type target = k.vectorOf(accumulator, lanes);
-    if (v.getType() == target)
-      return v;
-    if (isa<FloatType>(accumulator))
-      return Value(arith::ExtFOp::create(b, k.loc(), target, v));
-    if (type.isUnsignedInteger())
-      return Value(arith::ExtUIOp::create(b, k.loc(), target, v));
-    return Value(arith::ExtSIOp::create(b, k.loc(), target, v));
-  };
+  Value imageBase = k.mul(t.image, k.size(productOf(context, g.in)));
   auto oneTap = [&](ArrayRef<Value> tap, Value tapIndex, SmallVector<Value> sums) {
-    SmallVector<Value> weights;
-    for (unsigned u = 0; filter && u < vectors; ++u) {
-      Value offset = k.add(k.add(k.mul(tapIndex, k.size(channels)), channel), k.constant(u * lanes));
-      weights.push_back(load(k.bufferOf(filter), offset, filterElement));
-    }
-    for (unsigned i = 0; i < count; ++i) {
-      WindowTap w = windowTap(k, inner ? unclipped : g, origins[i], tap);
-      Value offset = k.add(k.mul(k.add(imageBase, w.pixel), k.size(channels)), channel);
-      Value base = pointer;
+    SmallVector<Value> weights = loadWeights(t, tapIndex);
+    for (unsigned i = 0; i < t.count; ++i) {
+      WindowTap w = windowTap(k, g, origins[i], tap);
+      Value offset = k.add(k.mul(k.add(imageBase, w.pixel), k.size(channels)), t.channel);
+      Value base = k.bufferOf(input);
       if (w.inside) {
-        base = arith::SelectOp::create(b, k.loc(), w.inside, k.address(pointer, offset, element), neutralRow);
+        base = arith::SelectOp::create(b, k.loc(), w.inside, k.address(base, offset, element), neutralRow);
         offset = k.constant(0);
       }
-      for (unsigned u = 0; u < vectors; ++u) {
-        Value v = load(base, k.add(offset, k.constant(u * lanes)), element);
-        Value &a = sums[i * vectors + u];
-        if (!filter)
-          a = emitCombine(k, kind, accumulator, a, v);
-        else if (isa<FloatType>(accumulator) && lanes > 1)
-          a = vector::FMAOp::create(b, k.loc(), v, weights[u], a);
-        else if (isa<FloatType>(accumulator))
-          a = arith::AddFOp::create(b, k.loc(), a, arith::MulFOp::create(b, k.loc(), v, weights[u]));
-        else
-          a = arith::AddIOp::create(b, k.loc(), a, arith::MulIOp::create(b, k.loc(), v, weights[u]));
+      for (unsigned u = 0; u < t.vectors; ++u) {
+        Value v = load(t, base, k.add(offset, k.constant(u * t.lanes)), element);
+        Value &sum = sums[i * t.vectors + u];
+        sum = combine(t, sum, v, weights[u]);
       }
     }
     return sums;
   };
-  bool unroll = inner && taps <= 25;
-  std::function<SmallVector<Value>(unsigned, SmallVector<Value>, Value, SmallVector<Value>)> nest =
-      [&](unsigned axis, SmallVector<Value> tap, Value tapIndex,
-          SmallVector<Value> sums) -> SmallVector<Value> {
-    if (axis == g.rank())
-      return oneTap(tap, tapIndex, sums);
-    auto step = [&](Value i, SmallVector<Value> carried) {
-      SmallVector<Value> next = tap;
-      next.push_back(i);
-      return nest(axis + 1, next, k.add(k.mul(tapIndex, k.constant(g.window[axis])), i), std::move(carried));
-    };
-    if (unroll) {
-      for (int64_t i = 0; i < g.window[axis]; ++i)
-        sums = step(k.constant(i), std::move(sums));
-      return sums;
-    }
-    return k.loop(k.constant(0), k.constant(g.window[axis]), 1, ValueRange(sums),
-                  [&](Value i, ValueRange carried) { return step(i, SmallVector<Value>(carried)); });
-  };
-  return nest(0, {}, k.constant(0), acc);
+  std::function<SmallVector<Value>(unsigned, SmallVector<Value>, Value, ValueRange)> nest =
+      [&](unsigned axis, SmallVector<Value> tap, Value tapIndex, ValueRange sums) {
+        if (axis == g.rank())
+          return oneTap(tap, tapIndex, SmallVector<Value>(sums));
+        return k.loop(k.constant(0), k.constant(g.window[axis]), 1, sums, [&](Value i, ValueRange carried) {
+          SmallVector<Value> next = tap;
+          next.push_back(i);
+          return nest(axis + 1, next, k.add(k.mul(tapIndex, k.constant(g.window[axis])), i), carried);
+        });
+      };
+  return nest(0, {}, k.constant(0), SmallVector<Value>(t.count * t.vectors, neutral(t.lanes)));
 }
 
-void WindowEmitter::tile(Value image, ArrayRef<Value> outer, Value x, unsigned count, Value channel,
-                         unsigned vectors, unsigned lanes, Value mask) {
-  auto write = [&](ArrayRef<Value> acc) {
-    Value root = yielded(k, 0);
-    Type resultElement = k.valueType(cast<RankedTensorType>(result.getType()).getElementType());
-    for (unsigned i = 0; i < count; ++i)
-      for (unsigned u = 0; u < vectors; ++u) {
-        Value value = acc[i * vectors + u];
-        if (resultElement != accumulator)
-          value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, lanes), value);
-        Evaluator e(k, lanes, mask);
-        e.bind(result, [value](Evaluator &, ArrayRef<Coord>) { return value; });
-        Coords at{{image}};
-        for (Value o : outer)
-          at.push_back({o});
-        at.push_back({k.add(x, k.constant(i))});
-        at.push_back({k.add(channel, k.constant(u * lanes)), lanes > 1 ? 1 : 0});
-        Value out = e.eval(root, at);
-        if (!out) {
-          failed = e.failedOp();
-          return;
-        }
-        e.store(out, k.outputBuffer(0), at, k.spec().dims(root),
-                cast<RankedTensorType>(root.getType()).getElementType());
+/// Padding is skipped, not computed: the ranges of the outer axes' taps end at the image's border. Along the
+/// last axis, positions that neighbours share are read once (`interior`), or tested tap by tap.
+SmallVector<Value> WindowEmitter::accumulate(const Tile &t, bool interior) {
+  unsigned last = g.rank() - 1;
+  auto dilation = [&](unsigned d) { return planted(Defect::DilationIgnored) ? 1 : g.dilations[d]; };
+  Value column = k.sub(k.mul(t.x, k.constant(g.strides[last])), k.constant(g.low[last]));
+
+  auto row = [&](Value rowPixel, Value tapIndex, ValueRange carried) {
+    SmallVector<Value> sums(carried);
+    std::map<int64_t, SmallVector<Value>> columns;
+    auto inputAt = [&](int64_t at) -> ArrayRef<Value> {
+      SmallVector<Value> &found = columns[at];
+      if (!found.empty())
+        return found;
+      Value c = k.add(column, k.constant(at));
+      Value base = k.bufferOf(input);
+      Value offset = k.add(k.mul(k.add(rowPixel, c), k.size(channels)), t.channel);
+      if (!interior) {
+        // One unsigned comparison covers both ends.
+        Value inside =
+            b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::ult, c, k.size(g.in[last]));
+        base = arith::SelectOp::create(b, k.loc(), inside, k.address(base, offset, element), neutralRow);
+        offset = k.constant(0);
       }
+      for (unsigned u = 0; u < t.vectors; ++u)
+        found.push_back(load(t, base, k.add(offset, k.constant(u * t.lanes)), element));
+      return found;
+    };
+    for (int64_t tap = 0; tap < g.window[last]; ++tap) {
+      SmallVector<Value> weights =
+          loadWeights(t, k.add(k.mul(tapIndex, k.constant(g.window[last])), k.constant(tap)));
+      for (unsigned i = 0; i < t.count; ++i) {
+        ArrayRef<Value> values = inputAt(i * g.strides[last] + tap * dilation(last));
+        for (unsigned u = 0; u < t.vectors; ++u)
+          sums[i * t.vectors + u] = combine(t, sums[i * t.vectors + u], values[u], weights[u]);
+      }
+    }
+    return sums;
   };
-  auto path = [&](bool inner) {
-    write(accumulate(image, outer, x, count, channel, vectors, lanes, mask, inner));
+  std::function<SmallVector<Value>(unsigned, Value, Value, ValueRange)> nest =
+      [&](unsigned axis, Value pixel, Value tapIndex, ValueRange sums) -> SmallVector<Value> {
+    if (axis == last)
+      return row(k.mul(pixel, k.size(g.in[last])), tapIndex, sums);
+    Value origin = k.sub(k.mul(t.outer[axis], k.constant(g.strides[axis])), k.constant(g.low[axis]));
+    auto step = [&](Value tap, ValueRange carried) {
+      Value at = k.add(origin, k.mul(tap, k.constant(dilation(axis))));
+      return nest(axis + 1, k.add(k.mul(pixel, k.size(g.in[axis])), at),
+                  k.add(k.mul(tapIndex, k.constant(g.window[axis])), tap), carried);
+    };
+    if (g.low[axis] == 0 && g.high[axis] == 0 && taps <= unrolledTaps) {
+      SmallVector<Value> carried(sums);
+      for (int64_t tap = 0; tap < g.window[axis]; ++tap)
+        carried = step(k.constant(tap), carried);
+      return carried;
+    }
+    Value spacing = k.constant(dilation(axis)), rounding = k.constant(dilation(axis) - 1);
+    Value from = k.div(k.add(k.max(k.sub(k.constant(0), origin), k.constant(0)), rounding), spacing);
+    Value rest = k.max(k.sub(k.size(g.in[axis]), origin), k.constant(0));
+    Value to = k.min(k.constant(g.window[axis]), k.div(k.add(rest, rounding), spacing));
+    return k.loop(from, to, 1, sums, [&](Value tap, ValueRange carried) { return step(tap, carried); });
   };
-  Value inside = g.plainInput() ? allInside(outer, x, count) : Value();
-  if (g.unpadded() && g.plainInput())
-    path(true);
-  else if (inside)
-    k.ifThen(inside, [&] { path(true); }, [&] { path(false); });
+  return nest(0, t.image, k.constant(0), SmallVector<Value>(t.count * t.vectors, neutral(t.lanes)));
+}
+
+void WindowEmitter::write(const Tile &t, ArrayRef<Value> acc) {
+  Value root = yielded(k, 0);
+  Type resultElement = k.valueType(cast<RankedTensorType>(result.getType()).getElementType());
+  for (unsigned i = 0; i < t.count; ++i)
+    for (unsigned u = 0; u < t.vectors; ++u) {
+      Value value = acc[i * t.vectors + u];
+      if (resultElement != accumulator)
+        value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, t.lanes), value);
+      Evaluator e(k, t.lanes, t.mask);
+      e.bind(result, [value](Evaluator &, ArrayRef<Coord>) { return value; });
+      Coords at{{t.image}};
+      for (Value o : t.outer)
+        at.push_back({o});
+      at.push_back({k.add(t.x, k.constant(i))});
+      at.push_back({k.add(t.channel, k.constant(u * t.lanes)), t.lanes > 1 ? 1 : 0});
+      Value out = e.eval(root, at);
+      if (!out) {
+        failed = e.failedOp();
+        return;
+      }
+      e.store(out, k.outputBuffer(0), at, k.spec().dims(root),
+              cast<RankedTensorType>(root.getType()).getElementType());
+    }
+}
+
+void WindowEmitter::tile(const Tile &t) {
+  if (!g.plainInput() || g.window.back() > longestRow) {
+    write(t, accumulateTested(t));
+    return;
+  }
+  if (Value inside = allInside(t.x, t.count))
+    k.ifThen(inside, [&] { write(t, accumulate(t, true)); }, [&] { write(t, accumulate(t, false)); });
   else
-    path(false);
+    write(t, accumulate(t, true));
 }
 
 } // namespace
