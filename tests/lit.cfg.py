@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import sys
 
 import lit.formats
 
@@ -28,3 +29,9 @@ folders = [*folder_of("tenon-opt"), *folder_of("tenon-compile-kernel"), *folder_
 config.environment["PATH"] = os.pathsep.join([*folders, os.environ["PATH"]])  # noqa: F821
 # Planted defects reach the tools only where a test of the tests asks for one (tests/defects).
 config.environment["TENON_PLANTED_DEFECT"] = os.environ.get("TENON_PLANTED_DEFECT", "")  # noqa: F821
+# Assembly to counts of what its innermost loops do.
+loops = f"{sys.executable} {root}/compiler/emit/cpu/test/innermost_loops.py"
+config.substitutions.append(("%innermost-loops", loops))  # noqa: F821
+# Fused kernels of the test's functions, to assembly for a target that follows.
+forms = "tenon-opt --tenon-pack-products --tenon-form-kernels %s -o %t.mlir"
+config.substitutions.append(("%assembly", f"{forms} && tenon-compile-kernel --regions %t.mlir --target"))  # noqa: F821

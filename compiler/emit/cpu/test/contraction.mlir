@@ -1,0 +1,52 @@
+// RUN: %assembly x86-64-v3 | %innermost-loops | FileCheck %s --check-prefixes=CHECK,V3
+// RUN: %assembly x86-64-v4 | %innermost-loops | FileCheck %s --check-prefixes=CHECK,V4
+
+// Register tiles: each row of the panel is loaded once for all rows of the tile, every accumulator stays in a register
+// of its own, nothing lies on the stack.
+
+// 6 rows of 2 vectors fill 16 registers, 12 rows of 1 vector 32; broadcasts fold into the multiply-adds with AVX-512.
+// CHECK: kernel tn_1_contraction
+// V3-SAME: tile=6x16
+// V3-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// V3-NEXT: vbroadcastss ymm 6
+// V3-NEXT: vfmadd231ps ymm 12 into 12
+// V3-NEXT: vmovups ymm 2
+// V4-SAME: tile=12x16
+// V4-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// V4-NEXT: vfmadd231ps zmm 12 into 12
+// V4-NEXT: vmovups zmm 1
+func.func @one_panel(%x: tensor<96x64xf32>, %w: tensor<64x48xf32>, %b: tensor<1x48xf32>) -> tensor<96x48xf32> {
+  %p = tenon.contract %x, %w : tensor<96x64xf32>, tensor<64x48xf32> -> tensor<96x48xf32>
+  %bb = tenon.broadcast %b : tensor<1x48xf32> -> tensor<96x48xf32>
+  %s = tenon.add %p, %bb : tensor<96x48xf32>
+  return %s : tensor<96x48xf32>
+}
+
+// With an even number of panels, AVX-512 takes two of them at once.
+// CHECK: kernel tn_3_contraction
+// V3-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// V3-NEXT: vbroadcastss ymm 6
+// V3-NEXT: vfmadd231ps ymm 12 into 12
+// V3-NEXT: vmovups ymm 2
+// V4-SAME: tile=8x32
+// V4-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// V4-NEXT: vbroadcastss zmm 8
+// V4-NEXT: vfmadd231ps zmm 16 into 16
+// V4-NEXT: vmovups zmm 2
+func.func @two_panels(%x: tensor<96x64xf32>, %w: tensor<64x64xf32>) -> tensor<96x64xf32> {
+  %p = tenon.contract %x, %w : tensor<96x64xf32>, tensor<64x64xf32> -> tensor<96x64xf32>
+  return %p : tensor<96x64xf32>
+}
+
+// One row: the panel is read once, so that its loads fold into the multiply-adds.
+// CHECK: kernel tn_{{[0-9]+}}_contraction
+// CHECK-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// V3-NEXT: vbroadcastss ymm 1
+// V3-NEXT: vfmadd231ps ymm 2 into 2
+// V4-NEXT: vbroadcastss zmm 1
+// V4-NEXT: vfmadd231ps zmm 4 into 4
+// CHECK-NOT: loop
+func.func @one_row(%x: tensor<1x64xf32>, %w: tensor<64x64xf32>) -> tensor<1x64xf32> {
+  %p = tenon.contract %x, %w : tensor<1x64xf32>, tensor<64x64xf32> -> tensor<1x64xf32>
+  return %p : tensor<1x64xf32>
+}

@@ -1,0 +1,49 @@
+// RUN: %assembly x86-64-v3 | %innermost-loops | FileCheck %s --check-prefixes=CHECK,V3
+// RUN: %assembly x86-64-v4 | %innermost-loops | FileCheck %s --check-prefixes=CHECK,V4
+
+// Four accumulators hide the latency of the addition; the rest of the row is masked.
+// CHECK: kernel tn_0_reduce{{.*}}passes=1
+// CHECK-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// V3-NEXT: vaddps ymm 4
+// V4-NEXT: vaddps zmm 4
+// CHECK-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked {{[01]}}, calls 0
+// V3-NEXT: vaddps ymm 1
+// V3-NEXT: vmaskmovps ymm 1
+// V4-NEXT: vaddps zmm 1
+func.func @row_sums(%x: tensor<8x1000xf32>) -> tensor<8x1xf32> {
+  %0 = tenon.reduce sum %x [1] : tensor<8x1000xf32> -> tensor<8x1xf32>
+  return %0 : tensor<8x1xf32>
+}
+
+// Three passes: maximum, exponentials and their sum, quotient. The exponentials are computed once and kept.
+// CHECK: kernel tn_1_reduce{{.*}}passes=2 staged=1
+// CHECK-NEXT: loop of {{[0-9]+}} instructions, stack 0
+// V3: vmaxps ymm 4
+// V4: vmaxps zmm 4
+// CHECK: loop of {{[0-9]+}} instructions, {{.*}}calls 0
+// V3: vpslld ymm 4
+// V4: vpslld zmm 4
+// CHECK: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// V3-NEXT: vdivps ymm 4
+// V4-NEXT: vdivps zmm 4
+// CHECK-NOT: loop
+func.func @softmax(%x: tensor<8x1024xf32>) -> tensor<8x1024xf32> {
+  %m = tenon.reduce max %x [1] : tensor<8x1024xf32> -> tensor<8x1xf32>
+  %mb = tenon.broadcast %m : tensor<8x1xf32> -> tensor<8x1024xf32>
+  %d = tenon.sub %x, %mb : tensor<8x1024xf32>
+  %e = tenon.exp %d : tensor<8x1024xf32>
+  %s = tenon.reduce sum %e [1] : tensor<8x1024xf32> -> tensor<8x1xf32>
+  %sb = tenon.broadcast %s : tensor<8x1xf32> -> tensor<8x1024xf32>
+  %y = tenon.div %e, %sb : tensor<8x1024xf32>
+  return %y : tensor<8x1024xf32>
+}
+
+// CHECK: kernel tn_2_reduce{{.*}}columns
+// CHECK-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// V3-NEXT: vaddps ymm 4
+// V4-NEXT: vaddps zmm 4
+// CHECK-NOT: loop
+func.func @column_sums(%x: tensor<300x64xf32>) -> tensor<1x64xf32> {
+  %0 = tenon.reduce sum %x [0] : tensor<300x64xf32> -> tensor<1x64xf32>
+  return %0 : tensor<1x64xf32>
+}
