@@ -322,13 +322,22 @@ struct LineOrigin {
   uint32_t origin = 0; // Debug::origins
 };
 
-/// A kernel's text form for one image.
+/// Code from `offset` up to the next row's.
+struct CodeOrigin {
+  uint32_t offset = 0;     // in the kernel's code
+  uint32_t origin = kNone; // Debug::origins
+};
+
+/// Where a kernel's code for one image comes from, and its text forms where they were asked for.
 struct Listing {
   uint32_t kernel = 0; // Package::kernels
   uint32_t image = 0;  // Package::images
   std::string text;
   std::string assembly;
-  std::vector<LineOrigin> lines; // ascending by line
+  std::vector<LineOrigin> lines; // of `text`, ascending
+  uint32_t entry = 0;            // offset of the kernel's entry in its code
+  uint32_t size = 0;             // bytes of code; 0: not known
+  std::vector<CodeOrigin> code;  // ascending by offset
 };
 
 struct KernelSchedule {

@@ -257,9 +257,19 @@ static Status verifyListing(const fb::Listing &listing, const fb::Debug &debug,
   if (listing.kernel() >= manifest.kernels()->size() || listing.image() >= manifest.images()->size())
     return Status::error(Code::BadIndex, "a listing names kernel %u and image %u", listing.kernel(),
                          listing.image());
+  uint32_t last = 0;
+  if (listing.code())
+    for (const fb::CodeOrigin *row : *listing.code()) {
+      if (row->origin() != kNone && row->origin() >= debug.origins()->size())
+        return Status::error(Code::BadIndex, "the code of kernel %u names origin %u of %u", listing.kernel(),
+                             row->origin(), debug.origins()->size());
+      if (row->offset() < last)
+        return Status::error(Code::BadRange, "the code origins of kernel %u do not ascend", listing.kernel());
+      last = row->offset();
+    }
   if (!listing.lines())
     return {};
-  uint32_t last = 0;
+  last = 0;
   for (const fb::LineOrigin *line : *listing.lines()) {
     if (line->origin() >= debug.origins()->size())
       return Status::error(Code::BadIndex, "line %u of a listing names origin %u of %u", line->line(),

@@ -279,13 +279,18 @@ void buildDebug(const Debug &debug, FlatBufferBuilder &builder) {
     return fb::CreateOrigin(builder, builder.CreateVector(origin.nodes));
   });
   auto listings = buildAll<fb::Listing>(builder, debug.listings, [&](const Listing &listing) {
-    auto text = builder.CreateString(listing.text);
-    auto assembly = builder.CreateString(listing.assembly);
+    using Text = flatbuffers::Offset<flatbuffers::String>;
+    auto text = listing.text.empty() ? Text() : builder.CreateString(listing.text);
+    auto assembly = listing.assembly.empty() ? Text() : builder.CreateString(listing.assembly);
     std::vector<fb::LineOrigin> lines;
     for (const LineOrigin &line : listing.lines)
       lines.emplace_back(line.line, line.origin);
-    return fb::CreateListing(builder, listing.kernel, listing.image, text, assembly,
-                             builder.CreateVectorOfStructs(lines));
+    std::vector<fb::CodeOrigin> code;
+    for (const CodeOrigin &row : listing.code)
+      code.emplace_back(row.offset, row.origin);
+    auto lineRows = builder.CreateVectorOfStructs(lines);
+    return fb::CreateListing(builder, listing.kernel, listing.image, text, assembly, lineRows, listing.entry,
+                             listing.size, builder.CreateVectorOfStructs(code));
   });
   auto schedules =
       buildAll<fb::KernelSchedule>(builder, debug.schedules, [&](const KernelSchedule &schedule) {

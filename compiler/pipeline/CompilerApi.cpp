@@ -6,10 +6,13 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/pipeline/tenon_compiler.h"
 
+#include "compiler/emit/cpu/CodeLines.h"
+#include "compiler/emit/cpu/CpuTargets.h"
 #include "compiler/pipeline/Compile.h"
 #include "compiler/pipeline/Interpret.h"
 #include "package/writer.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
 #include <cstdlib>
 #include <new>
@@ -183,6 +186,29 @@ tenon_compiler_result *tenon_compiler_interpret(const tenon_compiler_model *mode
   result->outcome =
       pipeline::interpret(modelOf(*model), settings, tensors, result->outputs, result->diagnostics);
   sortDiagnostics(*result);
+  return result;
+}
+
+tenon_compiler_result *tenon_compiler_disassemble(const void *code, size_t size, const char *isa) {
+  auto *result = new (std::nothrow) tenon_compiler_result;
+  if (!result)
+    return result;
+  std::string error;
+  std::vector<uint32_t> offsets;
+  auto levels = cpu::resolveCpuTargets(isa, /*emulate=*/false, error);
+  mlir::FailureOr<std::string> text = mlir::failure();
+  if (succeeded(levels))
+    text = cpu::disassemble(llvm::ArrayRef(static_cast<const uint8_t *>(code), size), levels->front().triple,
+                            offsets, error);
+  if (failed(text)) {
+    auto [number, message] = llvm::StringRef(error).split(": ");
+    fail(*result, Outcome::BadInput, number.str(), message.str());
+    return result;
+  }
+  llvm::SmallVector<llvm::StringRef> lines;
+  llvm::StringRef(*text).rtrim('\n').split(lines, '\n');
+  for (auto [offset, line] : llvm::zip(offsets, lines))
+    result->text += llvm::formatv("{0:x-}\t{1}\n", offset, line.ltrim('\t')).str();
   return result;
 }
 

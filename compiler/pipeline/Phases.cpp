@@ -49,6 +49,9 @@ LogicalResult runGraph(ModuleOp module) {
   DecomposeCompositesOptions kept;
   kept.keep = {"tenon.attention"};
   functions().addPass(createDecomposeComposites(kept));
+  // Sizes that decompositions asked of intermediate tensors are expressions of symbols, too: a kernel that
+  // needs them can then hold those tensors.
+  functions().addPass(createResolveSizes());
   addSimplification(functions());
   passes.addPass(createFoldConstants());
   functions().addPass(createRefineTypes());
@@ -105,7 +108,33 @@ static FailureOr<package::WeightSource> findWeight(const std::shared_ptr<importe
   return package::fromMemory(bytes->data(), bytes->size());
 }
 
-static void describeKernels(const cpu::CpuCompiler &compiler, const plan::PackageBuilder &builder,
+/// Lines of the code become the source nodes of the region's operations.
+static package::Listing listingOf(const cpu::KernelListing &from, uint32_t kernel, uint32_t level,
+                                  ArrayRef<std::vector<Location>> origins, plan::PackageBuilder &builder) {
+  MLIRContext *context = builder.context();
+  SmallVector<uint32_t> ofLine(1, package::kNone); // line 0
+  SmallVector<Location> all;
+  for (const std::vector<Location> &locations : origins) {
+    ofLine.push_back(builder.origin(FusedLoc::get(context, locations)));
+    all.append(locations.begin(), locations.end());
+  }
+  ofLine.push_back(builder.origin(FusedLoc::get(context, all)));
+  package::Listing listing;
+  listing.kernel = kernel;
+  listing.image = level;
+  listing.text = from.ir;
+  listing.assembly = from.assembly;
+  listing.entry = from.code.entry;
+  listing.size = from.code.size;
+  for (const cpu::CodeLines::Row &row : from.code.rows) {
+    uint32_t origin = row.line < ofLine.size() ? ofLine[row.line] : package::kNone;
+    if (listing.code.empty() || listing.code.back().origin != origin)
+      listing.code.push_back({row.offset, origin});
+  }
+  return listing;
+}
+
+static void describeKernels(const cpu::CpuCompiler &compiler, plan::PackageBuilder &builder,
                             const Settings &settings, package::Package &package) {
   for (auto [index, info] : llvm::enumerate(compiler.kernels())) {
     package::Kernel kernel;
@@ -120,8 +149,8 @@ static void describeKernels(const cpu::CpuCompiler &compiler, const plan::Packag
     auto number = static_cast<uint32_t>(index);
     package.debug.schedules.push_back({number, info.schedule});
     for (uint32_t level = 0; level < package.images.size(); ++level) {
-      const cpu::KernelListing &listing = compiler.listing(number, level);
-      package.debug.listings.push_back({number, level, listing.ir, listing.assembly, {}});
+      package.debug.listings.push_back(
+          listingOf(compiler.listing(number, level), number, level, compiler.origins(number), builder));
     }
   }
 }
@@ -142,7 +171,7 @@ LogicalResult runEmit(ModuleOp module, const std::vector<cpu::CpuTarget> &levels
   if (settings.cacheFolder != "off")
     options.cacheDirectory =
         settings.cacheFolder.empty() ? cpu::ObjectCache::defaultDirectory() : settings.cacheFolder;
-  options.assembly = settings.assembly;
+  options.listings = settings.assembly;
   std::string error;
   if (!compiler.kernels().empty() && failed(compiler.compile(options, package.images, error)))
     return module.emitError(error);

@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define TENON_COMPILER_API_VERSION 1
+#define TENON_COMPILER_API_VERSION 2
 #if defined(__GNUC__)
 #define TENON_COMPILER_EXPORT __attribute__((visibility("default")))
 #else
@@ -87,6 +87,11 @@ typedef struct tenon_compiler_tensor {
 TENON_COMPILER_EXPORT tenon_compiler_result *
 tenon_compiler_interpret(const tenon_compiler_model *model, const tenon_compiler_option *options,
                          size_t option_count, const tenon_compiler_tensor *inputs, size_t input_count);
+
+/* The machine code of a kernel as text(): one line "OFFSET<tab>INSTRUCTION" for each instruction, offsets and
+ * the targets of jumps in bytes from `code`. `isa` is a level's name as packages have it ("x86-64-v3"). */
+TENON_COMPILER_EXPORT tenon_compiler_result *tenon_compiler_disassemble(const void *code, size_t size,
+                                                                        const char *isa);
 
 TENON_COMPILER_EXPORT tenon_compiler_outcome
 tenon_compiler_result_outcome(const tenon_compiler_result *result);

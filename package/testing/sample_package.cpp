@@ -168,7 +168,7 @@ Package addPackage() {
   package.functions.push_back(f.finish());
   package.debug.nodes = {{"add_1", "Add"}, {"mul_2", "Mul"}};
   package.debug.origins = {{{0}}, {{1}}};
-  package.debug.listings = {{Add, 0, "c = a + b", "addps", {{1, 0}}}};
+  package.debug.listings = {{Add, 0, "c = a + b", "addps", {{1, 0}}, 0, 16, {{0, 0}, {8, package::kNone}}}};
   package.debug.schedules = {{Add, "tile 8"}};
   package.debug.dumps = {{"graph", "func @main"}};
   return package;

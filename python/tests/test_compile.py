@@ -107,6 +107,82 @@ def test_command_on_a_model(model, command, tmp_path):
     assert nodes == {"add", "relu"}
 
 
+def test_machine_code_leads_to_the_nodes(model, command, tmp_path):
+    path, package = tmp_path / "model.onnx", tmp_path / "model.tenon"
+    onnx.save(model, path)
+    assert command("compile", path, "-o", package).returncode == 0
+    for file in (path, package):
+        summary = json.loads(command("inspect", file, "--json", "--ops").stdout)
+        (kernel,) = summary["kernels"]  # both nodes in one
+        assert [op["ops"] for op in summary["ops"]] == [["Add", "Relu"]]
+        report = json.loads(command("inspect", file, "--asm", kernel["name"], "--json").stdout)
+        assert report["sources"] == [{"node": "add", "op": "Add"}, {"node": "relu", "op": "Relu"}]
+        (listing,) = report["listings"]
+        named = {tuple(i["nodes"]): i["text"] for i in listing["instructions"]}
+        assert {("add",), ("relu",)} <= set(named) <= {(), ("add",), ("relu",), ("add", "relu")}
+        adds = [i["nodes"] for i in listing["instructions"] if i["text"].startswith("vaddps")]
+        assert adds and all(nodes == ["add"] for nodes in adds)
+        assert listing["instructions"][-1]["text"].startswith(("ret", "jmp"))
+        text = command("inspect", file, "--asm", kernel["name"]).stdout
+        assert "from the nodes\n;   add (Add)\n;   relu (Relu)\n" in text
+        assert "; from add (Add)\n" in text and "; from relu (Relu)\n" in text
+    assert "add (Add), relu (Relu)" in command("inspect", package, "--ops").stdout
+
+
+def test_debug_sections(model, command, tmp_path):
+    path = tmp_path / "model.onnx"
+    onnx.save(model, path)
+    sizes = {}
+    for flag in ("", "--assembly", "--strip"):
+        package = tmp_path / f"model{flag}.tenon"
+        assert command("compile", path, "-o", package, *filter(None, [flag])).returncode == 0
+        report = json.loads(command("inspect", package, "--json").stdout)
+        sizes[flag] = report["memory"]["debug"]
+        done = command("inspect", package, "--asm", report["kernels"][0]["name"])
+        if flag == "--strip":
+            assert done.returncode == 1 and done.stderr.startswith("error: TN0511: ")
+        else:
+            assert ("vector code" in done.stdout) == (flag == "--assembly")
+    assert 0 == sizes["--strip"] < sizes[""] < 2000 < sizes["--assembly"]
+
+
+def test_equal_layers_share_a_kernel(compiler):
+    nodes = []
+    for i in range(3):
+        nodes += [helper.make_node("MatMul", [f"x{i}", f"w{i}"], [f"m{i}"], f"matmul{i}")]
+        nodes += [helper.make_node("Relu", [f"m{i}"], [f"x{i + 1}"], f"relu{i}")]
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 8]) for name in ("x0", "x3"))
+    random = np.random.default_rng(1)
+    weights = [onnx.numpy_helper.from_array(random.random((8, 8), np.float32), f"w{i}") for i in range(3)]
+    graph = helper.make_graph(nodes, "graph", [x], [y], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    package = tenon.compile(model)
+    session = package.session(threads=1, profile=True)
+    values = random.random((5, 8), np.float32)
+    result = session.run({"x0": values})["x3"]
+    for w in weights:
+        values = np.maximum(values @ onnx.numpy_helper.to_array(w), 0)
+    np.testing.assert_allclose(result, values, rtol=1e-5)
+    assert len(session.profile) == 3 and len({row["kernel"] for row in session.profile}) < 3
+
+
+def test_each_phase_can_be_dumped(model, command, tmp_path):
+    path, folder = tmp_path / "model.onnx", tmp_path / "dump"
+    onnx.save(model, path)
+    assert command("compile", path, "-o", tmp_path / "model.tenon", "--dump-ir", folder).returncode == 0
+    phases = ("import", "graph", "place", "kernel", "schedule", "memory", "emit")
+    assert sorted(p.name for p in folder.iterdir()) == [f"{i}-{phase}.mlir" for i, phase in enumerate(phases)]
+    text = {p.name[2:-5]: p.read_text() for p in folder.iterdir()}
+    assert "node:0:Add:add" in text["import"] and "tenon.kernel" not in text["graph"]
+    assert "tenon.kernel" in text["kernel"] and "tenon.buffers" not in text["kernel"]
+    assert "tenon.buffers" in text["memory"]
+    for phase in phases:
+        printed = command("compile", path, "--compile-to", phase).stdout
+        assert (phase == "emit") or printed == text[phase], phase
+    done = command("compile", path, "-o", tmp_path / "model.tenon", "--dump-ir", path / "below")
+    assert done.returncode == 1 and done.stderr.startswith("error: TN0004: cannot write")
+
+
 def test_failures_leave_no_file(model, command, tmp_path):
     model.graph.node[1].op_type = "NoSuchOperation"
     onnx.save(model, tmp_path / "model.onnx")

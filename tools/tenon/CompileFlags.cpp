@@ -39,7 +39,8 @@ void CompileFlags::addOutputFlags(CLI::App &command) {
   addText(command, "dump-ir", "write each phase's IR", "DIR");
   addText(command, "explain", "write why something was not fused, placed or vectorized", "FILE");
   addText(command, "emit", "package or static", "KIND");
-  addSwitch(command, "assembly", "keep the kernels' assembly for `tenon inspect --asm`");
+  addSwitch(command, "assembly",
+            "also keep the kernels' vector code and assembly text for `tenon inspect --asm`");
   addSwitch(command, "strip", "leave out the debug section");
   command.add_option("--compile-to", compileTo, "stop after a phase and print its IR")
       ->type_name("PHASE")

@@ -108,7 +108,7 @@ CompilerLibrary::CompilerLibrary() {
     load(handle, path);
     return;
   }
-  failInput("TN0501", "a model has to be compiled, which needs " + std::string(kFile) +
+  failInput("TN0501", "compiling and disassembling need " + std::string(kFile) +
                           "; it is in none of: " + tried +
                           "; install the compiler, set TENON_COMPILER_LIBRARY to its path, or give a package "
                           "(.tenon)");
@@ -130,6 +130,7 @@ void CompilerLibrary::load(void *handle, const std::string &path) {
   find(compile_, "tenon_compiler_compile");
   find(check_, "tenon_compiler_check");
   find(interpret_, "tenon_compiler_interpret");
+  find(disassemble_, "tenon_compiler_disassemble");
   find(outcome_, "tenon_compiler_result_outcome");
   find(package_, "tenon_compiler_result_package");
   find(text_, "tenon_compiler_result_text");
@@ -177,6 +178,12 @@ CompilerResult CompilerLibrary::interpret(const ModelArgument &model,
   CompilerResult result(*this, interpret_(&input, flags.data(), flags.size(), inputs.data(), inputs.size()));
   result.check();
   return result;
+}
+
+std::string CompilerLibrary::disassemble(const void *code, size_t size, const std::string &isa) const {
+  CompilerResult result(*this, disassemble_(code, size, isa.c_str()));
+  result.check();
+  return result.text();
 }
 
 } // namespace tenon::command

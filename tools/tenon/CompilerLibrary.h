@@ -57,6 +57,8 @@ public:
   /// Evaluates the model by the reference interpreter. Throws on failure.
   CompilerResult interpret(const ModelArgument &model, const std::vector<CompilerOption> &options,
                            const std::vector<tenon_compiler_tensor> &inputs) const;
+  /// One line "OFFSET<tab>INSTRUCTION" for each instruction, offsets in hexadecimal digits.
+  std::string disassemble(const void *code, size_t size, const std::string &isa) const;
 
 private:
   friend class CompilerResult;
@@ -67,6 +69,7 @@ private:
   decltype(&tenon_compiler_compile) compile_ = nullptr;
   decltype(&tenon_compiler_check) check_ = nullptr;
   decltype(&tenon_compiler_interpret) interpret_ = nullptr;
+  decltype(&tenon_compiler_disassemble) disassemble_ = nullptr;
   decltype(&tenon_compiler_result_outcome) outcome_ = nullptr;
   decltype(&tenon_compiler_result_package) package_ = nullptr;
   decltype(&tenon_compiler_result_text) text_ = nullptr;

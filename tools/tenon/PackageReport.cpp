@@ -2,6 +2,7 @@
 #include "tools/tenon/SizeText.h"
 
 #include "package/dtype.h"
+#include "package/elf_image.h"
 #include "package/model.h"
 
 #include <set>
@@ -138,6 +139,15 @@ Json PackageReport::nodes(uint32_t origin) const {
   return result;
 }
 
+Json PackageReport::ops(uint32_t origin) const {
+  Json result = Json::array();
+  if (debug_ && origin < debug_->origins()->size())
+    for (uint32_t node : *debug_->origins()->Get(origin)->nodes())
+      if (node < debug_->nodes()->size())
+        result.push_back(debug_->nodes()->Get(node)->op_type()->str());
+  return result;
+}
+
 std::string PackageReport::schedule(uint32_t kernel) const {
   if (debug_)
     for (const fb::KernelSchedule *schedule : *debug_->schedules())
@@ -184,7 +194,7 @@ Json PackageReport::nodesOn() const {
   return {{"cpu", names}};
 }
 
-Json PackageReport::ops() const {
+Json PackageReport::commands() const {
   Json result = Json::array();
   for (const fb::Function *function : *manifest_.functions()) {
     SizeTexts sizes(*function);
@@ -195,6 +205,7 @@ Json PackageReport::ops() const {
                   {"kind", fb::EnumNameCommandBody(command->body_type())},
                   {"kernel", ""},
                   {"nodes", nodes(command->origin())},
+                  {"ops", ops(command->origin())},
                   {"grid", nullptr},
                   {"flop", nullptr},
                   {"bytes", nullptr},
@@ -269,14 +280,59 @@ Json PackageReport::listings(uint32_t kernel) const {
     if (listing->lines())
       for (const fb::LineOrigin *line : *listing->lines())
         lines.push_back({{"line", line->line()}, {"nodes", nodes(line->origin())}});
+    Json code = Json::array();
+    if (listing->code())
+      for (const fb::CodeOrigin *row : *listing->code())
+        code.push_back(
+            {{"offset", row->offset()}, {"nodes", nodes(row->origin())}, {"ops", ops(row->origin())}});
     Json isa = nullptr;
     if (listing->image() < manifest_.images()->size())
       isa = manifest_.images()->Get(listing->image())->isa()->str();
     result.push_back({{"isa", isa},
                       {"text", package::text(listing->text())},
                       {"assembly", package::text(listing->assembly())},
-                      {"lines", lines}});
+                      {"lines", lines},
+                      {"code", code}});
   }
+  return result;
+}
+
+package::Bytes PackageReport::code(uint32_t kernel, size_t n) const {
+  for (const fb::Listing *listing : *debug_->listings()) {
+    if (listing->kernel() != kernel || n-- > 0)
+      continue;
+    if (listing->size() == 0 || listing->image() >= manifest_.images()->size())
+      return {};
+    uint64_t address = manifest_.kernels()->Get(kernel)->entries()->Get(listing->image()) - listing->entry();
+    package::Bytes file = reader_.image(listing->image());
+    package::ElfImage image;
+    const fb::CodeImage &record = *manifest_.images()->Get(listing->image());
+    if (!package::ElfImage::parse(file, static_cast<package::Machine>(record.machine()), image).ok())
+      return {};
+    for (uint32_t i = 0; i < image.segmentCount(); ++i) {
+      const package::ElfSegment &segment = image.segment(i);
+      if (segment.executable && address >= segment.address && listing->size() <= segment.fileSize &&
+          address - segment.address <= segment.fileSize - listing->size())
+        return {file.data + segment.fileOffset + (address - segment.address), listing->size()};
+    }
+    return {};
+  }
+  return {};
+}
+
+Json PackageReport::sources(uint32_t kernel) const {
+  std::set<uint32_t> found;
+  for (const fb::Function *function : *manifest_.functions())
+    for (const fb::Command *command : *function->commands())
+      if (const fb::Dispatch *dispatch = command->body_as_Dispatch())
+        for (const fb::Variant *variant : *dispatch->variants())
+          if (variant->kernel() == kernel && debug_ && command->origin() < debug_->origins()->size())
+            found.insert(debug_->origins()->Get(command->origin())->nodes()->begin(),
+                         debug_->origins()->Get(command->origin())->nodes()->end());
+  Json result = Json::array();
+  for (uint32_t node : found)
+    result.push_back({{"node", debug_->nodes()->Get(node)->name()->str()},
+                      {"op", debug_->nodes()->Get(node)->op_type()->str()}});
   return result;
 }
 

@@ -17,15 +17,20 @@ public:
 
   /// {functions, symbols, memory, kernels, nodes_on, ...}
   Json summary() const;
-  /// One row for each command of all functions: {function, command, kind, kernel, nodes, grid, flop, bytes,
-  /// cost_ns}.
-  Json ops() const;
+  /// One row for each command of all functions: {function, command, kind, kernel, nodes, ops, grid, flop,
+  /// bytes, cost_ns}.
+  Json commands() const;
   /// One row for each buffer: {function, buffer, region, object, bytes, conflicts}.
   Json buffers() const;
   /// {name, family, schedule, isas, dispatches, nodes} for each kernel.
   Json kernels() const;
-  /// Each listing of a kernel: {isa, text, assembly, lines: [{line, nodes}]}; empty where there is none.
+  /// Each listing of a kernel: {isa, text, assembly, lines: [{line, nodes}], code: [{offset, nodes, ops}]};
+  /// empty where there is none. A row without nodes is code of no node in particular.
   Json listings(uint32_t kernel) const;
+  /// The machine code of the n-th listing of a kernel; empty where it is not known.
+  package::Bytes code(uint32_t kernel, size_t n) const;
+  /// {node, op} of each node that a kernel comes from, in the order of the model.
+  Json sources(uint32_t kernel) const;
   /// kNone where there is none of that name.
   uint32_t findKernel(const std::string &name) const;
 
@@ -35,6 +40,7 @@ private:
   Json memory() const;
   Json nodesOn() const;
   Json nodes(uint32_t origin) const;
+  Json ops(uint32_t origin) const;
   std::string schedule(uint32_t kernel) const;
 
   const package::Reader &reader_;

@@ -3,6 +3,7 @@
 #include "tools/tenon/Commands.h"
 #include "tools/tenon/Failure.h"
 #include "tools/tenon/Files.h"
+#include "tools/tenon/KernelListing.h"
 #include "tools/tenon/LoadedModel.h"
 #include "tools/tenon/PackageReport.h"
 #include "tools/tenon/TextTable.h"
@@ -26,7 +27,7 @@ struct InspectCommand {
 
   void run() const;
   void report(package::Bytes bytes) const;
-  void printAssembly(const PackageReport &report) const;
+  void printKernel(const PackageReport &report) const;
 };
 
 std::string joined(const Json &values, size_t limit = 100) {
@@ -34,6 +35,14 @@ std::string joined(const Json &values, size_t limit = 100) {
   for (const Json &value : values)
     text += (text.empty() ? "" : ", ") + (value.is_string() ? value.get<std::string>() : value.dump());
   return text.size() > limit ? text.substr(0, limit - 3) + "..." : text;
+}
+
+/// "name (Op)" of each node.
+std::string withOps(const Json &nodes, const Json &ops) {
+  Json texts = Json::array();
+  for (size_t i = 0; i < nodes.size(); ++i)
+    texts.push_back(nodes[i].get<std::string>() + " (" + ops[i].get<std::string>() + ")");
+  return joined(texts, 160);
 }
 
 std::string plain(const Json &value) {
@@ -99,7 +108,7 @@ void printOps(const Json &ops) {
   TextTable table({"function", "command>", "kind", "grid", "flop", "bytes", "kernel", "nodes"});
   for (const Json &op : ops)
     table.add({plain(op["function"]), plain(op["command"]), plain(op["kind"]), plain(op["grid"]),
-               plain(op["flop"]), plain(op["bytes"]), plain(op["kernel"]), joined(op["nodes"])});
+               plain(op["flop"]), plain(op["bytes"]), plain(op["kernel"]), withOps(op["nodes"], op["ops"])});
   std::printf("\n%s", table.text().c_str());
 }
 
@@ -111,46 +120,15 @@ void printBuffers(const Json &buffers) {
   std::printf("\n%s", table.text().c_str());
 }
 
-/// The listing's lines, with the nodes of a line where they change.
-std::string annotated(const Json &listing) {
-  std::string text = listing["text"], result, last;
-  size_t next = 0, line = 1;
-  const Json &lines = listing["lines"];
-  for (size_t start = 0; start < text.size(); ++line) {
-    size_t end = std::min(text.find('\n', start), text.size());
-    while (next < lines.size() && lines[next]["line"] <= line) {
-      std::string nodes = joined(lines[next++]["nodes"], 1000);
-      if (nodes != last && !nodes.empty())
-        result += "; from " + nodes + "\n";
-      last = nodes;
-    }
-    result += text.substr(start, end - start) + "\n";
-    start = end + 1;
-  }
-  return result;
-}
-
-void InspectCommand::printAssembly(const PackageReport &report) const {
+void InspectCommand::printKernel(const PackageReport &report) const {
   uint32_t index = report.findKernel(kernel);
   if (index == package::kNone)
     failInput("TN0509", "there is no kernel '" + kernel + "'; `tenon inspect " + model + "` lists them");
-  Json listings = report.listings(index);
-  Json record = report.kernels()[index];
-  if (json) {
-    record["listings"] = listings;
-    std::printf("%s\n", record.dump(2).c_str());
-    return;
-  }
-  if (listings.empty())
-    failInput("TN0511", "the package has no listing of kernel '" + kernel +
-                            "': its debug section was removed; compile the model again");
-  std::printf("kernel %s (%s), from the nodes: %s\n", kernel.c_str(), plain(record["family"]).c_str(),
-              joined(record["nodes"], 100000).c_str());
-  for (const Json &listing : listings) {
-    std::printf("\n; %s\n%s", plain(listing["isa"]).c_str(), annotated(listing).c_str());
-    if (std::string assembly = listing["assembly"]; !assembly.empty())
-      std::printf("\n; assembly\n%s\n", assembly.c_str());
-  }
+  Json listing = kernelListing(report, index);
+  if (json)
+    std::printf("%s\n", listing.dump(2).c_str());
+  else
+    std::fputs(kernelText(listing).c_str(), stdout);
 }
 
 void require(const package::Status &status) {
@@ -165,11 +143,11 @@ void InspectCommand::report(package::Bytes bytes) const {
   require(reader.debug(debug));
   PackageReport report(reader, debug);
   if (!kernel.empty())
-    return printAssembly(report);
+    return printKernel(report);
   Json summary = report.summary();
   if (json) {
     if (ops)
-      summary["ops"] = report.ops();
+      summary["ops"] = report.commands();
     if (memory)
       summary["memory"]["buffers"] = report.buffers();
     std::printf("%s\n", summary.dump(2).c_str());
@@ -182,7 +160,7 @@ void InspectCommand::report(package::Bytes bytes) const {
   if (memory)
     printBuffers(report.buffers());
   if (ops)
-    printOps(report.ops());
+    printOps(report.commands());
   if (!ops && !memory)
     printKernels(summary["kernels"]);
 }
@@ -214,10 +192,7 @@ void InspectCommand::run() const {
     std::vector<uint8_t> file = readFile(model);
     return report(AlignedCopy(file.data(), file.size()).bytes());
   }
-  std::vector<CompilerOption> options = flags.options(shapes);
-  if (!kernel.empty())
-    options.emplace_back("assembly", "");
-  CompilerResult compiled = CompilerLibrary::get().compile({parseModel(model)}, options, "");
+  CompilerResult compiled = CompilerLibrary::get().compile({parseModel(model)}, flags.options(shapes), "");
   auto [bytes, size] = compiled.package();
   report(AlignedCopy(bytes, size).bytes());
 }
@@ -229,7 +204,7 @@ void addInspect(CLI::App &app) {
   CLI::App *sub = app.add_subcommand("inspect", "show what was decided and predicted; runs nothing");
   sub->add_option("PKG|MODEL", command->model, "a .tenon package or an .onnx model")->required();
   sub->add_flag("--json", command->json, "print JSON");
-  sub->add_option("--asm", command->kernel, "a kernel's listing and assembly, with the nodes they come from")
+  sub->add_option("--asm", command->kernel, "a kernel's machine code, with the nodes that it comes from")
       ->type_name("KERNEL");
   sub->add_flag("--memory", command->memory, "list the buffers");
   sub->add_flag("--ops", command->ops, "list the commands of the plan");

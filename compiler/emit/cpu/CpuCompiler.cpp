@@ -47,8 +47,25 @@ Emitter emitterFor(StringRef family) {
 std::string printed(ModuleOp module) {
   std::string text;
   llvm::raw_string_ostream os(text);
-  module.print(os, OpPrintingFlags().useLocalScope());
+  module.print(os, OpPrintingFlags().useLocalScope().enableDebugInfo());
   return text;
+}
+
+/// Compiles a kernel's text, in a context of its own.
+FailureOr<std::vector<uint8_t>> compileText(const std::string &text, const CpuTarget &target,
+                                            std::string *assembly, std::string &error) {
+  DialectRegistry registry;
+  registry.insert<arith::ArithDialect, scf::SCFDialect, math::MathDialect, vector::VectorDialect,
+                  LLVM::LLVMDialect, func::FuncDialect, cf::ControlFlowDialect>();
+  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+  context.loadAllAvailableDialects();
+  OwningOpRef<ModuleOp> module =
+      parseSourceString<ModuleOp>(text, ParserConfig(&context, /*verifyAfterParse=*/false));
+  if (module)
+    return compileToObject(*module, target, error, assembly);
+  error =
+      "TN0403: the kernel's text cannot be read again; this is a defect of the compiler: report the model";
+  return failure();
 }
 
 } // namespace
@@ -64,8 +81,12 @@ struct CpuCompiler::Impl {
   std::vector<std::unique_ptr<KernelSpec>> specs;
   llvm::StringMap<uint32_t> known;
   std::vector<std::vector<KernelListing>> listings;
+  std::vector<std::vector<std::vector<Location>>> origins; // per kernel and operation
 
   FailureOr<uint32_t> emit(KernelOp op, std::unique_ptr<KernelSpec> spec);
+  /// The object of a kernel for a level, from the cache or made now, and its listing.
+  FailureOr<std::vector<uint8_t>> compileOne(size_t kernel, size_t level, const CompileOptions &options,
+                                             ObjectCache *cache, std::string &error);
   LogicalResult emitLevel(KernelOp op, KernelSpec &spec, const CpuTarget &level, StringRef name,
                           KernelShape &shape, std::string &text);
 };
@@ -131,6 +152,7 @@ FailureOr<uint32_t> CpuCompiler::Impl::emit(KernelOp op, std::unique_ptr<KernelS
   texts.push_back(std::move(levelTexts));
   shapes.push_back(shape);
   specs.push_back(std::move(spec));
+  origins.emplace_back();
   return index;
 }
 
@@ -148,6 +170,13 @@ FailureOr<DispatchInfo> CpuCompiler::add(KernelOp op, SizeAnalysis &sizes) {
     if (failed(fresh))
       return failure();
     index = *fresh;
+  }
+  std::vector<std::vector<Location>> &origins = impl->origins[index];
+  for (auto [line, inner] : llvm::enumerate(op.getBody().front().without_terminator())) {
+    if (line == origins.size())
+      origins.emplace_back();
+    if (!llvm::is_contained(origins[line], inner.getLoc()))
+      origins[line].push_back(inner.getLoc());
   }
   // Local symbols have the same numbers in every instance of a key.
   KernelSpec &original = *impl->specs[index];
@@ -179,8 +208,41 @@ FailureOr<DispatchInfo> CpuCompiler::add(KernelOp op, SizeAnalysis &sizes) {
 
 const std::vector<KernelInfo> &CpuCompiler::kernels() const { return impl->infos; }
 
+ArrayRef<std::vector<Location>> CpuCompiler::origins(uint32_t kernel) const { return impl->origins[kernel]; }
+
 const KernelListing &CpuCompiler::listing(uint32_t kernel, uint32_t level) const {
   return impl->listings[kernel][level];
+}
+
+FailureOr<std::vector<uint8_t>> CpuCompiler::Impl::compileOne(size_t kernel, size_t level,
+                                                              const CompileOptions &options,
+                                                              ObjectCache *cache, std::string &error) {
+  const CpuTarget &target = levels[level];
+  const std::string &text = texts[kernel][level];
+  KernelListing &listing = listings[kernel][level];
+  std::vector<uint8_t> object;
+  std::string key;
+  if (cache && !options.listings)
+    key = cache->key(text, target);
+  if (key.empty() || !cache->find(key, object)) {
+    FailureOr<std::vector<uint8_t>> made =
+        compileText(text, target, options.listings ? &listing.assembly : nullptr, error);
+    if (failed(made))
+      return failure();
+    object = std::move(*made);
+    if (!key.empty())
+      cache->put(key, object);
+  }
+  if (options.listings)
+    listing.ir = text;
+  FailureOr<CodeLines> code = readCodeLines(object, infos[kernel].name);
+  if (failed(code)) {
+    error =
+        "TN0403: the object lacks the kernel's function; this is a defect of the compiler: report the model";
+    return failure();
+  }
+  listing.code = std::move(*code);
+  return object;
 }
 
 LogicalResult CpuCompiler::compile(const CompileOptions &options, std::vector<package::CodeImage> &images,
@@ -195,36 +257,16 @@ LogicalResult CpuCompiler::compile(const CompileOptions &options, std::vector<pa
   std::mutex mutex;
   std::atomic<bool> bad = false;
   auto one = [&](size_t kernel, size_t level) {
-    const CpuTarget &target = impl->levels[level];
-    std::string assembly, message;
-    const std::string &text = impl->texts[kernel][level];
-    impl->listings[kernel][level].ir = text;
-    std::string key;
-    if (cache && !options.assembly) {
-      key = cache->key(text, target);
-      if (cache->find(key, objects[level][kernel]))
-        return;
-    }
-    DialectRegistry registry;
-    registry.insert<arith::ArithDialect, scf::SCFDialect, math::MathDialect, vector::VectorDialect,
-                    LLVM::LLVMDialect, func::FuncDialect, cf::ControlFlowDialect>();
-    MLIRContext context(registry, MLIRContext::Threading::DISABLED);
-    context.loadAllAvailableDialects();
-    OwningOpRef<ModuleOp> module =
-        parseSourceString<ModuleOp>(text, ParserConfig(&context, /*verifyAfterParse=*/false));
-    FailureOr<std::vector<uint8_t>> object = failure();
-    if (module)
-      object = compileToObject(*module, target, message, options.assembly ? &assembly : nullptr);
-    if (failed(object)) {
-      std::lock_guard<std::mutex> lock(mutex);
-      bad = true;
-      error = "kernel " + impl->infos[kernel].name + " for " + target.name + ": " + message;
+    std::string message;
+    FailureOr<std::vector<uint8_t>> object =
+        impl->compileOne(kernel, level, options, cache ? &*cache : nullptr, message);
+    if (succeeded(object)) {
+      objects[level][kernel] = std::move(*object);
       return;
     }
-    if (!key.empty())
-      cache->put(key, *object);
-    objects[level][kernel] = std::move(*object);
-    impl->listings[kernel][level].assembly = std::move(assembly);
+    std::lock_guard<std::mutex> lock(mutex);
+    bad = true;
+    error = "kernel " + impl->infos[kernel].name + " for " + impl->levels[level].name + ": " + message;
   };
   {
     llvm::DefaultThreadPool pool(llvm::hardware_concurrency(options.jobs));

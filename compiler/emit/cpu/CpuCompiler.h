@@ -14,6 +14,7 @@
 
 #include "compiler/dialect/tenon/SizeAnalysis.h"
 #include "compiler/dialect/tenon/TenonDialect.h"
+#include "compiler/emit/cpu/CodeLines.h"
 #include "compiler/emit/cpu/CpuTarget.h"
 #include "package/model.h"
 #include <memory>
@@ -43,16 +44,16 @@ struct KernelInfo {
   uint32_t scalarCount = 0;
 };
 
-/// A kernel's text forms for the debug section.
+/// What the debug section holds about a kernel for one level.
 struct KernelListing {
-  std::string ir;       // the kernel listing whose lines the debug locations name
-  std::string assembly; // empty unless asked for
+  std::string ir, assembly; // empty unless asked for
+  CodeLines code;           // line n: the n-th operation of the region; the line behind the last: all of it
 };
 
 struct CompileOptions {
   unsigned jobs = 0;          // threads; 0: as many as the machine has
   std::string cacheDirectory; // object cache; empty: none
-  bool assembly = false;      // also produce assembly listings
+  bool listings = false;      // also produce the texts of KernelListing
 };
 
 class CpuCompiler {
@@ -71,6 +72,9 @@ public:
   /// message.
   mlir::LogicalResult compile(const CompileOptions &options, std::vector<package::CodeImage> &images,
                               std::string &error);
+
+  /// The locations of a kernel's operations, in the order of the region: those of all regions that share it.
+  llvm::ArrayRef<std::vector<mlir::Location>> origins(uint32_t kernel) const;
 
   /// After compile: the listing of a kernel for a level.
   const KernelListing &listing(uint32_t kernel, uint32_t level) const;

@@ -61,6 +61,7 @@ private:
 };
 
 LogicalResult AttentionEmitter::run() {
+  k.setOrigin(op);
   ArrayRef<Size> q = k.spec().dims(op.getQuery()), key = k.spec().dims(op.getKey());
   batch = q[0];
   heads = q[1];

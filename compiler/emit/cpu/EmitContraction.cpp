@@ -39,6 +39,7 @@ private:
 };
 
 LogicalResult ContractionEmitter::run() {
+  k.setOrigin(op);
   ArrayRef<Size> lhs = k.spec().dims(op.getLhs()), rhs = k.spec().dims(op.getRhs());
   resultDims = Dims(k.spec().dims(op.getResult()));
   depth = lhs.back();

@@ -48,6 +48,7 @@ private:
 };
 
 LogicalResult ConvolutionEmitter::run() {
+  k.setOrigin(op);
   ArrayRef<Size> in = k.spec().dims(op.getInput()), out = k.spec().dims(op.getResult());
   auto filter = cast<RankedTensorType>(op.getFilter().getType());
   unsigned rank = in.size() - 2;

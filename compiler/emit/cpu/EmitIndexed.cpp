@@ -58,6 +58,7 @@ LogicalResult IndexedEmitter::run() {
   shape.scratch = context.constant(0);
   for (Operation &op : k.spec().op().getBody().front()) {
     shape.schedule = op.getName().stripDialect().str();
+    k.setOrigin(&op);
     if (auto o = dyn_cast<ArgReduceOp>(op))
       return argReduce(o), success();
     if (auto o = dyn_cast<ScanOp>(op))

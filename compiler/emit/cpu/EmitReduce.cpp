@@ -81,6 +81,7 @@ Value ReduceEmitter::accumulatorStart(ReduceOp op, Type type, unsigned width) {
 }
 
 LogicalResult ReduceEmitter::run() {
+  k.setOrigin(*k.spec().op().getBody().front().getOps<ReduceOp>().begin());
   for (auto r : k.spec().op().getBody().front().getOps<ReduceOp>())
     reductions.push_back(r);
   axes.assign(reductions.front().getAxes().begin(), reductions.front().getAxes().end());
@@ -143,6 +144,7 @@ Value ReduceEmitter::wideFrom(Value v, unsigned from, unsigned to, ReduceKind ki
 }
 
 Value ReduceEmitter::reduceRow(ReduceOp op, ArrayRef<Coord> kept) {
+  KernelBuilder::OriginScope origin(k, op);
   Type element = cast<RankedTensorType>(op.getInput().getType()).getElementType();
   Type accType = accumulatorType(k, element);
   ReduceKind kind = op.getKind();

@@ -111,6 +111,7 @@ LogicalResult WindowEmitter::run() {
     readConvolution(conv);
   else
     readPooling(theOp<ReduceWindowOp>(k));
+  k.setOrigin(result.getDefiningOp());
   ArrayRef<Size> in = k.spec().dims(input), out = k.spec().dims(result);
   g.in.assign(in.begin() + 1, in.end() - 1);
   g.out.assign(out.begin() + 1, out.end() - 1);

@@ -314,6 +314,7 @@ Value Evaluator::compute(Value tensor, ArrayRef<Coord> at) {
   if (Value pointer = k.bufferOf(tensor))
     return leaf(pointer, tensor, at);
   Operation *op = tensor.getDefiningOp();
+  KernelBuilder::OriginScope origin(k, op);
   OpBuilder &b = k.builder();
   if (op->hasTrait<ElementwiseTrait>()) {
     SmallVector<Value> operands;

@@ -21,6 +21,9 @@ KernelBuilder::KernelBuilder(ModuleOp module, KernelSpec &spec, const CpuTarget 
       where(spec.op().getLoc()) {
   Type pointer = LLVM::LLVMPointerType::get(b.getContext());
   Block &body = spec.op().getBody().front();
+  for (Operation &op : body.without_terminator())
+    lines.try_emplace(&op, static_cast<unsigned>(lines.size() + 1));
+  setOrigin(spec.op());
   SmallVector<Value> tensors;
   for (Value arg : body.getArguments())
     if (!arg.getType().isIndex())
@@ -46,6 +49,12 @@ KernelBuilder::KernelBuilder(ModuleOp module, KernelSpec &spec, const CpuTarget 
   beginItem = entry->getArgument(at + 2);
   endItem = entry->getArgument(at + 3);
   b.setInsertionPointToEnd(entry);
+}
+
+Location KernelBuilder::originOf(Operation *op) const {
+  auto line = lines.find(op);
+  return FileLineColLoc::get(b.getContext(), "kernel",
+                             line == lines.end() ? static_cast<unsigned>(lines.size() + 1) : line->second, 0);
 }
 
 Value KernelBuilder::constant(int64_t v) {
@@ -301,6 +310,7 @@ SmallVector<Value> KernelBuilder::delinearize(Value linear, ArrayRef<Value> exte
 }
 
 void KernelBuilder::finish() {
+  setOrigin(kernelSpec.op());
   func::ReturnOp::create(b, where);
   // The function with the kernel ABI: int32_t kernel(const tenon_kernel_io *, uint32_t begin, uint32_t end,
   // uint32_t worker).

@@ -23,7 +23,22 @@ public:
 
   mlir::OpBuilder &builder() { return b; }
   mlir::Location loc() const { return where; }
-  void setLoc(mlir::Location l) { where = l; }
+  /// What is built from now on comes from `op`, an operation of the region: its line is the operation's place
+  /// in the region, from 1, so that equal regions have equal text. The line behind the last is the whole
+  /// kernel.
+  void setOrigin(mlir::Operation *op) { where = originOf(op); }
+  /// Sets the origin while it lives.
+  class OriginScope {
+  public:
+    OriginScope(KernelBuilder &k, mlir::Operation *op) : k(k), before(k.where) { k.setOrigin(op); }
+    ~OriginScope() { k.where = before; }
+    OriginScope(const OriginScope &) = delete;
+    OriginScope &operator=(const OriginScope &) = delete;
+
+  private:
+    KernelBuilder &k;
+    mlir::Location before;
+  };
   KernelSpec &spec() { return kernelSpec; }
   const CpuTarget &target() const { return cpu; }
 
@@ -88,6 +103,8 @@ public:
   void finish();
 
 private:
+  mlir::Location originOf(mlir::Operation *op) const;
+
   mlir::ModuleOp module;
   KernelSpec &kernelSpec;
   CpuTarget cpu;
@@ -95,6 +112,7 @@ private:
   mlir::OpBuilder b;
   mlir::Location where;
   mlir::func::FuncOp inner;
+  llvm::DenseMap<mlir::Operation *, unsigned> lines; // of the region's operations
   llvm::DenseMap<mlir::Value, mlir::Value> buffers;
   llvm::SmallVector<mlir::Value> outputs;
   mlir::Value scalarsPointer, scratchPointer, beginItem, endItem;

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/cpu/KernelSpec.h"
+#include "compiler/dialect/tenon/BufferTable.h"
 
 #include "llvm/Support/raw_ostream.h"
 
@@ -75,9 +76,9 @@ KernelSpec::KernelSpec(KernelOp op, SizeAnalysis &outer)
   for (Operation &nested : body)
     for (Value result : nested.getResults())
       note(result);
-  OpPrintingFlags flags;
-  flags.assumeVerified().useLocalScope().printGenericOpForm().elideLargeElementsAttrs(1 << 20);
-  op.getBody().getParentOp()->getAttrDictionary().print(text);
+  for (NamedAttribute attribute : op->getAttrs())
+    if (attribute.getName() != kBuffersAttr) // where the results lie is the plan's business
+      text << attribute.getName() << attribute.getValue();
   // The region alone: the operands' names outside do not matter.
   llvm::DenseMap<Value, unsigned> number;
   for (Value arg : body.getArguments()) {

@@ -14,7 +14,6 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
-#include "llvm/IR/DebugInfo.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/LLVMContext.h"
@@ -63,7 +62,6 @@ std::unique_ptr<llvm::TargetMachine> makeTargetMachine(const CpuTarget &target, 
   llvm::TargetOptions options;
   // Only fused operations that the kernel wrote as such, and instructions marked `contract`.
   options.AllowFPOpFusion = llvm::FPOpFusion::Standard;
-  options.FunctionSections = true;
   return std::unique_ptr<llvm::TargetMachine>(
       found->createTargetMachine(triple, target.llvmCpu, target.features, options, llvm::Reloc::PIC_,
                                  llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
@@ -173,7 +171,7 @@ struct ErrorText {
   }
 };
 
-/// Lets the assembly name the lines of the module's text (`.loc`).
+/// Lets the code name the lines of the module's locations.
 LogicalResult addDebugScopes(ModuleOp module) {
   PassManager passes(module.getContext());
   passes.addPass(LLVM::createDIScopeForLLVMFuncOpPass());
@@ -181,7 +179,7 @@ LogicalResult addDebugScopes(ModuleOp module) {
 }
 
 std::unique_ptr<llvm::Module> translate(ModuleOp module, llvm::LLVMContext &context, const CpuTarget &target,
-                                        bool lines, std::string &error) {
+                                        std::string &error) {
   MLIRContext *mlirContext = module.getContext();
   registerBuiltinDialectTranslation(*mlirContext);
   registerLLVMDialectTranslation(*mlirContext);
@@ -193,7 +191,7 @@ std::unique_ptr<llvm::Module> translate(ModuleOp module, llvm::LLVMContext &cont
     return success();
   });
   std::unique_ptr<llvm::Module> result;
-  if (succeeded(lowerToLlvm(module, target)) && (!lines || succeeded(addDebugScopes(module))))
+  if (succeeded(lowerToLlvm(module, target)) && succeeded(addDebugScopes(module)))
     result = translateModuleToLLVMIR(module, context, "kernel");
   if (!result)
     error =
@@ -223,8 +221,7 @@ FailureOr<std::vector<uint8_t>> compileToObject(ModuleOp module, const CpuTarget
         ErrorText{*static_cast<std::string *>(data)}.add(message);
       },
       &text);
-  std::unique_ptr<llvm::Module> code =
-      translate(module, context, target, /*lines=*/assembly != nullptr, error);
+  std::unique_ptr<llvm::Module> code = translate(module, context, target, error);
   if (!code)
     return failure();
   code->setTargetTriple(machine->getTargetTriple());
@@ -238,7 +235,6 @@ FailureOr<std::vector<uint8_t>> compileToObject(ModuleOp module, const CpuTarget
     if (failed(emitFile(*copy, *machine, llvm::CodeGenFileType::AssemblyFile, listing, error)))
       return failure();
     *assembly = listing.str().split("\t.section\t.debug_").first.str();
-    llvm::StripDebugInfo(*code); // for listings only
   }
   SmallVector<char, 0> object;
   if (failed(emitFile(*code, *machine, llvm::CodeGenFileType::ObjectFile, object, error)))

@@ -18,9 +18,9 @@ namespace tenon::cpu {
 /// Lowers a module of func/scf/cf/arith/index/math/vector(1-D)/ub/llvm operations, which defines one kernel
 /// function with the C signature of kernel_abi.h, to a relocatable ELF object for `target`. Math functions
 /// are expanded into arithmetic first, so that the object has no undefined symbol (memcpy/memset/fmaf calls
-/// included); a remaining one is an error. `assembly`, if not null, receives the assembly text,
-/// whose `.loc` lines name the lines of the module's file locations. The module is
-/// consumed (left in LLVM form).
+/// included); a remaining one is an error. The object's line table (CodeLines.h) names the lines of the
+/// module's file locations; images leave it out. `assembly`, if not null, receives the assembly text with the
+/// same lines as `.loc`. The module is consumed (left in LLVM form).
 mlir::FailureOr<std::vector<uint8_t>> compileToObject(mlir::ModuleOp module, const CpuTarget &target,
                                                       std::string &error, std::string *assembly = nullptr);
 

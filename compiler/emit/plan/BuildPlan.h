@@ -46,6 +46,7 @@ public:
   mlir::FailureOr<cpu::DispatchInfo> addKernel(KernelOp op, SizeAnalysis &sizes) {
     return kernels(op, sizes);
   }
+  mlir::MLIRContext *context() { return module.getContext(); }
   /// Notes that arguments of a kernel may be the same memory.
   void tie(uint32_t kernel, uint32_t first, uint32_t second);
   /// The tied arguments of the kernels, by kernel.
