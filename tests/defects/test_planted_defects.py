@@ -1,6 +1,7 @@
 """Every planted defect makes its test fail, which passes without it."""
 
 import shutil
+import subprocess
 from collections import defaultdict
 from functools import cache
 from pathlib import Path
@@ -53,3 +54,14 @@ def test_unknown_defects_are_refused(programs):
     """A misspelt name must not look like a defect that no test catches."""
     with pytest.raises(RuntimeError, match="expected a name of PlantedDefects.def, found 'Typo'"):
         programs.failures("arena_plan_test", "*", "Typo")
+
+
+def test_the_product_has_no_switch(programs):
+    """Neither the name of the environment variable nor an exported variable to set."""
+    for name in ("libtenon-compiler.so", "tenon"):
+        found = [p for p in programs.build.rglob(name) if p.is_file()]
+        if not found:
+            pytest.skip(f"{name} is not built")
+        assert planted.SWITCH.encode() not in found[0].read_bytes()
+        listed = subprocess.run(["nm", "-D", "--defined-only", found[0]], capture_output=True, text=True, check=True)
+        assert "plantedDefect" not in listed.stdout
