@@ -75,13 +75,17 @@ const NumberField kNumbers[] = {
 };
 #undef MORTISE_OF
 
-const std::set<std::string> kOptional = {
+template <typename Names> bool isIn(const Names &names, std::string_view name) {
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+constexpr std::string_view kOptional[] = {
     "matrix.positions", "matrix.issue_gap", "vector.special_cycles", "l2.bytes",
     "l2.latency",       "l2.burst",         "l2.bytes_per_cycle",    "cores",
     "semaphores",       "queue_depth"};
-const std::set<std::string> kSpecial = {"name",           "resembles",    "notes",          "matrix.dataflow",
-                                        "matrix.timing",  "matrix.rates", "vector.latency", "energy.source",
-                                        "energy.actions", "points"};
+constexpr std::string_view kSpecial[] = {
+    "name",         "resembles",      "notes",         "matrix.dataflow", "matrix.timing",
+    "matrix.rates", "vector.latency", "energy.source", "energy.actions",  "points"};
 
 std::string numberText(double value) {
   char text[40];
@@ -118,7 +122,7 @@ private:
 
 bool isKnown(const std::string &path) {
   auto same = [&](const auto &field) { return path == field.path; };
-  return kSpecial.contains(path) || std::any_of(std::begin(kIntegers), std::end(kIntegers), same) ||
+  return isIn(kSpecial, path) || std::any_of(std::begin(kIntegers), std::end(kIntegers), same) ||
          std::any_of(std::begin(kNumbers), std::end(kNumbers), same);
 }
 
@@ -255,7 +259,7 @@ Hardware Parser::run() {
   for (const IntegerField &field : kIntegers) {
     YAML::Node node = find(field.path);
     if (!node.IsDefined()) {
-      if (!kOptional.contains(field.path))
+      if (!isIn(kOptional, field.path))
         fail(field.path, "is missing; it must be from " + std::to_string(field.low) + " to " +
                              std::to_string(field.high));
       continue;
@@ -272,7 +276,7 @@ Hardware Parser::run() {
     YAML::Node node = find(field.path);
     if (node.IsDefined())
       field.of(hardware) = number(field.path, node, field.low, field.high);
-    else if (!kOptional.contains(field.path))
+    else if (!isIn(kOptional, field.path))
       fail(field.path,
            "is missing; it must be from " + numberText(field.low) + " to " + numberText(field.high));
   }
@@ -415,12 +419,12 @@ std::string hardwareReference() {
   for (const IntegerField &field : kIntegers)
     text += std::string("| `") + field.path + "` | " + std::to_string(field.low) + " | " +
             std::to_string(field.high) + " | " + field.meaning +
-            (field.powerOfTwo ? "; a power of two" : "") +
-            (kOptional.contains(field.path) ? "; optional" : "") + " |\n";
+            (field.powerOfTwo ? "; a power of two" : "") + (isIn(kOptional, field.path) ? "; optional" : "") +
+            " |\n";
   for (const NumberField &field : kNumbers)
     text += std::string("| `") + field.path + "` | " + numberText(field.low) + " | " +
             numberText(field.high) + " | " + field.meaning +
-            (kOptional.contains(field.path) ? "; optional" : "") + " |\n";
+            (isIn(kOptional, field.path) ? "; optional" : "") + " |\n";
   text +=
       "| `matrix.dataflow` | | | ws or os |\n| `matrix.timing` | | | overlapped (default) or serial |\n"
       "| `matrix.rates` | 1/64 | 64 | multiply-accumulates a cell and cycle for i8, i4, i16, bf16, f16 |\n"

@@ -13,5 +13,8 @@ void addBench(CLI::App &app);
 void addProfile(CLI::App &app);
 void addInspect(CLI::App &app);
 void addCheck(CLI::App &app);
+void addAssembler(CLI::App &app);
+void addDisassembler(CLI::App &app);
+void addSim(CLI::App &app);
 
 } // namespace tenon::command

@@ -19,7 +19,7 @@
 
 namespace tenon::command {
 
-enum class ExitStatus { Success = 0, BadInput = 1, BadUsage = 2, Defect = 3 };
+enum class ExitStatus { Success = 0, BadInput = 1, BadUsage = 2, Defect = 3, Hazard = 4 };
 
 /// One message for the user. `node` names a node of the model, or is empty.
 struct Diagnostic {

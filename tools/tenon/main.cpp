@@ -42,7 +42,8 @@ int run(int argc, char **argv) {
   app.set_version_flag("--version", std::string("tenon ") + tenon_version());
   app.require_subcommand(1);
   app.footer(
-      "Exit status: 0 success; 1 the input is bad or unsupported; 2 wrong usage; 3 a defect of Tenon.\n"
+      "Exit status: 0 success; 1 the input is bad or unsupported; 2 wrong usage; 3 a defect of Tenon;\n"
+      "4 a simulated program has a hazard or deadlock.\n"
       "`tenon COMMAND --help` has examples.");
   addCompile(app);
   addRun(app);
@@ -50,6 +51,9 @@ int run(int argc, char **argv) {
   addProfile(app);
   addInspect(app);
   addCheck(app);
+  addAssembler(app);
+  addDisassembler(app);
+  addSim(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &success) {
