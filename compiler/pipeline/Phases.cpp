@@ -49,9 +49,6 @@ LogicalResult runGraph(ModuleOp module) {
   DecomposeCompositesOptions kept;
   kept.keep = {"tenon.attention"};
   functions().addPass(createDecomposeComposites(kept));
-  // Sizes that decompositions asked of intermediate tensors are expressions of symbols, too: a kernel that
-  // needs them can then hold those tensors.
-  functions().addPass(createResolveSizes());
   addSimplification(functions());
   passes.addPass(createFoldConstants());
   functions().addPass(createRefineTypes());

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-tenon = pytest.importorskip("tenon")
+import tenon
 
 
 def find_command() -> str | None:

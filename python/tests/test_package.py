@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-tenon = pytest.importorskip("tenon")
+import tenon
 
 
 @pytest.fixture

@@ -35,7 +35,8 @@ def onnxruntime_engine(path: Path):
 
 
 def tenon_engine(path: Path):
-    tenon = pytest.importorskip("tenon")
+    import tenon
+
     return tenon.compile(str(path)).session().run
 
 

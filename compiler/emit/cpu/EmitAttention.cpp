@@ -319,7 +319,7 @@ void AttentionEmitter::output(Value batchIndex, Value head, Value keyHead, Value
   unsigned most = k.target().vectorRegisters >= 32 ? 8 : 6;
   std::optional<int64_t> extent;
   if (auto m = queries.constant(); m && *m <= blockQueries)
-    extent = *m;
+    extent = m;
   if (extent)
     most = std::min<unsigned>(most, *extent);
   auto rows = [&](Value column, unsigned v, Value mask) {
