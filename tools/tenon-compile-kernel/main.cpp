@@ -46,7 +46,7 @@ static int compileRegions(ModuleOp module, const std::vector<tenon::cpu::CpuTarg
         return 1; // the compiler has said why
     }
     tenon::cpu::CompileOptions options;
-    options.assembly = true;
+    options.listings = true;
     std::vector<tenon::package::CodeImage> images;
     std::string error;
     if (compiler.kernels().empty())
