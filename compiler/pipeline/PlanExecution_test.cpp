@@ -72,53 +72,57 @@ protected:
   tenon_session *session = nullptr;
 };
 
-const std::string header =
+constexpr const char *header =
     "func.func @main(%x: tensor<?xi64> {tenon.dims = [\"n\"], tenon.name = \"x\"}) -> (tensor<2xi64> "
     "{tenon.name = \"y\"}) {"
     "%n = tenon.symbol \"n\" min 1 multiple_of 1 likely []\n"
     "%c0 = arith.constant 0 : index\n%c1 = arith.constant 1 : index\n%c10 = arith.constant 10 : index\n";
 
 TEST_F(PlanExecution, SizesBecomeElements) {
-  load(header + "%m = arith.muli %n, %n : index\n%y = tenon.from_index %n, %m : tensor<2xi64>\n"
-                "return %y : tensor<2xi64> }");
+  load(std::string(header) + "%m = arith.muli %n, %n : index\n%y = tenon.from_index %n, %m : tensor<2xi64>\n"
+                             "return %y : tensor<2xi64> }");
   EXPECT_EQ(run({5, 6, 7}), (std::vector<int64_t>{3, 9}));
   EXPECT_EQ(run({5}), (std::vector<int64_t>{1, 1}));
 }
 
 TEST_F(PlanExecution, LoopCarriesScalarsInParallel) {
   // Fibonacci: both variables are replaced at once.
-  load(header + "%r:2 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %c0, %b = %c1) -> (index, index) {\n"
-                "%s = arith.addi %a, %b : index\nscf.yield %b, %s : index, index }\n"
-                "%y = tenon.from_index %r#0, %r#1 : tensor<2xi64>\nreturn %y : tensor<2xi64> }");
+  load(std::string(header) +
+       "%r:2 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %c0, %b = %c1) -> (index, index) {\n"
+       "%s = arith.addi %a, %b : index\nscf.yield %b, %s : index, index }\n"
+       "%y = tenon.from_index %r#0, %r#1 : tensor<2xi64>\nreturn %y : tensor<2xi64> }");
   EXPECT_EQ(run({0, 0, 0, 0, 0, 0, 0}), (std::vector<int64_t>{13, 21}));
 }
 
 TEST_F(PlanExecution, LoopVariableIsReadAfterItsReplacement) {
   // The second variable takes the old value of the first, which is replaced before.
-  load(header + "%r:2 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %c1, %b = %c0) -> (index, index) {\n"
-                "%s = arith.addi %a, %b : index\nscf.yield %s, %a : index, index }\n"
-                "%y = tenon.from_index %r#0, %r#1 : tensor<2xi64>\nreturn %y : tensor<2xi64> }");
+  load(std::string(header) +
+       "%r:2 = scf.for %i = %c0 to %n step %c1 iter_args(%a = %c1, %b = %c0) -> (index, index) {\n"
+       "%s = arith.addi %a, %b : index\nscf.yield %s, %a : index, index }\n"
+       "%y = tenon.from_index %r#0, %r#1 : tensor<2xi64>\nreturn %y : tensor<2xi64> }");
   EXPECT_EQ(run({0, 0, 0, 0, 0, 0, 0}), (std::vector<int64_t>{21, 13}));
 }
 
 TEST_F(PlanExecution, BranchChoosesByData) {
-  load(header + "%k = tenon.read_scalar %x at 0 : tensor<?xi64>\n%p = arith.cmpi sgt, %k, %c10 : index\n"
-                "%r = scf.if %p -> (index) { scf.yield %n : index } else {\n"
-                "%q = arith.addi %k, %k : index\nscf.yield %q : index }\n"
-                "%y = tenon.from_index %k, %r : tensor<2xi64>\nreturn %y : tensor<2xi64> }");
+  load(std::string(header) +
+       "%k = tenon.read_scalar %x at 0 : tensor<?xi64>\n%p = arith.cmpi sgt, %k, %c10 : index\n"
+       "%r = scf.if %p -> (index) { scf.yield %n : index } else {\n"
+       "%q = arith.addi %k, %k : index\nscf.yield %q : index }\n"
+       "%y = tenon.from_index %k, %r : tensor<2xi64>\nreturn %y : tensor<2xi64> }");
   EXPECT_EQ(run({11, 0, 0}), (std::vector<int64_t>{11, 3}));
   EXPECT_EQ(run({4, 0, 0}), (std::vector<int64_t>{4, 8}));
 }
 
 TEST_F(PlanExecution, ElementsAreExtracted) {
-  load(header + "%e = tensor.extract %x[%c1] : tensor<?xi64>\n%k = arith.index_cast %e : i64 to index\n"
-                "%y = tenon.from_index %k, %n : tensor<2xi64>\nreturn %y : tensor<2xi64> }");
+  load(std::string(header) +
+       "%e = tensor.extract %x[%c1] : tensor<?xi64>\n%k = arith.index_cast %e : i64 to index\n"
+       "%y = tenon.from_index %k, %n : tensor<2xi64>\nreturn %y : tensor<2xi64> }");
   EXPECT_EQ(run({7, 8, 9}), (std::vector<int64_t>{8, 3}));
 }
 
 TEST_F(PlanExecution, WhileRunsUntilItsConditionFails) {
   // Doubles until the value is at least the first element.
-  load(header +
+  load(std::string(header) +
        "%k = tenon.read_scalar %x at 0 : tensor<?xi64>\n"
        "%r:2 = scf.while (%v = %c1, %steps = %c0) : (index, index) -> (index, index) {\n"
        "%p = arith.cmpi slt, %v, %k : index\nscf.condition(%p) %v, %steps : index, index\n} do {\n"
@@ -130,7 +134,7 @@ TEST_F(PlanExecution, WhileRunsUntilItsConditionFails) {
 }
 
 TEST_F(PlanExecution, LoopCarriesTensors) {
-  load(header +
+  load(std::string(header) +
        "%s = tenon.from_index %c0, %c1 : tensor<2xi64>\n"
        "%r = scf.for %i = %c0 to %n step %c1 iter_args(%v = %s) -> (tensor<2xi64>) {\n"
        "%a = tenon.read_scalar %v at 0 : tensor<2xi64>\n%b = tenon.read_scalar %v at 1 : tensor<2xi64>\n"
@@ -140,7 +144,7 @@ TEST_F(PlanExecution, LoopCarriesTensors) {
 }
 
 TEST_F(PlanExecution, StateLastsFromRunToRun) {
-  load("tenon.state @s : tensor<2xi64>\n" + header +
+  load("tenon.state @s : tensor<2xi64>\n" + std::string(header) +
        "%s = tenon.read_state @s : tensor<2xi64>\n%a = tenon.read_scalar %s at 0 : tensor<2xi64>\n"
        "%b = arith.addi %a, %n : index\n%t = tenon.from_index %b, %a : tensor<2xi64>\n"
        "tenon.write_state @s, %t : tensor<2xi64>\nreturn %t : tensor<2xi64> }");
@@ -149,8 +153,8 @@ TEST_F(PlanExecution, StateLastsFromRunToRun) {
 }
 
 TEST_F(PlanExecution, SizeOutOfItsRangeFailsTheRun) {
-  load(header + "%k = tenon.read_scalar %x at 0 min 0 max 9 : tensor<?xi64>\n"
-                "%y = tenon.from_index %k, %k : tensor<2xi64>\nreturn %y : tensor<2xi64> }");
+  load(std::string(header) + "%k = tenon.read_scalar %x at 0 min 0 max 9 : tensor<?xi64>\n"
+                             "%y = tenon.from_index %k, %k : tensor<2xi64>\nreturn %y : tensor<2xi64> }");
   EXPECT_EQ(run({9}), (std::vector<int64_t>{9, 9}));
   std::vector<int64_t> large = {10};
   int64_t one = 1;
