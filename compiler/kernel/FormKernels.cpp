@@ -45,7 +45,10 @@ void buildKernel(Cluster &cluster, SizeAnalysis &sizes) {
     if (!isa<RankedTensorType>(r.getType()))
       continue;
     types.push_back(r.getType());
-    llvm::append_range(resultSizes, sizes.materializeDynamic(b, loc, sizes.dims(r)));
+    // The type decides: a size may have become constant since types were refined.
+    for (auto [d, size] : llvm::enumerate(Dims(sizes.dims(r))))
+      if (cast<RankedTensorType>(r.getType()).isDynamicDim(d))
+        resultSizes.push_back(sizes.materialize(b, loc, size));
   }
   auto kernel = KernelOp::create(b, loc, types, tensors.getArrayRef(), indices.getArrayRef(), resultSizes,
                                  cluster.family(), DictionaryAttr());

@@ -12,8 +12,9 @@ MEMORY_MB = 3000
 
 
 def run_targets(target: str | None, runs: int) -> int:
-    """`runs` executions of one target, or of each. Seeds lie in `seeds/<target>/` beside the target's source; what
-    fuzzing adds stays in fuzz-corpus/, findings in fuzz-corpus/<target>-findings/."""
+    """`runs` executions of one target, or of each. Seeds lie in `seeds/<target>/` beside the target's source, words
+    that mutations put in, where there are some, in `seeds/<target>.dict`; what fuzzing adds stays in fuzz-corpus/,
+    findings in fuzz-corpus/<target>-findings/."""
     names = known_targets()
     chosen = [target] if target else names
     if not chosen or any(name not in names for name in chosen):
@@ -39,5 +40,6 @@ def fuzz_one(binary: Path, runs: int) -> bool:
         made.mkdir(parents=True, exist_ok=True)
     seeds = [p for p in ROOT.glob(f"**/seeds/{binary.name}") if p.is_dir() and "build" not in p.parts]
     options = [f"-runs={runs}", f"-timeout={SECONDS_PER_INPUT}", f"-rss_limit_mb={MEMORY_MB}", "-verbosity=0"]
+    options += [f"-dict={p}" for p in ROOT.glob(f"**/seeds/{binary.name}.dict") if "build" not in p.parts]
     say(f"fuzz: {binary.name}, {runs} inputs")
     return run(binary, *options, f"-artifact_prefix={findings}/", corpus, *seeds, check=False).returncode == 0

@@ -58,7 +58,8 @@ LogicalResult ReadScalarOp::inferSizes(SizeContext &, ArrayRef<Dims>, IndexFn,
 }
 
 OpFoldResult ReadScalarOp::fold(FoldAdaptor adaptor) {
-  if (auto values = getInput().getDefiningOp<FromIndexOp>())
+  // With an upper bound the read is also a check, and what bounds the memory of tensors of that size.
+  if (auto values = getInput().getDefiningOp<FromIndexOp>(); values && !getMax())
     return values.getValues()[getPosition()];
   auto elements = dyn_cast_if_present<DenseElementsAttr>(adaptor.getInput());
   if (!elements)

@@ -176,6 +176,10 @@ LogicalResult FunctionPlanner::addBuffer(const BufferEntry &entry, ArrayRef<Valu
   std::optional<Size> bytes;
   for (Value value : values) {
     std::optional<Size> bound = upperBound(sizes, bytesOf(value));
+    // A reshape has as many bytes as its input, however little is known of its sizes.
+    auto reshape = value.getDefiningOp<ReshapeOp>();
+    if (reshape && bufferOf(reshape.getInput()) == bufferOf(value) && bound != bytesOf(value))
+      continue;
     if (!bound)
       return emitError(value.getLoc())
              << "TN0602: the size of this tensor depends on data and has no upper bound: "
@@ -192,7 +196,7 @@ LogicalResult FunctionPlanner::addBuffer(const BufferEntry &entry, ArrayRef<Valu
   buffer.size = *size;
   buffer.conflicts.assign(entry.conflicts.begin(), entry.conflicts.end());
   plan.buffers.push_back(std::move(buffer));
-  bufferBounds.push_back(*bytes);
+  bufferBounds.push_back(bytes);
   return success();
 }
 
@@ -262,7 +266,10 @@ std::optional<package::Slot> FunctionPlanner::symbolSlot(StringRef name) {
   if (definition.dim >= 0 || !definition.value.getDefiningOp())
     return std::nullopt;
   MaybeSlot result = computed(definition.value.getDefiningOp());
-  return failed(result) ? std::nullopt : std::optional(*result);
+  if (failed(result))
+    return std::nullopt;
+  Slot computedSlot = *result;
+  return computedSlot;
 }
 
 FailureOr<package::Slot> FunctionPlanner::slot(Operation *user, Size size) {

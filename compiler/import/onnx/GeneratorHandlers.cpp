@@ -61,7 +61,7 @@ LogicalResult constantOfShape(NodeContext &n) {
   if (failed(n.needInputs(1)))
     return failure();
   GraphBuilder &g = n.g;
-  ONNX_TRY(sizes, n.sizesOf(0, 0));
+  ONNX_TRY(sizes, n.sizesOf(0, 0, n.declaredShape(0)));
   for (Size s : sizes)
     if (s.constant() && *s.constant() < 0)
       return n.invalid("expected sizes that are not negative, found " + s.str());

@@ -189,6 +189,11 @@ Size GraphBuilder::readScalar(const Tensor &t, int64_t position, std::optional<i
   return s;
 }
 
+Size GraphBuilder::checked(Size s, int64_t min, int64_t max) {
+  auto c = s.constant();
+  return c && *c >= min && *c <= max ? s : readScalar(fromSize(s, builder.getI64Type()), 0, min, max);
+}
+
 Tensor GraphBuilder::compare(CmpPredicate predicate, const Tensor &a, const Tensor &b) {
   Value l = value(a), r = conform(value(b), l.getType());
   return wrap(CmpOp::create(builder, loc, type(builder.getI1Type(), a.dims), predicate, l, r), a.dims);

@@ -68,6 +68,10 @@ public:
   /// An element of an integer tensor, read when the model runs.
   Size readScalar(const Tensor &t, int64_t position, std::optional<int64_t> min, std::optional<int64_t> max);
 
+  /// The same size, checked against bounds when the model runs; what bounds memory where the expression does
+  /// not.
+  Size checked(Size s, int64_t min, int64_t max);
+
   // Elementwise; operands have one shape.
   template <typename Op, typename... Args> Tensor unary(const Tensor &x, Args &&...args) {
     mlir::Value v = value(x);

@@ -144,7 +144,8 @@ LogicalResult GraphImporter::checkOptions() {
                    "expected inputs with names of their own, found '" + i.name() + "' twice or nameless");
   for (auto &[input, output] : options.states)
     if (inputs.contains(input) && !outputs.contains(output))
-      return error(119, "--state " + input + "=" + output + ": the model has no output '" + output + "'");
+      return error(119,
+                   "--state " + Twine(input) + "=" + output + ": the model has no output '" + output + "'");
   return success();
 }
 
@@ -201,9 +202,11 @@ LogicalResult GraphImporter::importState(StringRef name, Type element, Dims &dim
     ImportDiagnostic warning;
     warning.severity = ImportDiagnostic::Severity::Warning;
     warning.code = 121;
-    warning.message = "state '" + name.str() + "' has the symbolic size '" + symbol +
-                      "', which a session must fix: it is " + std::to_string(*pinned.value) +
-                      " here; choose another with --shape or --symbol " + symbol + "=MIN:MAX:MULTIPLE:LIKELY";
+    warning.message =
+        ("state '" + name + "' has the symbolic size '" + symbol + "', which a session must fix: it is " +
+         Twine(*pinned.value) + " here; choose another with --shape or --symbol " + symbol +
+         "=MIN:MAX:MULTIPLE:LIKELY")
+            .str();
     diagnostics.push_back(std::move(warning));
     learned = true;
     d = sizes.constant(*pinned.value);

@@ -27,7 +27,8 @@ struct Scope {
   Scope *parent = nullptr;
   const FunctionFrame *frame = nullptr;
   llvm::StringMap<Tensor> values;
-  llvm::StringSet<> broken; // outputs of nodes that failed
+  llvm::StringMap<const ::onnx::TensorShapeProto *> declared; // what the graph says of its values
+  llvm::StringSet<> broken;                                   // outputs of nodes that failed
 };
 
 class GraphImporter {
@@ -63,6 +64,11 @@ public:
   void warn(NodeContext &n, int code, const llvm::Twine &message);
   /// True when every symbol of these sizes has a value outside the region that is being left.
   bool visible(llvm::ArrayRef<Size> dims) const;
+  /// True when a size is known only once data was computed: when it is no expression of the inputs' sizes.
+  bool dependsOnData(Size s) const {
+    return llvm::any_of(s.symbols(),
+                        [&](llvm::StringRef name) { return !llvm::is_contained(inputSymbols, name); });
+  }
   /// The state to go back to when a subgraph is imported again with other assumptions.
   struct Mark {
     size_t rows, diagnostics, unproven;

@@ -105,6 +105,10 @@ LogicalResult GraphImporter::importGraph(const ::onnx::GraphProto &graph, Scope 
     return error(113, "graph '" + graph.name() + "': expected at most " + Twine(kMaxDepth) +
                           " nested subgraphs and calls");
   ++depth;
+  for (const auto *list : {&graph.value_info(), &graph.output()})
+    for (const auto &v : *list)
+      if (v.type().tensor_type().has_shape())
+        scope.declared[v.name()] = &v.type().tensor_type().shape();
   LogicalResult initializers = importInitializers(graph, scope);
   LogicalResult nodes = importNodes(graph.node(), scope);
   --depth;
@@ -164,7 +168,9 @@ LogicalResult GraphImporter::checkOutputs(NodeContext &n) {
     int64_t elements = 1;
     for (Size s : t.dims) {
       int64_t d = s.constant().value_or(1);
-      if (d < 0 || d > kMaxDim || (elements *= std::max<int64_t>(d, 1)) > kMaxElements)
+      if (d >= 0 && d <= kMaxDim)
+        elements *= std::max<int64_t>(d, 1);
+      if (d < 0 || d > kMaxDim || elements > kMaxElements)
         return n.fail(113, "expected a result of sensible size, found " + describe(t.dims));
     }
     if (t.rank() > 16)
@@ -287,6 +293,10 @@ LogicalResult GraphImporter::callFunction(NodeContext &n, const ::onnx::Function
       scope.values[f.input(i)] = n.in(i);
     else
       scope.values[f.input(i)] = Tensor(); // an absent optional input stays absent for the body's nodes
+  // What the caller declares holds for what the body makes.
+  for (int i = 0; i < std::min(f.output_size(), n.node.output_size()); ++i)
+    if (auto it = n.scope.declared.find(n.node.output(i)); it != n.scope.declared.end())
+      scope.declared[f.output(i)] = it->second;
   ++depth;
   LogicalResult body = importNodes(f.node(), scope);
   --depth;

@@ -4,7 +4,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "compiler/import/onnx/NodeContext.h"
+#include "compiler/import/onnx/GraphImporter.h"
+#include "compiler/import/onnx/RunTimeAxes.h"
+#include "compiler/import/onnx/SizeLogic.h"
 
 using namespace mlir;
 using namespace tenon;
@@ -59,20 +61,47 @@ FailureOr<Dims> reshapeDims(NodeContext &n, const Tensor &x, ArrayRef<Size> want
     ONNX_TRY(size, remaining(n, x.dims, dims, *hole));
     dims[*hole] = size;
   }
-  // Equal counts are a requirement on the symbols like any other.
+  // Equal counts are a requirement on the symbols like any other; where they depend on data, the run checks
+  // them.
   Size before = productOf(n.g.sizes, x.dims), after = productOf(n.g.sizes, dims);
   if (failed(
           n.sameSize(before, after,
                      "the number of elements of " + describe(x) + " and of the new shape " + describe(dims))))
     return failure();
+  if (!dims.empty() && !n.g.sameSize(before, after) &&
+      (n.importer.dependsOnData(before) || n.importer.dependsOnData(after)))
+    dims[0] = dims[0] * n.g.checked(isEqual(n.g, before, after), 1, 1);
   return dims;
+}
+
+/// The shape that only the run knows, as sizes. The result's declared shape says what 0 and -1 stand for and
+/// bounds the others.
+FailureOr<SmallVector<Size>> runTimeShape(NodeContext &n) {
+  GraphBuilder &g = n.g;
+  SmallVector<int64_t> declared = n.declaredShape(0);
+  auto count = elementCount(n.in(1).dims);
+  if (!isRunTime(n, 1) || !isa<IntegerType>(n.in(1).element))
+    return n.sizesOf(1, 0);
+  if (count == static_cast<int64_t>(declared.size())) {
+    Tensor &t = n.inputs[1];
+    Tensor one = g.fullInt(1, t.element, t.dims), least = g.fullInt(-1, t.element, t.dims);
+    Tensor stands =
+        g.binary<AndOp>(g.compare(CmpPredicate::lt, t, one), g.compare(CmpPredicate::ge, t, least));
+    t = g.select(stands, g.integers(declared, t.element), t);
+    return n.sizesOf(1, 0, declared);
+  }
+  // The sign of a size decides what it means; it is taken as a size. None is larger than all elements.
+  auto elements = elementCount(n.in(0).dims);
+  SmallVector<int64_t> most;
+  if (count && elements)
+    most.assign(*count, *elements);
+  return n.sizesOf(1, 0, most);
 }
 
 LogicalResult reshape(NodeContext &n) {
   if (failed(n.needInputs(2)))
     return failure();
-  // The sign of a size that only the run knows decides what it means; it is taken as a size.
-  ONNX_TRY(wanted, n.sizesOf(1, 0));
+  ONNX_TRY(wanted, runTimeShape(n));
   ONNX_TRY(dims, reshapeDims(n, n.in(0), wanted, n.intAttr("allowzero", 0)));
   return n.out(n.g.reshape(n.in(0), dims));
 }
@@ -101,6 +130,11 @@ LogicalResult squeeze(NodeContext &n) {
   if (failed(n.needInputs(1)))
     return failure();
   const Tensor &x = n.in(0);
+  if (isRunTime(n, 1)) {
+    ONNX_TRY(flags, axisFlags(n, 1, x.rank()));
+    int64_t kept = x.rank() - *elementCount(n.in(1).dims);
+    return n.out(n.g.reshape(x, unnamedDims(n.g, x.dims, flags, kept)));
+  }
   bool given;
   ONNX_TRY(axes, n.axes("axes", 1, x.rank(), given));
   Dims dims;
@@ -121,6 +155,10 @@ LogicalResult unsqueeze(NodeContext &n) {
   if (failed(n.needInputs(1)))
     return failure();
   const Tensor &x = n.in(0);
+  if (isRunTime(n, 1)) {
+    ONNX_TRY(flags, axisFlags(n, 1, x.rank() + elementCount(n.in(1).dims).value_or(0)));
+    return n.out(n.g.reshape(x, withUnitDims(n.g, x.dims, flags)));
+  }
   int64_t count = 0;
   if (n.has(1)) {
     ONNX_TRY(values, n.constantInts(1, "the axes"));
@@ -187,7 +225,11 @@ LogicalResult split(NodeContext &n) {
   ONNX_TRY(axis, n.axis(n.intAttr("axis", 0), x.rank()));
   SmallVector<Size> lengths;
   if (n.has(1)) {
-    ONNX_TRY(given, n.sizesOf(1, 0));
+    SmallVector<int64_t> most;
+    for (int64_t i = 0; i < n.outputCount(); ++i)
+      if (auto declared = n.declaredShape(i); static_cast<int64_t>(declared.size()) > axis)
+        most.push_back(declared[axis]);
+    ONNX_TRY(given, n.sizesOf(1, 0, most));
     lengths = given;
   } else if (auto given = n.intsAttr("split"); given && !given->empty()) {
     for (int64_t v : *given)
@@ -220,7 +262,11 @@ LogicalResult split(NodeContext &n) {
 LogicalResult expand(NodeContext &n) {
   if (failed(n.needInputs(2)))
     return failure();
-  ONNX_TRY(wanted, n.sizesOf(1, 0));
+  // No size that is wanted is larger than what results; shapes are aligned at their ends.
+  SmallVector<int64_t> most = n.declaredShape(0);
+  if (auto count = elementCount(n.in(1).dims); count && *count < static_cast<int64_t>(most.size()))
+    most.erase(most.begin(), most.end() - *count);
+  ONNX_TRY(wanted, n.sizesOf(1, 0, most));
   Tensor shape = n.in(0);
   shape.dims.assign(wanted.begin(), wanted.end());
   ONNX_TRY(dims, n.broadcastDims({n.in(0), shape}));
@@ -232,7 +278,10 @@ LogicalResult tile(NodeContext &n) {
     return failure();
   GraphBuilder &g = n.g;
   Tensor x = n.in(0);
-  ONNX_TRY(repeats, n.sizesOf(1, 0));
+  SmallVector<int64_t> most = n.declaredShape(0);
+  for (auto [d, size] : llvm::zip(x.dims, most))
+    size = d.constant().value_or(0) > 0 ? size / *d.constant() : size;
+  ONNX_TRY(repeats, n.sizesOf(1, 0, most));
   if (static_cast<int64_t>(repeats.size()) != x.rank())
     return n.invalid("expected " + Twine(x.rank()) + " repeats, found " + Twine(repeats.size()));
   Dims final;

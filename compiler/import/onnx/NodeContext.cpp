@@ -89,7 +89,23 @@ LogicalResult NodeContext::fail(int code, const Twine &message) {
   return failure();
 }
 
-FailureOr<SmallVector<Size>> NodeContext::sizesOf(int64_t input, std::optional<int64_t> min) {
+SmallVector<int64_t> NodeContext::declaredShape(int64_t output) const {
+  if (!wants(output))
+    return {};
+  auto it = scope.declared.find(node.output(output));
+  if (it == scope.declared.end())
+    return {};
+  SmallVector<int64_t> shape;
+  for (const auto &d : it->second->dim()) {
+    if (!d.has_dim_value() || d.dim_value() < 0)
+      return {};
+    shape.push_back(d.dim_value());
+  }
+  return shape;
+}
+
+FailureOr<SmallVector<Size>> NodeContext::sizesOf(int64_t input, std::optional<int64_t> min,
+                                                  ArrayRef<int64_t> most) {
   const Tensor &t = in(input);
   SmallVector<Size> list;
   if (t.content) {
@@ -104,8 +120,9 @@ FailureOr<SmallVector<Size>> NodeContext::sizesOf(int64_t input, std::optional<i
   if (!isa<IntegerType>(t.element) || !count || *count > kMaxRead)
     return unsupported("input " + Twine(input) + " holds sizes that only the run knows; expected at most " +
                        Twine(kMaxRead) + " integers of a known count, found " + describe(t));
+  bool bounded = static_cast<int64_t>(most.size()) == *count;
   for (int64_t i = 0; i < *count; ++i)
-    list.push_back(g.readScalar(t, i, min, std::nullopt));
+    list.push_back(g.readScalar(t, i, min, bounded ? std::optional(most[i]) : std::nullopt));
   return list;
 }
 

@@ -67,7 +67,12 @@ public:
   // Sizes and constants.
   /// The elements of an integer tensor as sizes: known ones, else read when the model runs (static count
   /// needed).
-  mlir::FailureOr<llvm::SmallVector<Size>> sizesOf(int64_t input, std::optional<int64_t> min = std::nullopt);
+  /// What is read is at least `min` and at most the entry of `most`, where there is one for each element; the
+  /// run checks both.
+  mlir::FailureOr<llvm::SmallVector<Size>> sizesOf(int64_t input, std::optional<int64_t> min = std::nullopt,
+                                                   llvm::ArrayRef<int64_t> most = {});
+  /// The sizes that the model declares for an output, when it declares all of them as numbers; else nothing.
+  llvm::SmallVector<int64_t> declaredShape(int64_t output) const;
   /// Elements that the importer must know.
   mlir::FailureOr<llvm::SmallVector<int64_t>> constantInts(int64_t input, llvm::StringRef what);
   mlir::FailureOr<double> constantNumber(int64_t input, llvm::StringRef what);

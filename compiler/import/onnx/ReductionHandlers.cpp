@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "compiler/import/onnx/NodeContext.h"
+#include "compiler/import/onnx/RunTimeAxes.h"
 
 #include <numeric>
 
@@ -60,6 +60,31 @@ Tensor dropAxes(GraphBuilder &g, const Tensor &x, ArrayRef<int64_t> axes) {
   return g.reshape(x, dims);
 }
 
+/// A reduction over axes that only the run knows: one axis after the other.
+LogicalResult reduceAtRunTime(NodeContext &n, Reduction kind, Tensor x) {
+  GraphBuilder &g = n.g;
+  ONNX_TRY(flags, axisFlags(n, 1, x.rank()));
+  Type element = x.element;
+  bool isSum = kind == Reduction::L1 || kind == Reduction::L2 || kind == Reduction::SumSquare ||
+               kind == Reduction::LogSum;
+  if (kind == Reduction::L1)
+    x = g.unary<AbsOp>(x);
+  else if (kind == Reduction::L2 || kind == Reduction::SumSquare)
+    x = g.binary<MulOp>(x, x);
+  int64_t rank = x.rank();
+  x = alongNamedAxes(n, x, flags, [&](const Tensor &t, int64_t axis) {
+    return reduceOver(g, isSum ? Reduction::Sum : kind, t, {axis});
+  });
+  if (kind == Reduction::L2)
+    x = g.unary<SqrtOp>(x);
+  else if (kind == Reduction::LogSum)
+    x = g.unary<LogOp>(x);
+  x = g.convert(x, element);
+  if (n.intAttr("keepdims", 1))
+    return n.out(x);
+  return n.out(g.reshape(x, unnamedDims(g, x.dims, flags, rank - *elementCount(n.in(1).dims))));
+}
+
 template <Reduction kind> LogicalResult reduce(NodeContext &n) {
   if (failed(n.needInputs(1)))
     return failure();
@@ -69,6 +94,12 @@ template <Reduction kind> LogicalResult reduce(NodeContext &n) {
   bool isBool = x.element.isInteger(1);
   if (isBool && kind != Reduction::Max && kind != Reduction::Min)
     return n.invalid("expected numbers, found " + describe(x));
+  if (isRunTime(n, 1)) {
+    Type element = x.element;
+    if (needsFloat && !isa<FloatType>(element))
+      return n.unsupported("roots and logarithms of integers over axes that only the run knows");
+    return reduceAtRunTime(n, kind, x);
+  }
   bool given;
   ONNX_TRY(axes, n.axes("axes", 1, x.rank(), given));
   if (axes.empty()) {
@@ -107,14 +138,21 @@ template <ReduceKind kind> LogicalResult scan(NodeContext &n) {
   if (failed(n.needInputs(2)) || failed(n.needRank(0, 1)))
     return failure();
   const Tensor &x = n.in(0);
+  auto along = [&](const Tensor &t, int64_t axis) {
+    Value v = n.g.value(t);
+    auto op = ScanOp::create(n.g.builder, n.g.loc, v.getType(), kind, v, axis, n.intAttr("exclusive", 0) != 0,
+                             n.intAttr("reverse", 0) != 0);
+    return n.g.wrap(op, t.dims);
+  };
+  if (elementCount(n.in(1).dims) != 1)
+    return n.invalid("expected one axis, found " + describe(n.in(1)));
+  if (isRunTime(n, 1)) {
+    ONNX_TRY(flags, axisFlags(n, 1, x.rank()));
+    return n.out(alongNamedAxes(n, x, flags, along));
+  }
   ONNX_TRY(values, n.constantInts(1, "the axis"));
-  if (values.size() != 1)
-    return n.invalid("expected one axis, found " + Twine(values.size()));
   ONNX_TRY(axis, n.axis(values[0], x.rank()));
-  Value v = n.g.value(x);
-  auto op = ScanOp::create(n.g.builder, n.g.loc, v.getType(), kind, v, axis, n.intAttr("exclusive", 0) != 0,
-                           n.intAttr("reverse", 0) != 0);
-  return n.out(n.g.wrap(op, x.dims));
+  return n.out(along(x, axis));
 }
 
 /// Before opset 13 softmax and its kin see a matrix: the dimensions from the axis on are one.

@@ -74,3 +74,15 @@ func.func @choice(%c: i1, %a: tensor<?xf32> {tenon.dims = ["a"]}, %b: tensor<?xf
   %0 = arith.select %c, %a, %b : tensor<?xf32>
   return %0 : tensor<?xf32>
 }
+
+// -----
+
+// The type of a result decides how many sizes a kernel has, also where the analysis knows more than the type.
+// CHECK-LABEL: @constant_size
+// CHECK: %[[C:.*]] = arith.constant 4 : index
+// CHECK: tenon.kernel
+// CHECK-SAME: tensor<?xf32>
+func.func @constant_size(%a: tensor<?xf32> {tenon.dims = [4]}) -> tensor<?xf32> {
+  %0 = tenon.tanh %a : tensor<?xf32>
+  return %0 : tensor<?xf32>
+}

@@ -75,7 +75,23 @@ def test_data_dependent_shape_is_read(tmp_path, translate):
             )
         )
     )
-    assert out.count("tenon.read_scalar") == 2
+    # Two sizes, neither larger than all elements, and the check that they make 24 elements.
+    assert out.count("min 0 max 24") == 2 and out.count("min 1 max 1") == 1
+    assert out.count("tenon.read_scalar") == 3
+
+
+def test_a_declared_shape_bounds_what_is_read(tmp_path, translate):
+    nodes = [node("ConstantOfShape", ["s"], ["y"])]
+    out = ok(translate(save(tmp_path, nodes, [value("s", [2], INT)], [value("y", [5, 7])])))
+    assert "at 0 min 0 max 5" in out and "at 1 min 0 max 7" in out
+
+
+def test_axes_of_the_run_choose_what_is_reduced(tmp_path, translate):
+    nodes = [node("ReduceSum", ["x", "axes"], ["y"], keepdims=1)]
+    inputs = [value("x", [4, 6]), value("axes", [1], INT)]
+    out = ok(translate(save(tmp_path, nodes, inputs, [value("y", None)])))
+    assert out.count("scf.if") == 2 and "min -2 max 1" in out
+    assert "tenon.reduce sum" in out
 
 
 def test_sizes_that_must_be_equal_become_one_symbol(tmp_path, translate):
