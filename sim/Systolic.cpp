@@ -35,7 +35,7 @@ SystolicCost systolicCost(const SystolicProblem &p) {
                                       : 1) *
                    p.k * p.n;
   cost.sramResult = (outputStationary ? 1 : ceilDiv(p.k, p.rows)) * p.m * p.n;
-  cost.dramLeft = p.m * p.k;
+  cost.dramLeft = p.uniqueLeft > 0 ? p.uniqueLeft : p.m * p.k;
   cost.dramRight = p.k * p.n;
   cost.dramResult = p.m * p.n;
   if (p.sramKilobytes > 0) {

@@ -15,6 +15,8 @@ struct SystolicProblem {
   int64_t m = 1, n = 1, k = 1, rows = 1, columns = 1;
   Stationary dataflow = Stationary::Weight;
   int64_t sramKilobytes = 0; ///< of each operand's double buffer; 0: unlimited
+  int64_t uniqueLeft =
+      0; ///< different elements of the left operand; 0: m k. Convolutions read pixels repeatedly
 };
 
 /// Elements read or written. Memory reads are exact where `exact`: the operand fits half of its buffer; else

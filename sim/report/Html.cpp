@@ -60,15 +60,15 @@ std::string waterfall(const Json &report) {
       double width = 800 * count / cycles;
       used[what] = true;
       svg += joined({"<rect x='", number(x, "%.2f"), "' y='", number(y + 2), "' width='",
-                     number(width, "%.2f") + "' height='18' fill='", colourOf(what), "'><title>",
-                     escaped(name + " " + what), ": " + number(count, "%.0f"), " cycles, ",
+                     number(width, "%.2f"), "' height='18' fill='", colourOf(what), "'><title>",
+                     escaped(name), " ", escaped(what), ": ", number(count, "%.0f"), " cycles, ",
                      number(100 * count / cycles), " %</title></rect>"});
       x += width;
     }
     y += 24;
   }
   for (const auto &[what, present] : used)
-    legend += "<span><i style='background:" + colourOf(what) + "'></i>" + what + "</span>";
+    legend += joined({"<span><i style='background:", colourOf(what), "'></i>", what, "</span>"});
   return "<svg viewBox='0 0 900 " + number(y + 4) + "'>" + svg + "</svg><p class='legend'>" + legend + "</p>";
 }
 

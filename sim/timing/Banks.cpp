@@ -8,7 +8,7 @@ Banks::Banks(const mortise::Hardware &hardware)
     : width_(hardware.scratchpad.width), interleave_(hardware.scratchpad.interleave),
       banks_(hardware.scratchpad.banks),
       rowsPerBank_(hardware.accumulatorRows() / hardware.accumulators.banks),
-      rowBytes_(hardware.matrix.columns * 4) {}
+      rowBytes_(hardware.matrix.columns * 4), rows_(hardware.accumulatorRows()) {}
 
 bool Banks::take(unsigned bank, uint64_t now, Unit &unit) {
   constexpr unsigned kPatience = 8;

@@ -3,6 +3,8 @@
 
 #include "isa/mortise/Hardware.h"
 
+#include <algorithm>
+
 namespace tenon::sim {
 
 class Unit;
@@ -16,8 +18,10 @@ public:
   unsigned bankOfRow(int64_t row) const { return unsigned(banks_ + row / rowsPerBank_); }
   /// The bank of an address of either memory (accumulators are mapped).
   unsigned bankOf(int64_t address) const {
-    return address >= mortise::kAccumulatorBase ? bankOfRow((address - mortise::kAccumulatorBase) / rowBytes_)
-                                                : unsigned(address / interleave_ % banks_);
+    // Inactive lanes may lie beyond the end.
+    constexpr int64_t base = mortise::kAccumulatorBase;
+    return address >= base ? bankOfRow(std::min((address - base) / rowBytes_, rows_ - 1))
+                           : unsigned(uint64_t(address) / uint64_t(interleave_) % uint64_t(banks_));
   }
   /// Takes the bank for this cycle. After eight losses in a row a unit has the bank reserved for its next
   /// try, so that nobody starves.
@@ -28,7 +32,7 @@ public:
   }
 
 private:
-  int64_t width_, interleave_, banks_, rowsPerBank_, rowBytes_;
+  int64_t width_, interleave_, banks_, rowsPerBank_, rowBytes_, rows_;
   static constexpr size_t kMaxBanks = 64 + 16;
   std::array<uint64_t, kMaxBanks> usedAt_{}; ///< cycle + 1
   std::array<uint64_t, kMaxBanks> reservedAt_{};

@@ -111,7 +111,7 @@ bool ControlProcessor::fence(uint64_t now) {
       quiet = std::max(quiet, unit->quietAt());
   if (quiet > now) {
     become(Activity::Fence, now);
-    uint64_t next = simulation.horizon(*this);
+    uint64_t next = simulation.nextEvent(*this);
     wake = next == kNever ? quiet : std::min(quiet, std::max(next, now + 1));
     return false;
   }

@@ -71,10 +71,6 @@ void WeightLoader::tileTaken(uint64_t now) {
   wakeAt(now + 1);
 }
 
-int64_t WeightLoader::tilesReady(uint64_t now) const {
-  return std::count_if(tiles_.begin(), tiles_.end(), [&](uint64_t at) { return at <= now; });
-}
-
 bool WeightLoader::ready(const Command &command, uint64_t now) {
   const auto &matrix = simulation.hardware.matrix;
   if (matrix.timing == ArrayTiming::Serial) {
@@ -139,8 +135,9 @@ bool MatrixArray::ready(const Command &command, uint64_t now) {
     wake = complete_;
     return false;
   }
-  if ((command.flags & mortise::kFlagSwap) && simulation.cores[core]->weights->tilesReady(now) == 0) {
+  if ((command.flags & mortise::kFlagSwap) && simulation.cores[core]->weights->readyAt() > now) {
     become(Activity::Weights, now);
+    wake = simulation.cores[core]->weights->readyAt();
     return false;
   }
   return true;

@@ -57,7 +57,8 @@ public:
   WeightLoader(Simulation &simulation, unsigned core);
   /// The array has taken a tile.
   void tileTaken(uint64_t now);
-  int64_t tilesReady(uint64_t now) const;
+  /// When the oldest tile can be taken; kNever where none is loaded or loading to a known end.
+  uint64_t readyAt() const { return tiles_.empty() ? kNever : tiles_.front(); }
 
 protected:
   bool ready(const Command &command, uint64_t now) override;

@@ -248,8 +248,8 @@ void Simulation::deliver() {
   }
 }
 
-uint64_t Simulation::horizon(const Unit &self) const {
-  uint64_t first = nextSample_;
+uint64_t Simulation::nextEvent(const Unit &self) const {
+  uint64_t first = kNever;
   for (const auto &unit : units_)
     if (unit.get() != &self)
       first = std::min(first, unit->wake);

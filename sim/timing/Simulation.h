@@ -70,7 +70,9 @@ public:
   void initialise(Unit &unit, uint32_t instruction, unsigned semaphore, int64_t count);
 
   /// The first cycle in which any other unit or event acts; a unit may run alone until then.
-  uint64_t horizon(const Unit &self) const;
+  uint64_t horizon(const Unit &self) const { return std::min(nextSample_, nextEvent(self)); }
+  /// As above, without the ends of the power curve's windows.
+  uint64_t nextEvent(const Unit &self) const;
   void record(const Unit &unit, const Command &command, uint64_t begin, uint64_t end);
   void recordStall(const Unit &unit, Activity activity, uint64_t begin, uint64_t end);
   /// The run lasts at least until then.

@@ -133,18 +133,20 @@ void VectorCore::prepareAccess(const Operation &op, bool write, uint64_t now) {
     }
   } else {
     int64_t size = op.id == Id::Slds ? 4 : laneBytes(op.id), bytes = size;
-    if (op.id != Id::Slds && !isBroadcast(op.id)) {
-      // Only the lanes up to the last active one are touched.
-      unsigned active = lanes_;
-      const uint8_t *predicate = here.state.vectors->predicates[op.g];
-      while (op.g && simulation.options.functional && active && !predicate[active - 1])
+    bool wide = op.id != Id::Slds && !isBroadcast(op.id);
+    if (wide)
+      bytes = size * lanes_;
+    // Time does not depend on data: all lanes take their words. What is touched ends at the last active lane,
+    // which is known where data is computed.
+    pending_.add(here.banks, address, bytes);
+    if (wide && op.g) {
+      unsigned active = simulation.options.functional ? lanes_ : 0;
+      while (active && !here.state.vectors->predicates[op.g][active - 1])
         --active;
       bytes = size * active;
     }
-    if (bytes == 0)
-      return;
-    simulation.touchLocal(*this, pc_, {address, bytes}, write, now);
-    pending_.add(here.banks, address, bytes);
+    if (bytes)
+      simulation.touchLocal(*this, pc_, {address, bytes}, write, now);
   }
   size_t words = pending_.size() - before;
   simulation.count(write ? writeAction_ : readAction_, words);

@@ -1,0 +1,107 @@
+#include "sim/Machine.h"
+
+#include <gtest/gtest.h>
+
+using namespace tenon::sim;
+using namespace tenon::mortise;
+
+namespace {
+
+const char *const kHead =
+    ".tensor x, in, i8, 4096, 0\n.tensor y, out, i8, 4096, 4096\n"
+    "dseti d0.n0, 4096\ndseti d0.l0, 1\ndseti d0.g0, 1\nli r1, 0\nli r2, @x\nli r3, @y\n";
+
+std::string errorOf(const std::string &body, double bandwidth = 32) {
+  Program program = assemble(kHead + body);
+  Hardware h = loadHardware("edge-512k");
+  h.dram.bytesPerCycle = bandwidth;
+  try {
+    Machine(h, program, {}).run();
+  } catch (const Error &error) {
+    return error.code() + ": " + error.message();
+  }
+  return "none";
+}
+
+TEST(Hazards, aReadOfWhatADmaStillWritesIsFoundWhateverTheTiming) {
+  for (double bandwidth : {0.5, 32.0, 4096.0}) {
+    std::string error = errorOf(
+        "dma in0, d0, r1, r2\nvset r1, r1\nvrun k\nhalt\nk: vld.w v0, [r1+0], 0, p0\nret\n", bandwidth);
+    EXPECT_TRUE(error.starts_with("TN1201")) << error;
+    EXPECT_NE(error.find("engine vector"), std::string::npos);
+    EXPECT_NE(error.find("written by engine in0, instruction 6 'dma in0, d0, r1, r2'"), std::string::npos)
+        << error;
+  }
+}
+
+TEST(Hazards, aSemaphoreOrdersThem) {
+  EXPECT_EQ(errorOf("dma in0, d0, r1, r2\nrel in0, s0, 1\nacq out0, s0, 1\ndma out0, d0, r1, r3\nhalt\n"),
+            "none");
+  EXPECT_TRUE(errorOf("dma in0, d0, r1, r2\ndma out0, d0, r1, r3\nhalt\n").starts_with("TN1201"));
+  EXPECT_EQ(errorOf("dma in0, d0, r1, r2\nfence\ndma out0, d0, r1, r3\nhalt\n"), "none");
+}
+
+TEST(Hazards, writesWithoutOrderAreARaceAndDisjointBytesAreNot) {
+  EXPECT_TRUE(errorOf("dma in0, d0, r1, r2\ndma in1, d0, r1, r2\nhalt\n").starts_with("TN1201"));
+  // Bytes 0..31 and 32..63 share a line of 64.
+  EXPECT_EQ(errorOf("dseti d0.n0, 32\ndma in0, d0, r1, r2\nli r1, 32\ndma in1, d0, r1, r2\nhalt\n"), "none");
+  EXPECT_TRUE(errorOf("dseti d0.n0, 33\ndma in0, d0, r1, r2\nli r1, 32\ndma in1, d0, r1, r2\nhalt\n")
+                  .starts_with("TN1201"));
+}
+
+TEST(Hazards, deadlocksAreReported) {
+  std::string error = errorOf("acq out0, s5, 1\ndma out0, d0, r1, r3\nhalt\n");
+  EXPECT_TRUE(error.starts_with("TN1202")) << error;
+  EXPECT_NE(error.find("out0 at instruction 6 'acq out0, s5, 1' (the semaphore is at 0)"), std::string::npos)
+      << error;
+}
+
+TEST(Hazards, semaphoresMustMatch) {
+  EXPECT_TRUE(errorOf("dma in0, d0, r1, r2\nrel in0, s0, 1\nhalt\n").starts_with("TN1203"));
+  EXPECT_TRUE(errorOf("rel in0, s0, 1\nrel in1, s0, 1\nacq out0, s0, 2\nhalt\n").starts_with("TN1203"));
+  EXPECT_TRUE(errorOf("rel in0, s0, 2\nacq out0, s0, 1\nacq in1, s0, 1\nhalt\n").starts_with("TN1203"));
+  EXPECT_TRUE(errorOf("sem.init s0, 1\nsem.init s0, 1\nhalt\n").starts_with("TN1203"));
+}
+
+TEST(Hazards, accessesOutOfRangeStop) {
+  EXPECT_TRUE(errorOf("li r1, 524287\ndma in0, d0, r1, r2\nhalt\n").starts_with("TN1204"));
+  EXPECT_TRUE(errorOf("li r2, 4097\ndma in0, d0, r1, r2\nhalt\n").starts_with("TN1204"));
+  EXPECT_TRUE(errorOf("dma out0, d0, r1, r2\nhalt\n").starts_with("TN1204")); // x is an input
+  EXPECT_TRUE(errorOf("dseti d0.n0, 70000\ndma in0, d0, r1, r2\nhalt\n").starts_with("TN1205"));
+  EXPECT_TRUE(errorOf("dma in5, d0, r1, r2\nhalt\n").starts_with("TN1205"));
+  EXPECT_TRUE(errorOf("ret\n").starts_with("TN1206"));
+  EXPECT_TRUE(errorOf("nop\n").starts_with("TN1206"));
+}
+
+TEST(Hazards, endlessLoopsEnd) {
+  Program program = assemble("again: jmp again\n");
+  Hardware h = loadHardware("edge-512k");
+  Options options;
+  options.maxCycles = 10000;
+  try {
+    Machine(h, program, options).run();
+    FAIL();
+  } catch (const Error &error) {
+    EXPECT_EQ(error.code(), "TN1207");
+  }
+}
+
+TEST(Hazards, coresShareMemoryAndSemaphores) {
+  Hardware h = loadHardware("edge-512k");
+  h.cores = 2;
+  // Core 0 fills its scratchpad and releases; core 1 writes the other half of the result.
+  std::string body =
+      "core r9\nli r10, 0\nbne r9, r10, other\n"
+      "dma in0, d0, r1, r2\nrel in0, s0, 1\nacq out0, s0, 1\ndseti d0.n0, 2048\ndma out0, d0, r1, r3\nhalt\n"
+      "other: dma in0, d0, r1, r2\nrel in0, s1, 1\nacq out0, s1, 1\ndseti d0.n0, 2048\n"
+      "addi r1, r1, 2048\naddi r3, r3, 2048\ndma out0, d0, r1, r3\nhalt\n";
+  Program program = assemble(kHead + body);
+  Machine machine(h, program, {});
+  for (size_t i = 0; i < 4096; ++i)
+    machine.tensor("x")[i] = uint8_t(i * 7);
+  machine.run();
+  EXPECT_TRUE(
+      std::equal(machine.tensor("x").begin(), machine.tensor("x").end(), machine.tensor("y").begin()));
+}
+
+} // namespace
