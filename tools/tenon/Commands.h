@@ -16,5 +16,6 @@ void addCheck(CLI::App &app);
 void addAssembler(CLI::App &app);
 void addDisassembler(CLI::App &app);
 void addSim(CLI::App &app);
+void addEstimate(CLI::App &app);
 
 } // namespace tenon::command

@@ -54,6 +54,7 @@ int run(int argc, char **argv) {
   addAssembler(app);
   addDisassembler(app);
   addSim(app);
+  addEstimate(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &success) {

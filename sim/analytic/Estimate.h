@@ -1,0 +1,34 @@
+// The analytic tier: a layer's time from its cut and the machine's description, one recurrence for each tile
+// instead of a simulation of cycles. Microseconds for each layer; docs/mortise.md has its error against the
+// cycle tier.
+#pragma once
+
+#include "sim/workloads/Layer.h"
+
+namespace tenon::sim {
+
+struct Estimate {
+  double cycles = 0;
+  double matrixBusy = 0, vectorBusy = 0, dramBusy = 0; ///< cycles
+  double dramRead = 0, dramWrite = 0;                  ///< bytes, whole bursts
+  double macs = 0, picojoules = 0;
+  /// The resource with the largest busy time.
+  const char *limit() const {
+    return dramBusy >= matrixBusy && dramBusy >= vectorBusy ? "dram"
+           : matrixBusy >= vectorBusy                       ? "matrix"
+                                                            : "vector";
+  }
+};
+
+/// TN1221 where the layer does not fit the machine.
+Estimate estimateLayer(const Layer &layer, const mortise::Hardware &hardware);
+
+/// Cycles of one iteration of a loop body [begin, end) of vector bundles, in steady state, without bank
+/// conflicts.
+double loopBodyCycles(const std::vector<mortise::Instruction> &code, size_t begin, size_t end,
+                      const mortise::Hardware &hardware);
+
+/// What the test over 500 random layers and machines holds the tier to; measured values are lower.
+constexpr double kMedianError = 0.05, kPercentile95Error = 0.15;
+
+} // namespace tenon::sim

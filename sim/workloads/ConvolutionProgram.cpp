@@ -1,0 +1,248 @@
+// Convolutions and products of matrices: for each tile of output rows, for each panel of output columns,
+// weights in pieces; input, weights, accumulators and results are double-buffered, transfers are queued one
+// step ahead.
+
+#include "sim/workloads/Emitters.h"
+
+namespace tenon::sim {
+
+using mortise::Engine, mortise::Role, mortise::Type;
+
+namespace {
+
+constexpr unsigned kIn = unsigned(Engine::In0), kOut = unsigned(Engine::Out0),
+                   kWeights = unsigned(Engine::Weights), kMatrix = unsigned(Engine::Matrix),
+                   kDrain = unsigned(Engine::Drain);
+
+// Semaphores: full and free of each pair of buffers.
+constexpr unsigned kInputFull = 0, kInputFree = 1, kWeightFull = 2, kWeightFree = 3, kSumFull = 4,
+                   kSumFree = 5, kResultFull = 6, kResultFree = 7, kScaleThere = 8;
+// Descriptors.
+constexpr unsigned kInput = 0, kPiece = 1, kTile = 2, kPixels = 3, kRequantize = 4, kResult = 5, kScale = 6;
+
+class ConvolutionEmitter {
+public:
+  ConvolutionEmitter(const Layer &layer, const mortise::Hardware &hardware, Builder &to,
+                     const std::string &prefix)
+      : layer_(layer), h_(hardware), cut_(cutLayer(layer, hardware)), to_(to),
+        columns_(hardware.matrix.columns), weightChannel_(hardware.dma.inChannels > 1 ? kIn + 1 : kIn) {
+    for (int64_t depth : cut_.depths)
+      depthSum_ += depth;
+    input_ = to_.tensor(prefix + "input", Role::Input, Type::I8, {layer.height, layer.width, layer.channels});
+    weights_ = to_.tensor(prefix + "weights", Role::Input, Type::I8, {cut_.panels, depthSum_, columns_});
+    scale_ = to_.tensor(prefix + "scale", Role::Input, Type::F32, {columns_});
+    output_ = to_.tensor(prefix + "output", Role::Output, Type::I8,
+                         {layer.outputHeight(), layer.outputWidth(), layer.outputs});
+    int64_t next = 0;
+    for (auto [at, bytes] : {std::pair(inputAt_, cut_.inputBytes), std::pair(weightAt_, cut_.weightBytes),
+                             std::pair(resultAt_, cut_.outputBytes)})
+      for (int buffer = 0; buffer < 2; ++buffer, next += bytes)
+        at[buffer] = next;
+    scaleAt_ = next;
+  }
+
+  void emit() {
+    setDescriptors();
+    listSteps();
+    loadScale();
+    loadInput(0);
+    loadWeights(0);
+    for (size_t i = 0; i < steps_.size(); ++i) {
+      bool firstOfTile = i == 0 || steps_[i].tile != steps_[i - 1].tile;
+      if (firstOfTile && steps_[i].tile + 1 < cut_.tiles)
+        loadInput(steps_[i].tile + 1);
+      if (i + 1 < steps_.size())
+        loadWeights(i + 1);
+      multiply(i, firstOfTile);
+    }
+  }
+
+private:
+  struct Step {
+    int64_t tile, panel, first, count; ///< weight tiles first .. first + count
+  };
+
+  int64_t rowsOf(int64_t tile) const { return std::min(cut_.rows, layer_.outputHeight() - tile * cut_.rows); }
+  int64_t columnsOf(int64_t panel) const { return std::min(columns_, layer_.outputs - panel * columns_); }
+  int64_t line() const { return layer_.width * layer_.channels; }
+
+  void listSteps() {
+    auto count = int64_t(cut_.depths.size());
+    for (int64_t tile = 0; tile < cut_.tiles; ++tile)
+      for (int64_t panel = 0; panel < cut_.panels; ++panel)
+        for (int64_t first = 0; first < count; first += cut_.depth)
+          steps_.push_back({tile, panel, first, std::min(cut_.depth, count - first)});
+  }
+
+  void setDescriptors() {
+    for (unsigned d : {kInput, kPiece, kResult, kScale})
+      for (Field field : {Field::L0, Field::G0})
+        to_.field(d, field, 1);
+    to_.field(kInput, Field::N0, line());
+    to_.field(kInput, Field::L1, line());
+    to_.field(kInput, Field::G1, line());
+    to_.field(kPiece, Field::N0, columns_);
+    to_.field(kPiece, Field::L1, columns_);
+    to_.field(kPiece, Field::G1, columns_);
+    to_.field(kTile, Field::L0, columns_);
+    for (unsigned d : {kTile, kPixels, kRequantize})
+      to_.field(d, Field::Type, int64_t(Type::I8));
+    to_.field(kPixels, Field::N0, layer_.outputWidth());
+    to_.field(kPixels, Field::L0, layer_.stride * layer_.channels);
+    to_.field(kPixels, Field::L1, layer_.stride * line());
+    to_.field(kRequantize, Field::L0, columns_);
+    to_.field(kRequantize, Field::Scale, scaleAt_);
+    to_.field(kResult, Field::L1, columns_);
+    to_.field(kResult, Field::G1, layer_.outputs);
+    to_.field(kScale, Field::N0, columns_ * 4);
+  }
+
+  void transfer(unsigned channel, unsigned descriptor, int64_t local, uint64_t global) {
+    to_.constant(1, local);
+    to_.constant(2, int64_t(global));
+    to_.emit(Id::Dma, {channel, descriptor, 1, 2});
+  }
+
+  void loadScale() {
+    transfer(kIn, kScale, scaleAt_, scale_);
+    to_.release(kIn, kScaleThere);
+    to_.acquire(kDrain, kScaleThere);
+  }
+
+  void loadInput(int64_t tile) {
+    to_.acquire(kIn, kInputFree);
+    to_.field(kInput, Field::N1, (rowsOf(tile) - 1) * layer_.stride + layer_.kernelHeight);
+    transfer(kIn, kInput, inputAt_[tile % 2], input_ + uint64_t(tile * cut_.rows * layer_.stride * line()));
+    to_.release(kIn, kInputFull);
+  }
+
+  void loadWeights(size_t index) {
+    const Step &step = steps_[index];
+    int64_t before = 0, depth = 0;
+    for (int64_t t = 0; t < step.first + step.count; ++t)
+      (t < step.first ? before : depth) += cut_.depths[size_t(t)];
+    to_.acquire(weightChannel_, kWeightFree);
+    to_.field(kPiece, Field::N1, depth);
+    transfer(weightChannel_, kPiece, weightAt_[index % 2],
+             weights_ + uint64_t((step.panel * depthSum_ + before) * columns_));
+    to_.release(weightChannel_, kWeightFull);
+  }
+
+  /// Where in the input tile the elements begin that a weight tile multiplies.
+  int64_t inputOffset(int64_t tile) const {
+    int64_t run = layer_.kernelWidth * layer_.channels, perRow = (run + h_.matrix.rows - 1) / h_.matrix.rows;
+    return tile / perRow * line() + tile % perRow * h_.matrix.rows;
+  }
+
+  void multiply(size_t index, bool firstOfTile) {
+    const Step &step = steps_[index];
+    int64_t bank = h_.accumulatorRows() / h_.accumulators.banks;
+    sums_ = results_ % 2 * (h_.accumulators.banks >= 2 ? bank : bank / 2);
+    if (firstOfTile)
+      to_.acquire(kMatrix, kInputFull);
+    to_.acquire(kWeights, kWeightFull);
+    if (step.first == 0) {
+      to_.acquire(kMatrix, kSumFree);
+      to_.field(kTile, Field::N, columnsOf(step.panel));
+      to_.field(kPixels, Field::N1, rowsOf(step.tile));
+    }
+    to_.constant(3, sums_);
+    int64_t offset = weightAt_[index % 2];
+    for (int64_t t = step.first; t < step.first + step.count; ++t) {
+      to_.field(kTile, Field::K, cut_.depths[size_t(t)]);
+      to_.constant(1, offset);
+      to_.emit(Id::MmLoad, {kTile, 1});
+      to_.constant(2, inputAt_[step.tile % 2] + inputOffset(t));
+      to_.emit(Id::MmMul, {kPixels, 2, 3, mortise::kFlagSwap | (t ? mortise::kFlagAccumulate : 0)});
+      offset += cut_.depths[size_t(t)] * columns_;
+    }
+    to_.release(kWeights, kWeightFree);
+    if (step.first + step.count == int64_t(cut_.depths.size()))
+      store(step, index);
+  }
+
+  void store(const Step &step, size_t index) {
+    int64_t pixels = rowsOf(step.tile) * layer_.outputWidth();
+    to_.release(kMatrix, kSumFull);
+    if (index + 1 == steps_.size() || steps_[index + 1].tile != step.tile)
+      to_.release(kMatrix, kInputFree);
+    to_.acquire(kDrain, kSumFull);
+    to_.acquire(kDrain, kResultFree);
+    to_.field(kRequantize, Field::N0, pixels);
+    to_.field(kRequantize, Field::N, columnsOf(step.panel));
+    to_.constant(1, resultAt_[results_ % 2]);
+    to_.emit(Id::Drain, {kRequantize, 3, 1});
+    to_.release(kDrain, kSumFree);
+    to_.release(kDrain, kResultFull);
+    to_.acquire(kOut, kResultFull);
+    to_.field(kResult, Field::N0, columnsOf(step.panel));
+    to_.field(kResult, Field::N1, pixels);
+    transfer(kOut, kResult, resultAt_[results_ % 2],
+             output_ + uint64_t(step.tile * cut_.rows * layer_.outputWidth() * layer_.outputs +
+                                step.panel * columns_));
+    to_.release(kOut, kResultFree);
+    ++results_;
+  }
+
+  const Layer &layer_;
+  const mortise::Hardware &h_;
+  Cut cut_;
+  Builder &to_;
+  int64_t columns_;
+  unsigned weightChannel_;
+  uint64_t input_ = 0, weights_ = 0, scale_ = 0, output_ = 0;
+  int64_t depthSum_ = 0, scaleAt_ = 0, results_ = 0, sums_ = 0;
+  int64_t inputAt_[2]{}, weightAt_[2]{}, resultAt_[2]{};
+  std::vector<Step> steps_;
+};
+
+} // namespace
+
+void emitConvolution(const Layer &layer, const mortise::Hardware &hardware, Builder &to,
+                     const std::string &prefix) {
+  ConvolutionEmitter(layer, hardware, to, prefix).emit();
+}
+
+namespace {
+
+void emitLayer(const Layer &layer, const mortise::Hardware &hardware, Builder &to, const std::string &prefix,
+               std::vector<uint32_t> &kernels) {
+  if (layer.kind == LayerKind::Depthwise)
+    emitDepthwise(layer, hardware, to, prefix, kernels);
+  else
+    emitConvolution(layer, hardware, to, prefix);
+}
+
+} // namespace
+
+mortise::Program networkProgram(const std::vector<Layer> &layers, const mortise::Hardware &hardware) {
+  mortise::Program program;
+  Builder to(program);
+  for (unsigned free : {kInputFree, kWeightFree, kSumFree, kResultFree})
+    to.emit(Id::SemInit, {free, 2});
+  std::vector<std::vector<uint32_t>> kernels(layers.size());
+  for (size_t i = 0; i < layers.size(); ++i) {
+    program.origins.push_back({to.here(), uint32_t(i)});
+    program.nodes.push_back(layers[i].name);
+    std::string prefix = layers.size() > 1 ? "l" + std::to_string(i) + "." : "";
+    emitLayer(layers[i], hardware, to, prefix, kernels[i]);
+    to.emit(Id::Fence, {});
+  }
+  to.emit(Id::Halt, {});
+  for (size_t i = 0; i < layers.size(); ++i) {
+    if (kernels[i].empty())
+      continue;
+    program.origins.push_back({to.here(), uint32_t(i)});
+    for (uint32_t run : kernels[i])
+      to.label(run);
+    emitDepthwiseKernel(layers[i], to);
+  }
+  mortise::verify(program);
+  return program;
+}
+
+mortise::Program layerProgram(const Layer &layer, const mortise::Hardware &hardware) {
+  return networkProgram({layer}, hardware);
+}
+
+} // namespace tenon::sim

@@ -1,0 +1,21 @@
+// The parts of a layer's program (networkProgram puts them together).
+#pragma once
+
+#include "sim/workloads/Builder.h"
+#include "sim/workloads/Layer.h"
+
+#include <algorithm>
+#include <array>
+
+namespace tenon::sim {
+
+using mortise::Field, mortise::Id;
+
+void emitConvolution(const Layer &layer, const mortise::Hardware &hardware, Builder &to,
+                     const std::string &prefix);
+/// `runs`: the vrun instructions, which wait for the place of the layer's kernel.
+void emitDepthwise(const Layer &layer, const mortise::Hardware &hardware, Builder &to,
+                   const std::string &prefix, std::vector<uint32_t> &runs);
+void emitDepthwiseKernel(const Layer &layer, Builder &to);
+
+} // namespace tenon::sim

@@ -1,0 +1,133 @@
+#include "sim/workloads/Layer.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace tenon::sim {
+
+int64_t Layer::macs() const {
+  switch (kind) {
+  case LayerKind::Depthwise:
+    return pixels() * channels * kernelHeight * kernelWidth;
+  default:
+    return pixels() * outputs * channels * kernelHeight * kernelWidth;
+  }
+}
+
+namespace {
+
+std::string_view nextField(std::string_view &line) {
+  size_t comma = line.find(',');
+  std::string_view field = line.substr(0, comma);
+  line = comma == std::string_view::npos ? std::string_view() : line.substr(comma + 1);
+  while (!field.empty() && field.front() == ' ')
+    field.remove_prefix(1);
+  while (!field.empty() && (field.back() == ' ' || field.back() == '\r'))
+    field.remove_suffix(1);
+  return field;
+}
+
+[[noreturn]] void refuse(const std::string &file, size_t line, const std::string &why) {
+  throw mortise::Error("TN1220", file + ":" + std::to_string(line) + ": " + why);
+}
+
+Layer parseLayer(std::string_view line, const std::string &file, size_t number) {
+  Layer layer;
+  layer.name = nextField(line);
+  std::string_view kind = nextField(line);
+  constexpr std::string_view kinds[] = {"gemm", "conv", "depthwise"};
+  auto found = std::find(std::begin(kinds), std::end(kinds), kind);
+  if (found == std::end(kinds))
+    refuse(file, number, "the kind must be gemm, conv or depthwise, found '" + std::string(kind) + "'");
+  layer.kind = LayerKind(found - std::begin(kinds));
+  for (int64_t *value : {&layer.height, &layer.width, &layer.channels, &layer.outputs, &layer.kernelHeight,
+                         &layer.kernelWidth, &layer.stride}) {
+    std::string_view field = nextField(line);
+    auto [end, status] = std::from_chars(field.data(), field.data() + field.size(), *value);
+    if (status != std::errc() || end != field.data() + field.size() || *value < 1 || *value > 1 << 20)
+      refuse(file, number,
+             "sizes must be whole numbers from 1 to 1048576, found '" + std::string(field) + "'");
+  }
+  if (layer.kernelHeight > layer.height || layer.kernelWidth > layer.width)
+    refuse(file, number, "the kernel is larger than the padded input");
+  return layer;
+}
+
+} // namespace
+
+std::vector<Layer> parseLayers(std::string_view csv, const std::string &file) {
+  std::vector<Layer> layers;
+  size_t number = 0;
+  while (!csv.empty()) {
+    size_t end = csv.find('\n');
+    std::string_view line = csv.substr(0, end);
+    csv = end == std::string_view::npos ? std::string_view() : csv.substr(end + 1);
+    ++number;
+    bool isHeader = number == 1 && line.starts_with("name");
+    if (isHeader || line.empty() || line == "\r" || line.front() == '#')
+      continue;
+    layers.push_back(parseLayer(line, file, number));
+  }
+  if (layers.empty())
+    refuse(file, number, "there is no layer; a line is name,kind,h,w,cin,cout,r,s,stride");
+  return layers;
+}
+
+namespace {
+
+int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t aligned(int64_t bytes) { return ceilDiv(bytes, 64) * 64; }
+
+/// Weight tiles: along the contiguous elements of a kernel row, at most the array's rows each.
+std::vector<int64_t> weightDepths(const Layer &layer, int64_t rows) {
+  std::vector<int64_t> depths;
+  int64_t run = layer.kernelWidth * layer.channels;
+  for (int64_t r = 0; r < layer.kernelHeight; ++r)
+    for (int64_t at = 0; at < run; at += rows)
+      depths.push_back(std::min(rows, run - at));
+  return depths;
+}
+
+} // namespace
+
+Cut cutLayer(const Layer &layer, const mortise::Hardware &h) {
+  Cut cut;
+  bool depthwise = layer.kind == LayerKind::Depthwise;
+  int64_t columns = depthwise ? h.vector.lanes : h.matrix.columns;
+  cut.panels = ceilDiv(depthwise ? layer.channels : layer.outputs, columns);
+  if (!depthwise)
+    cut.depths = weightDepths(layer, h.matrix.rows);
+  int64_t bank = h.accumulatorRows() / h.accumulators.banks;
+  // Two accumulator buffers, whatever the banks are.
+  int64_t most = depthwise ? 1 << 20 : h.accumulators.banks >= 2 ? bank : bank / 2;
+  int64_t line = layer.width * layer.channels;
+  int64_t tail = aligned(columns * 4); // the scales
+  auto fits = [&](int64_t rows, int64_t depth) {
+    int64_t inputs = (rows - 1) * layer.stride + layer.kernelHeight;
+    cut.inputBytes = aligned(inputs * line);
+    cut.weightBytes = depthwise ? aligned(layer.kernelHeight * layer.kernelWidth * columns)
+                                : aligned(depth * h.matrix.rows * columns);
+    cut.outputBytes = aligned(rows * layer.outputWidth() * columns);
+    return 2 * (cut.inputBytes + cut.weightBytes + cut.outputBytes) + tail <= h.scratchpad.bytes;
+  };
+  int64_t allDepths = depthwise ? 1 : int64_t(cut.depths.size());
+  int64_t rows = std::min(layer.outputHeight(), std::max<int64_t>(1, most / layer.outputWidth()));
+  // Weights in one piece where they leave room; else in pieces.
+  for (; rows >= 1; rows = rows > 1 ? rows / 2 : 0)
+    for (int64_t depth = allDepths; depth >= 1; depth = depth > 1 ? depth / 2 : 0)
+      if (rows * layer.outputWidth() <= most && fits(rows, depth)) {
+        cut.rows = rows;
+        cut.depth = depth;
+        cut.tiles = ceilDiv(layer.outputHeight(), rows);
+        bool small = !depthwise || (layer.kernelHeight * layer.kernelWidth <= 25 && layer.kernelHeight <= 16);
+        bool addressable = small && line <= h.dma.maxCount && layer.stride * layer.channels < 8192 &&
+                           layer.pixels() * std::max(layer.outputs, layer.channels) < INT32_MAX;
+        if (addressable)
+          return cut;
+      }
+  throw mortise::Error(
+      "TN1221", "layer '" + layer.name + "' cannot be cut to fit " + h.name +
+                    ": one row of outputs needs more scratchpad, accumulators or DMA counts than there are");
+}
+
+} // namespace tenon::sim

@@ -1,0 +1,51 @@
+// Programs for single layers: what the analytic tier is calibrated with, and what benchmarks run. It is no
+// compiler: a layer's data lies in memory as the program wants it (input padded, weights in panels of the
+// array's width).
+#pragma once
+
+#include "isa/mortise/Hardware.h"
+#include "isa/mortise/Program.h"
+
+namespace tenon::sim {
+
+enum class LayerKind : uint8_t { Gemm, Convolution, Depthwise };
+
+/// int8 in and out. A product of matrices is a convolution of 1 x 1 over m x 1 pixels.
+struct Layer {
+  std::string name;
+  LayerKind kind = LayerKind::Convolution;
+  int64_t height = 1, width = 1; ///< of the padded input
+  int64_t channels = 1, outputs = 1;
+  int64_t kernelHeight = 1, kernelWidth = 1, stride = 1;
+
+  static Layer gemm(std::string name, int64_t m, int64_t n, int64_t k) {
+    return {std::move(name), LayerKind::Gemm, m, 1, k, n, 1, 1, 1};
+  }
+  int64_t outputHeight() const { return (height - kernelHeight) / stride + 1; }
+  int64_t outputWidth() const { return (width - kernelWidth) / stride + 1; }
+  int64_t pixels() const { return outputHeight() * outputWidth(); }
+  int64_t macs() const;
+};
+
+/// Layers of a CSV file with the columns name, kind (gemm, conv, depthwise), h, w, cin, cout, r, s, stride;
+/// for gemm h, cin and cout are m, k and n. TN1220 with the line.
+std::vector<Layer> parseLayers(std::string_view csv, const std::string &file);
+
+/// How a layer is cut for a machine. The program and the analytic tier read the same cut.
+struct Cut {
+  int64_t rows = 1;            ///< output rows of a tile; its pixels fit one bank of accumulators
+  int64_t depth = 1;           ///< multiply-accumulate tiles whose weights are loaded together
+  int64_t tiles = 0;           ///< of rows
+  int64_t panels = 0;          ///< of output columns (depthwise: of lanes)
+  std::vector<int64_t> depths; ///< rows of each weight tile
+  int64_t inputBytes = 0, weightBytes = 0, outputBytes = 0; ///< of one buffer; there are two of each
+};
+/// TN1221 where the layer cannot be cut to fit the machine.
+Cut cutLayer(const Layer &layer, const mortise::Hardware &hardware);
+
+/// The program; its tensors are input, weights, scale and output.
+mortise::Program layerProgram(const Layer &layer, const mortise::Hardware &hardware);
+/// One program for several layers, one after the other, each a node.
+mortise::Program networkProgram(const std::vector<Layer> &layers, const mortise::Hardware &hardware);
+
+} // namespace tenon::sim

@@ -1,0 +1,137 @@
+#include "sim/workloads/Layer.h"
+
+#include "sim/Machine.h"
+
+#include <cmath>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <random>
+
+using namespace tenon::sim;
+using tenon::mortise::Hardware, tenon::mortise::loadHardware, tenon::mortise::Program;
+
+namespace {
+
+void fill(std::span<uint8_t> bytes, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  for (uint8_t &byte : bytes)
+    byte = uint8_t(random());
+}
+
+/// The convolution from the program's own tensors, as plain loops.
+std::vector<int8_t> expected(const Layer &layer, const Hardware &h, std::span<const uint8_t> x,
+                             std::span<const uint8_t> w, float scale) {
+  std::vector<int8_t> result;
+  bool depthwise = layer.kind == LayerKind::Depthwise;
+  int64_t columns = depthwise ? h.vector.lanes : h.matrix.columns;
+  int64_t depth = layer.kernelHeight * layer.kernelWidth * (depthwise ? 1 : layer.channels);
+  for (int64_t y = 0; y < layer.outputHeight(); ++y)
+    for (int64_t xx = 0; xx < layer.outputWidth(); ++xx)
+      for (int64_t n = 0; n < (depthwise ? layer.channels : layer.outputs); ++n) {
+        int32_t sum = 0;
+        for (int64_t d = 0; d < depth; ++d) {
+          int64_t tap = depthwise ? d : d / layer.channels, c = depthwise ? n : d % layer.channels;
+          int64_t row = y * layer.stride + tap / layer.kernelWidth,
+                  column = xx * layer.stride + tap % layer.kernelWidth;
+          auto a = int8_t(x[size_t((row * layer.width + column) * layer.channels + c)]);
+          auto b = int8_t(w[size_t((n / columns * depth + d) * columns + n % columns)]);
+          sum += int32_t(a) * b;
+        }
+        float value = std::nearbyint(float(sum) * scale);
+        result.push_back(int8_t(std::clamp(value, -128.0F, 127.0F)));
+      }
+  return result;
+}
+
+void check(const Layer &layer, const Hardware &hardware) {
+  SCOPED_TRACE(layer.name + " on " + hardware.name);
+  Program program = layerProgram(layer, hardware);
+  Machine machine(hardware, program, {});
+  fill(machine.tensor("input"), 1);
+  fill(machine.tensor("weights"), 2);
+  float scale = 1.0F / 128;
+  if (program.findTensor("scale"))
+    for (size_t i = 0; i < machine.tensor("scale").size(); i += 4)
+      std::memcpy(&machine.tensor("scale")[i], &scale, 4);
+  Statistics full = machine.run();
+  std::vector<int8_t> want =
+      expected(layer, hardware, machine.tensor("input"), machine.tensor("weights"), scale);
+  std::span<uint8_t> got = machine.tensor("output");
+  ASSERT_EQ(got.size(), want.size());
+  for (size_t i = 0; i < want.size(); ++i)
+    ASSERT_EQ(int8_t(got[i]), want[i]) << "element " << i;
+  EXPECT_EQ(layer.kind == LayerKind::Depthwise ? 0 : layer.macs(), int64_t(full.macs));
+
+  Options timing;
+  timing.functional = false;
+  Statistics alone = Machine(hardware, program, timing).run();
+  EXPECT_EQ(alone.cycles, full.cycles);
+  EXPECT_EQ(alone.actions, full.actions);
+  for (const EngineCycles &engine : full.engines) {
+    uint64_t sum = 0;
+    for (uint64_t cycles : engine.cycles)
+      sum += cycles;
+    EXPECT_EQ(sum, full.cycles) << engine.name;
+  }
+  EXPECT_GE(double(full.cycles) * full.peakMacs, double(full.macs));
+  EXPECT_GE(double(full.cycles) * hardware.dram.bytesPerCycle * 1.01 + 256,
+            double(full.dram.read + full.dram.write));
+}
+
+TEST(Layer, programsComputeTheirLayers) {
+  for (const char *preset : {"edge-512k", "u55-256", "gemmini", "eyeriss", "nvdla"}) {
+    Hardware h = loadHardware(preset);
+    check({"conv 3x3", LayerKind::Convolution, 14, 13, 20, 37, 3, 3, 1}, h);
+    check({"conv 1x1 s2", LayerKind::Convolution, 9, 9, 40, 70, 1, 1, 2}, h);
+    check(Layer::gemm("gemm", 50, 33, 100), h);
+    check({"depthwise", LayerKind::Depthwise, 12, 11, 70, 70, 3, 3, 1}, h);
+    check({"depthwise 5x5 s2", LayerKind::Depthwise, 13, 13, 9, 9, 5, 5, 2}, h);
+  }
+}
+
+TEST(Layer, serialArrayHasTheClosedForm) {
+  Hardware h = loadHardware("edge-512k");
+  h.matrix.timing = tenon::mortise::ArrayTiming::Serial;
+  Layer layer = Layer::gemm("gemm", 256, 32, 256);
+  Statistics s = Machine(h, layerProgram(layer, h), {}).run();
+  const EngineCycles *matrix = nullptr;
+  for (const EngineCycles &engine : s.engines)
+    if (engine.name == "matrix")
+      matrix = &engine;
+  // The first tile loads while the array waits for its input; from there on all is the closed form.
+  ASSERT_NE(matrix, nullptr);
+  EXPECT_EQ((*matrix)[Activity::Busy], 8U * 256);
+  uint64_t gaps = (*matrix)[Activity::Pipeline] + (*matrix)[Activity::Weights];
+  EXPECT_EQ((*matrix)[Activity::Busy] + gaps, 8U * (256 + 2 * 32 + 32 - 2) - 32);
+}
+
+TEST(Layer, moreBandwidthOrFewerCyclesNeverHurt) {
+  for (const Layer &layer : {Layer{"conv", LayerKind::Convolution, 30, 30, 64, 96, 3, 3, 1},
+                             Layer{"depthwise", LayerKind::Depthwise, 30, 30, 128, 128, 3, 3, 1},
+                             Layer::gemm("gemm", 200, 256, 512)}) {
+    Hardware h = loadHardware("edge-512k");
+    Program program = layerProgram(layer, h); // the mapping is held fixed
+    uint64_t before = kNever;
+    for (double bandwidth : {2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0}) {
+      h.dram.bytesPerCycle = bandwidth;
+      uint64_t cycles = Machine(h, program, {false}).run().cycles;
+      EXPECT_LE(cycles, before) << layer.name << " at " << bandwidth;
+      before = cycles;
+    }
+    uint64_t small = Machine(h, program, {false}).run().cycles;
+    h.scratchpad.bytes *= 2;
+    EXPECT_LE(Machine(h, program, {false}).run().cycles, small);
+  }
+}
+
+TEST(Layer, csvErrorsNameTheLine) {
+  EXPECT_EQ(parseLayers("name,kind,h,w,cin,cout,r,s,stride\na,conv,8,8,3,4,3,3,1\n", "f").size(), 1U);
+  try {
+    parseLayers("a,conv,8,8,3,4,3,3,1\nb,pool,8,8,3,4,3,3,1\n", "f.csv");
+    FAIL();
+  } catch (const tenon::mortise::Error &error) {
+    EXPECT_EQ(error.message(), "f.csv:2: the kind must be gemm, conv or depthwise, found 'pool'");
+  }
+}
+
+} // namespace
