@@ -189,17 +189,16 @@ tenon_compiler_result *tenon_compiler_interpret(const tenon_compiler_model *mode
   return result;
 }
 
-tenon_compiler_result *tenon_compiler_disassemble(const void *code, size_t size, const char *isa) {
+tenon_compiler_result *tenon_compiler_disassemble(const void *code, size_t size, uint8_t machine) {
   auto *result = new (std::nothrow) tenon_compiler_result;
   if (!result)
     return result;
   std::string error;
   std::vector<uint32_t> offsets;
-  auto levels = cpu::resolveCpuTargets(isa, /*emulate=*/false, error);
-  mlir::FailureOr<std::string> text = mlir::failure();
-  if (succeeded(levels))
-    text = cpu::disassemble(llvm::ArrayRef(static_cast<const uint8_t *>(code), size), levels->front().triple,
-                            offsets, error);
+  bool arm = static_cast<package::Machine>(machine) == package::Machine::AArch64;
+  mlir::FailureOr<std::string> text =
+      cpu::disassemble(llvm::ArrayRef(static_cast<const uint8_t *>(code), size),
+                       arm ? "aarch64-unknown-linux-gnu" : "x86_64-unknown-linux-gnu", offsets, error);
   if (failed(text)) {
     auto [number, message] = llvm::StringRef(error).split(": ");
     fail(*result, Outcome::BadInput, number.str(), message.str());

@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define TENON_COMPILER_API_VERSION 2
+#define TENON_COMPILER_API_VERSION 3
 #if defined(__GNUC__)
 #define TENON_COMPILER_EXPORT __attribute__((visibility("default")))
 #else
@@ -89,9 +89,10 @@ tenon_compiler_interpret(const tenon_compiler_model *model, const tenon_compiler
                          size_t option_count, const tenon_compiler_tensor *inputs, size_t input_count);
 
 /* The machine code of a kernel as text(): one line "OFFSET<tab>INSTRUCTION" for each instruction, offsets and
- * the targets of jumps in bytes from `code`. `isa` is a level's name as packages have it ("x86-64-v3"). */
+ * the targets of jumps in bytes from `code`. `machine` is the one of the package's code image, a
+ * tenon::package::Machine. */
 TENON_COMPILER_EXPORT tenon_compiler_result *tenon_compiler_disassemble(const void *code, size_t size,
-                                                                        const char *isa);
+                                                                        uint8_t machine);
 
 TENON_COMPILER_EXPORT tenon_compiler_outcome
 tenon_compiler_result_outcome(const tenon_compiler_result *result);

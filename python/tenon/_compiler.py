@@ -9,7 +9,7 @@ from pathlib import Path
 from . import _runtime
 from ._errors import CompileError
 
-API_VERSION = 2
+API_VERSION = 3
 FILE = "libtenon-compiler.so"
 
 

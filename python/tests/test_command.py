@@ -125,7 +125,7 @@ def test_inspect(command, sample):
     add = next(k for k in report["kernels"] if k["name"] == "add")
     assert add["schedule"] == "tile 8" and add["nodes"] == ["add_1"]
     text = command("inspect", sample("rich"), "--asm", "add")
-    assert text.returncode == 0 and "add_1" in text.stdout
+    assert text.returncode == 0 and "add_1" in text.stdout, text.stderr
     assert diagnostic(command("inspect", sample("rich"), "--asm", "missing"), 1) == "TN0509"
 
 

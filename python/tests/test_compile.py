@@ -129,6 +129,23 @@ def test_machine_code_leads_to_the_nodes(model, command, tmp_path):
     assert "add (Add), relu (Relu)" in command("inspect", package, "--ops").stdout
 
 
+def test_machine_code_of_a_users_target(model, command, tmp_path):
+    path, target, package = tmp_path / "model.onnx", tmp_path / "board.yaml", tmp_path / "model.tenon"
+    onnx.save(model, path)
+    target.write_text(
+        "name: board\nlevel: x86-64-v3\nvector: {bits: 256, registers: 16}\ncache: {l1: 32768, l2: 524288}\n"
+        "peak: {gflops: 50, dram_gbs: 9}\n"
+    )
+    assert command("compile", path, "-o", package, "--target", target).returncode == 0
+    target.unlink()
+    (kernel,) = json.loads(command("inspect", package, "--json").stdout)["kernels"]
+    assert kernel["isas"] == ["board"]
+    done = command("inspect", package, "--asm", kernel["name"], "--json")
+    assert done.returncode == 0, done.stderr
+    (listing,) = json.loads(done.stdout)["listings"]
+    assert listing["isa"] == "board" and any(i["text"].startswith("vaddps") for i in listing["instructions"])
+
+
 def test_debug_sections(model, command, tmp_path):
     path = tmp_path / "model.onnx"
     onnx.save(model, path)

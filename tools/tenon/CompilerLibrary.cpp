@@ -180,8 +180,8 @@ CompilerResult CompilerLibrary::interpret(const ModelArgument &model,
   return result;
 }
 
-std::string CompilerLibrary::disassemble(const void *code, size_t size, const std::string &isa) const {
-  CompilerResult result(*this, disassemble_(code, size, isa.c_str()));
+std::string CompilerLibrary::disassemble(const void *code, size_t size, uint8_t machine) const {
+  CompilerResult result(*this, disassemble_(code, size, machine));
   result.check();
   return result.text();
 }

@@ -58,7 +58,7 @@ public:
   CompilerResult interpret(const ModelArgument &model, const std::vector<CompilerOption> &options,
                            const std::vector<tenon_compiler_tensor> &inputs) const;
   /// One line "OFFSET<tab>INSTRUCTION" for each instruction, offsets in hexadecimal digits.
-  std::string disassemble(const void *code, size_t size, const std::string &isa) const;
+  std::string disassemble(const void *code, size_t size, uint8_t machine) const;
 
 private:
   friend class CompilerResult;

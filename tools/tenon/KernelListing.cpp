@@ -15,7 +15,7 @@ constexpr size_t kMostNodes = 6;
 Json instructionsOf(const Json &listing, package::Bytes code) {
   Json result = Json::array();
   std::istringstream lines(
-      CompilerLibrary::get().disassemble(code.data, code.size, listing["isa"].get<std::string>()));
+      CompilerLibrary::get().disassemble(code.data, code.size, listing["machine"].get<uint8_t>()));
   const Json &rows = listing["code"];
   size_t row = 0;
   for (std::string line; std::getline(lines, line);) {

@@ -285,10 +285,13 @@ Json PackageReport::listings(uint32_t kernel) const {
       for (const fb::CodeOrigin *row : *listing->code())
         code.push_back(
             {{"offset", row->offset()}, {"nodes", nodes(row->origin())}, {"ops", ops(row->origin())}});
-    Json isa = nullptr;
-    if (listing->image() < manifest_.images()->size())
+    Json isa = nullptr, machine = nullptr;
+    if (listing->image() < manifest_.images()->size()) {
       isa = manifest_.images()->Get(listing->image())->isa()->str();
+      machine = manifest_.images()->Get(listing->image())->machine();
+    }
     result.push_back({{"isa", isa},
+                      {"machine", machine},
                       {"text", package::text(listing->text())},
                       {"assembly", package::text(listing->assembly())},
                       {"lines", lines},

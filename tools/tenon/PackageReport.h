@@ -24,8 +24,8 @@ public:
   Json buffers() const;
   /// {name, family, schedule, isas, dispatches, nodes} for each kernel.
   Json kernels() const;
-  /// Each listing of a kernel: {isa, text, assembly, lines: [{line, nodes}], code: [{offset, nodes, ops}]};
-  /// empty where there is none. A row without nodes is code of no node in particular.
+  /// Each listing of a kernel: {isa, machine, text, assembly, lines: [{line, nodes}], code: [{offset, nodes,
+  /// ops}]}; empty where there is none. A row without nodes is code of no node in particular.
   Json listings(uint32_t kernel) const;
   /// The machine code of the n-th listing of a kernel; empty where it is not known.
   package::Bytes code(uint32_t kernel, size_t n) const;
