@@ -95,6 +95,17 @@ def RecognizeComposites : Tenon_GraphPass<"tenon-recognize-composites", "Recogni
     After: `attention(q, k, v) mask(m) {scale = c}`
   }];
 }
+def SplitTransposedConv : Tenon_GraphPass<"tenon-split-transposed-conv", "SplitTransposedConv"> {
+  let summary = "compute transposed convolutions without the zeros between their inputs";
+  let description = [{
+    The interleaved results of a transposed convolution become channels of a plain convolution with smaller windows,
+    and are put side by side afterwards. The filter's new form is evaluated when the model is compiled.
+
+    Before: `conv(x, w) input_dilations [2, 2]` with w of 2 x 2 x C x O
+    After: `reshape(transpose(reshape(conv(x, w'))))` with w' of 1 x 1 x C x 4O
+  }];
+}
+
 def FoldBatchNorm : Tenon_GraphPass<"tenon-fold-batch-norm", "FoldBatchNorm"> {
   let summary = "move factors per channel into the weights of convolutions and products";
   let description = [{

@@ -45,6 +45,7 @@ LogicalResult runGraph(ModuleOp module) {
   addSimplification(functions());
   // Channels are the last axis now: factors per channel move into the weights of convolutions and products.
   functions().addPass(createFoldBatchNorm());
+  functions().addPass(createSplitTransposedConv());
   // Composites that kernels do not know become core operations.
   DecomposeCompositesOptions kept;
   kept.keep = {"tenon.attention"};

@@ -109,6 +109,9 @@ void ContractionEmitter::tile(Value batch, Value m, unsigned count, Value firstP
   TileShape t = shapeOfTile;
   t.rows = count;
   t.vectors = vectors;
+  int64_t multiple = columns.knownDivisor();
+  if (auto n = columns.constant(); n && masked)
+    t = narrowed(t, *n % 16);
   Value depthValue = k.size(depth), lhs = k.bufferOf(op.getLhs()), rhs = k.bufferOf(op.getRhs());
   Value lhsBase = batched ? k.mul(batch, k.size(rows * depth)) : k.constant(0);
   Value rhsBase = batched ? k.mul(batch, k.size(panelCount * depth * 16)) : k.constant(0);
@@ -117,7 +120,7 @@ void ContractionEmitter::tile(Value batch, Value m, unsigned count, Value firstP
     tileRowList.push_back({lhs, k.add(lhsBase, k.mul(k.add(m, k.constant(r)), depthValue))});
   unsigned perPanel = 16 / t.lanes;
   SmallVector<TileColumn> tileColumns;
-  for (unsigned u = 0; u < vectors; ++u) {
+  for (unsigned u = 0; u < t.vectors; ++u) {
     Value panel = k.add(firstPanel, k.constant(u / perPanel));
     Value offset =
         k.add(k.add(rhsBase, k.mul(panel, k.size(depth * 16))), k.constant(u % perPanel * t.lanes));
@@ -139,13 +142,13 @@ void ContractionEmitter::tile(Value batch, Value m, unsigned count, Value firstP
     if (batched)
       row = k.add(k.mul(batch, k.size(rows)), row);
     SmallVector<Value> position = k.delinearize(row, lead);
-    for (unsigned u = 0; u < vectors; ++u) {
+    for (unsigned u = 0; u < t.vectors; ++u) {
       Value column = k.add(k.mul(k.add(firstPanel, k.constant(u / perPanel)), k.constant(16)),
                            k.constant(u % perPanel * t.lanes));
-      Value value = acc[r * vectors + u];
+      Value value = acc[r * t.vectors + u];
       if (resultElement != accumulator)
         value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, t.lanes), value);
-      Value mask = masked ? k.tailMask(column, k.size(columns), t.lanes) : Value();
+      Value mask = masked && multiple % t.lanes != 0 ? k.tailMask(column, k.size(columns), t.lanes) : Value();
       Evaluator e(k, t.lanes, mask);
       e.bind(op.getResult(), [value](Evaluator &, ArrayRef<Coord>) { return value; });
       Coords at;

@@ -191,7 +191,8 @@ void ConvolutionEmitter::write(TileShape t, Value group, Value m, Value firstPan
     for (unsigned u = 0; u < t.vectors; ++u) {
       Value inGroup = k.add(k.mul(k.add(firstPanel, k.constant(u / perPanel)), k.constant(16)),
                             k.constant(u % perPanel * t.lanes));
-      Value mask = masked ? k.tailMask(inGroup, k.constant(outputs), t.lanes) : Value();
+      Value mask =
+          masked && outputs % t.lanes != 0 ? k.tailMask(inGroup, k.constant(outputs), t.lanes) : Value();
       Value value = acc[r * t.vectors + u];
       if (resultElement != accumulator)
         value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, t.lanes), value);
@@ -216,6 +217,8 @@ void ConvolutionEmitter::tile(Value group, Value m, unsigned rows, Value firstPa
   TileShape t = shapeOfTile;
   t.rows = rows;
   t.vectors = vectors;
+  if (masked)
+    t = narrowed(t, outputs % 16);
   write(t, group, m, firstPanel, products(t, group, m, firstPanel), masked);
 }
 

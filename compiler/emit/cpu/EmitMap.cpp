@@ -49,6 +49,18 @@ unsigned laneLimit(KernelBuilder &k, unsigned wanted) {
       if (auto c = dims.back().constant())
         limit = std::gcd<int64_t, int64_t>(limit, *c);
     }
+  // A vector that lies in one piece of a concatenation is read as it stands; below four lanes it does not
+  // pay.
+  constexpr int64_t fewestLanes = 4;
+  for (auto concat : k.spec().op().getBody().front().getOps<ConcatOp>()) {
+    if (static_cast<int64_t>(concat.getAxis()) + 1 != cast<RankedTensorType>(concat.getType()).getRank())
+      continue;
+    int64_t together = limit;
+    for (Value input : concat.getInputs())
+      together = std::gcd(together, k.spec().dims(input).back().constant().value_or(1));
+    if (together >= fewestLanes)
+      limit = together;
+  }
   return static_cast<unsigned>(std::max<int64_t>(1, limit));
 }
 

@@ -109,9 +109,25 @@ void Evaluator::splitCoord(Coord linear, ArrayRef<Size> extents, SmallVectorImpl
   }
 }
 
+/// The ends of the shortest runs of extents from i and j on that have the same product.
+static std::pair<size_t, size_t> equalRuns(ArrayRef<Size> from, ArrayRef<Size> to, size_t i, size_t j) {
+  std::pair<size_t, size_t> best(from.size(), to.size());
+  Size p = from[i];
+  for (size_t x = i + 1;; p = p * from[x++]) {
+    Size q = to[j];
+    for (size_t y = j + 1; x + y < best.first + best.second; q = q * to[y++]) {
+      if (p == q)
+        best = {x, y};
+      if (y == to.size())
+        break;
+    }
+    if (x == from.size())
+      return best;
+  }
+}
+
 Coords Evaluator::throughReshape(ArrayRef<Coord> at, ArrayRef<Size> from, ArrayRef<Size> to) {
   Coords result(from.size(), fixed(0));
-  SizeContext &context = k.spec().context();
   size_t i = 0, j = 0;
   while (i < from.size() || j < to.size()) {
     if (i < from.size() && from[i].isConstant(1)) {
@@ -125,13 +141,7 @@ Coords Evaluator::throughReshape(ArrayRef<Coord> at, ArrayRef<Size> from, ArrayR
     if (i == from.size() || j == to.size())
       break; // only possible when an extent is empty
     size_t i0 = i, j0 = j;
-    Size p = from[i++], q = to[j++];
-    while (p != q && (i < from.size() || j < to.size())) {
-      if (i < from.size() && (j == to.size() || q.exactDiv(p)))
-        p = p * from[i++];
-      else
-        q = q * to[j++];
-    }
+    std::tie(i, j) = equalRuns(from, to, i, j);
     Coord linear = linearize(at.slice(j0, j - j0), to.slice(j0, j - j0));
     if (i - i0 == 1) {
       result[i0] = linear;
@@ -142,7 +152,6 @@ Coords Evaluator::throughReshape(ArrayRef<Coord> at, ArrayRef<Size> from, ArrayR
     for (size_t n = 0; n < parts.size(); ++n)
       result[i0 + n] = parts[n];
   }
-  (void)context;
   return result;
 }
 
@@ -412,7 +421,13 @@ Value Evaluator::evalConcat(ConcatOp op, ArrayRef<Coord> at) {
     return e.eval(op.getInputs()[i], in);
   };
   size_t n = op.getInputs().size();
-  if (at[axis].uniform()) {
+  auto whole = [&](Value input) {
+    auto size = k.spec().dims(input)[axis].constant();
+    return size && *size % lanes == 0;
+  };
+  bool aligned = !at[axis].lanes && at[axis].stride == 1 && knownMultiple(at[axis].base) % lanes == 0 &&
+                 llvm::all_of(op.getInputs(), whole);
+  if (at[axis].uniform() || aligned) {
     // Whole vectors lie in one piece: branch, so that the other pieces cost nothing.
     std::function<Value(size_t)> from = [&](size_t i) -> Value {
       if (i + 1 == n) {

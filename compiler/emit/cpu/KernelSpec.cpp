@@ -9,10 +9,15 @@
 
 #include "llvm/Support/raw_ostream.h"
 
+#include <numeric>
+
 using namespace mlir;
 
 namespace tenon::cpu {
 namespace {
+
+/// What a kernel may know of the divisors of its sizes: more would only make fewer kernels equal.
+constexpr int64_t largestMultiple = 16;
 
 /// Rebuilds an expression in another context. Handles index a list of expressions, shifted by one so that no
 /// handle is null.
@@ -112,13 +117,23 @@ Size KernelSpec::index(Value value) const {
 Size KernelSpec::localOf(Size outerSize) {
   if (auto c = outerSize.constant())
     return local->constant(*c);
-  for (size_t i = 0; i < outerSizes.size(); ++i)
-    if (outerSizes[i] == outerSize)
-      return local->symbol("s" + std::to_string(i));
+  // A size that is a multiple or a fraction of another one stays so, which reshapes inside the kernel rely
+  // on.
+  for (auto [i, known] : llvm::enumerate(outerSizes)) {
+    Size symbol = local->symbol("s" + std::to_string(i));
+    if (known == outerSize)
+      return symbol;
+    if (auto factor = outerSize.exactDiv(known); factor && factor->constant())
+      return symbol * *factor;
+    if (auto factor = known.exactDiv(outerSize); factor && factor->constant() && *factor->constant() > 0)
+      return symbol.floorDiv(*factor);
+  }
   outerSizes.push_back(outerSize);
   SymbolInfo info;
   info.name = "s" + std::to_string(outerSizes.size() - 1);
   info.min = 0;
+  info.multipleOf = std::gcd<int64_t>(outerSize.knownDivisor(), largestMultiple);
+  keyText += info.name + " multiple of " + std::to_string(info.multipleOf) + ";";
   return local->declare(info);
 }
 

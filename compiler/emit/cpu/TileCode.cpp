@@ -9,6 +9,7 @@
 #include "compiler/defects/PlantedDefect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -68,6 +69,14 @@ SmallVector<Value> tileProduct(KernelBuilder &k, TileShape tile, ArrayRef<TileRo
     }
     return acc;
   });
+}
+
+TileShape narrowed(TileShape tile, int64_t columns) {
+  if (columns > 8)
+    return tile;
+  tile.lanes = std::min(tile.lanes, 8u);
+  tile.vectors = std::max<unsigned>(1, llvm::divideCeil(columns, tile.lanes));
+  return tile;
 }
 
 void tileRows(KernelBuilder &k, Value from, Value to, unsigned most, std::optional<int64_t> extent,

@@ -22,6 +22,10 @@ struct TileShape {
 };
 
 /// One row's elements: element k is pointer[offset + k * stride]; without a stride they are consecutive.
+/// The tile for a panel of which only the first `columns` of its 16 columns exist: no more lanes than they
+/// need, down to eight. `columns` is from 1 to 15.
+TileShape narrowed(TileShape tile, int64_t columns);
+
 struct TileRow {
   mlir::Value pointer, offset;
   mlir::Value stride = {};
