@@ -105,6 +105,9 @@ Status Plan::checkSymbols() const {
   for (uint32_t s = 0; s < symbols_; ++s) {
     const fb::Symbol &symbol = *function_->symbols()->Get(s);
     int64_t value = newSymbols_[s];
+    if (value < symbol.min() && symbol.max() == INT64_MAX)
+      return Status::error(Code::ShapeMismatch, "size %.64s is %lld, expected at least %lld",
+                           symbol.name()->c_str(), (Number)value, (Number)symbol.min());
     if (value < symbol.min() || value > symbol.max())
       return Status::error(Code::ShapeMismatch, "size %.64s is %lld, expected %lld to %lld",
                            symbol.name()->c_str(), (Number)value, (Number)symbol.min(), (Number)symbol.max());

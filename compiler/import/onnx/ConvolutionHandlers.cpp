@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/dialect/tenon/SizeRules.h"
+#include "compiler/import/onnx/GraphImporter.h"
 #include "compiler/import/onnx/Images.h"
 
 using namespace mlir;
@@ -109,6 +110,28 @@ FailureOr<Window> tenon::importer::readWindow(NodeContext &n, const Tensor &x,
   return w;
 }
 
+Size tenon::importer::excess(const Tensor &x, const Window &w, size_t axis) {
+  Size reach = x.dims[axis + 1].context()->constant((w.kernel[axis] - 1) * w.dilations[axis] + 1);
+  return reach - (x.dims[axis + 1] + (w.low[axis] + w.high[axis]));
+}
+
+LogicalResult tenon::importer::needRoom(NodeContext &n, const Tensor &x, const Window &w,
+                                        ArrayRef<int64_t> slack) {
+  for (size_t i = 0; i < w.kernel.size(); ++i) {
+    Size room = n.g.size(slack[i]) - excess(x, w, i);
+    SizeRange range = room.range();
+    if (range.min && *range.min >= 0)
+      continue;
+    SmallVector<StringRef> symbols = room.symbols();
+    bool never = range.max && *range.max < 0;
+    if (never || (symbols.size() == 1 && !smallestFor(n.g.sizes, room, symbols.front(), 0)))
+      return n.invalid("the window is larger than the image " + describe(x));
+    if (isa_and_nonnull<func::FuncOp>(n.g.builder.getInsertionBlock()->getParentOp()))
+      n.g.bounds.push_back({room, 0});
+  }
+  return success();
+}
+
 SmallVector<Size> tenon::importer::positions(GraphBuilder &g, const Tensor &x, const Window &w) {
   SmallVector<Size> list;
   for (size_t i = 0; i < w.kernel.size(); ++i)
@@ -136,15 +159,18 @@ FailureOr<SmallVector<int64_t>> filterWindow(NodeContext &n, const Tensor &filte
 LogicalResult finish(NodeContext &n, const Tensor &x, const Tensor &filter, const Window &w,
                      ArrayRef<int64_t> inputDilations, int64_t groups) {
   GraphBuilder &g = n.g;
-  Dims dims{x.dims[0]};
+  Dims dims{x.dims[0]}, spreads = x.dims;
   for (size_t i = 0; i < w.kernel.size(); ++i) {
     Size spread = (x.dims[i + 1] - 1) * inputDilations[i] + 1;
     Size count = windowPositions(spread, g.size(w.kernel[i]), w.strides[i], w.dilations[i], w.low[i],
                                  w.high[i], false);
-    if (count.constant() && *count.constant() < 1)
-      return n.invalid("the window is larger than the image " + describe(x));
     dims.push_back(count);
+    spreads[i + 1] = spread;
   }
+  Tensor spreadImage = x;
+  spreadImage.dims = spreads;
+  if (failed(needRoom(n, spreadImage, w, SmallVector<int64_t>(w.kernel.size(), 0))))
+    return failure();
   dims.push_back(filter.dims.back());
   Value v = g.value(x), f = g.value(filter);
   auto op = ConvOp::create(g.builder, g.loc, g.type(x.element, dims), v, f, w.strides, w.dilations, w.low,

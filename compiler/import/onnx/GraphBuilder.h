@@ -23,6 +23,12 @@ struct Equality {
   Size a, b;
 };
 
+/// A size that must be at least so large, which the ranges of the symbols do not promise.
+struct LowerBound {
+  Size value;
+  int64_t least;
+};
+
 class GraphBuilder {
 public:
   GraphBuilder(mlir::OpBuilder &builder, SizeContext &sizes) : builder(builder), sizes(sizes) {}
@@ -48,6 +54,8 @@ public:
   /// importer.
   Size require(Size a, Size b);
   std::vector<Equality> unproven;
+  /// What the nodes that run in every case ask of sizes, noted for the importer.
+  std::vector<LowerBound> bounds;
   /// Pairs for which `require` gives up proof: reads are clamped instead.
   bool mayClamp = false;
 

@@ -71,6 +71,8 @@ void GraphImporter::declareSymbol(StringRef name) {
     info.multipleOf = it->second;
     info.min = llvm::alignTo(std::max<int64_t>(info.min, 1), info.multipleOf);
   }
+  if (auto it = facts.minima.find(info.name); it != facts.minima.end())
+    info.min = std::max<int64_t>(info.min, llvm::alignTo(it->second, info.multipleOf));
   sizes.declare(info);
   OpBuilder entry = OpBuilder::atBlockBegin(&function.getBody().front());
   if (lastEntryOp)
@@ -292,7 +294,11 @@ LogicalResult GraphImporter::run(StringRef name) {
   return success();
 }
 
-bool GraphImporter::relearn() { return facts.learn(g.unproven, sizes, inputSymbols) || learned; }
+bool GraphImporter::relearn() {
+  bool equal = facts.learn(g.unproven, sizes, inputSymbols);
+  bool larger = facts.learnMinima(g.bounds, sizes, inputSymbols);
+  return equal || larger || learned;
+}
 
 bool GraphImporter::visible(ArrayRef<Size> dims) const {
   for (Size s : dims)

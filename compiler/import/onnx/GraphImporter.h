@@ -71,14 +71,17 @@ public:
   }
   /// The state to go back to when a subgraph is imported again with other assumptions.
   struct Mark {
-    size_t rows, diagnostics, unproven;
+    size_t rows, diagnostics, unproven, bounds;
     int64_t nodes;
   };
-  Mark mark() const { return {rows.size(), diagnostics.size(), g.unproven.size(), state.nodeCount()}; }
+  Mark mark() const {
+    return {rows.size(), diagnostics.size(), g.unproven.size(), g.bounds.size(), state.nodeCount()};
+  }
   void rewind(const Mark &m) {
     rows.resize(m.rows);
     diagnostics.resize(m.diagnostics);
     g.unproven.resize(m.unproven);
+    g.bounds.resize(m.bounds);
     state.truncateNodes(m.nodes);
   }
   int depth = 0; // of nested subgraphs and calls

@@ -27,6 +27,14 @@ mlir::FailureOr<Window> readWindow(NodeContext &n, const Tensor &x,
 Tensor channelsLast(GraphBuilder &g, const Tensor &x);
 Tensor channelsFirst(GraphBuilder &g, const Tensor &x);
 
+/// Checks that along each spatial axis of x = [N, spatial..., C] the padded image is longer than the window
+/// less `slack`, one number for each axis. What sizes that are symbols promise too little of becomes a
+/// requirement on the symbols, unless the node runs in some cases only (in a branch, or a loop).
+mlir::LogicalResult needRoom(NodeContext &n, const Tensor &x, const Window &w, llvm::ArrayRef<int64_t> slack);
+
+/// The elements by which a window is longer than the padded image; negative where it fits.
+Size excess(const Tensor &x, const Window &w, size_t axis);
+
 /// The number of windows along each spatial axis of x = [N, spatial..., C].
 llvm::SmallVector<Size> positions(GraphBuilder &g, const Tensor &x, const Window &w);
 

@@ -22,15 +22,44 @@ Tensor lowest(GraphBuilder &g, Type element) {
                      element);
 }
 
-FailureOr<Dims> resultDims(NodeContext &n, const Tensor &image, const Window &w) {
+Dims resultDims(NodeContext &n, const Tensor &image, const Window &w) {
   Dims dims{image.dims[0]};
-  for (Size s : positions(n.g, image, w)) {
-    if (s.constant() && *s.constant() < 1)
-      return n.invalid("the window is larger than the image " + describe(image));
-    dims.push_back(s);
-  }
+  llvm::append_range(dims, positions(n.g, image, w));
   dims.push_back(image.dims.back());
   return dims;
+}
+
+/// ONNX's inference and ONNX Runtime divide towards zero where they count positions: a window that is longer
+/// than the padded image by less than a stride has one position and sees what there is. Answers the padding
+/// at the end of each axis of [N, spatial..., C] that has the same effect, or nothing when none is needed.
+FailureOr<Dims> overhang(NodeContext &n, const Tensor &image, const Window &w) {
+  SmallVector<int64_t> slack = llvm::map_to_vector(w.strides, [](int64_t s) { return s - 1; });
+  if (failed(needRoom(n, image, w, slack)))
+    return failure();
+  if (w.ceilMode) // rounds up, which is the same
+    return Dims();
+  Dims high(image.rank(), n.g.size(0));
+  bool any = false;
+  for (size_t i = 0; i < w.kernel.size(); ++i) {
+    SizeRange range = excess(image, w, i).range();
+    if (range.max && *range.max <= 0)
+      continue;
+    high[i + 1] = excess(image, w, i).max(n.g.size(0));
+    any = true;
+  }
+  return any ? high : Dims();
+}
+
+Tensor extend(GraphBuilder &g, const Tensor &x, const Tensor &value, const Dims &high) {
+  return high.empty() ? x : g.pad(x, value, Dims(x.rank(), g.size(0)), high);
+}
+
+Tensor average(NodeContext &n, const Tensor &image, const Window &w, bool includePad) {
+  GraphBuilder &g = n.g;
+  Dims dims = resultDims(n, image, w);
+  auto op = AvgPoolOp::create(g.builder, g.loc, g.type(image.element, dims), g.value(image), w.kernel,
+                              w.strides, w.dilations, w.low, w.high, w.ceilMode, includePad);
+  return g.wrap(op, dims);
 }
 
 FailureOr<Window> poolWindow(NodeContext &n) {
@@ -55,7 +84,9 @@ LogicalResult maxPool(NodeContext &n) {
     llvm::copy(w.dynamicHigh, high.begin() + 1);
     image = g.pad(image, lowest(g, image.element), low, high);
   }
-  ONNX_TRY(dims, resultDims(n, image, w));
+  ONNX_TRY(high, overhang(n, image, w));
+  image = extend(g, image, lowest(g, image.element), high);
+  Dims dims = resultDims(n, image, w);
   auto op = MaxPoolOp::create(g.builder, g.loc, g.type(image.element, dims), g.value(image), w.kernel,
                               w.strides, w.dilations, w.low, w.high, w.ceilMode);
   return n.out(channelsFirst(g, g.wrap(op, dims)));
@@ -70,11 +101,17 @@ LogicalResult averagePool(NodeContext &n) {
     return n.unsupported("auto_pad SAME with a stride on the symbolic sizes " + describe(n.in(0).dims) +
                          "; fix them with --shape or state explicit pads");
   Tensor image = channelsLast(g, n.in(0));
-  ONNX_TRY(dims, resultDims(n, image, w));
-  auto op =
-      AvgPoolOp::create(g.builder, g.loc, g.type(image.element, dims), g.value(image), w.kernel, w.strides,
-                        w.dilations, w.low, w.high, w.ceilMode, n.intAttr("count_include_pad", 0) != 0);
-  return n.out(channelsFirst(g, g.wrap(op, dims)));
+  ONNX_TRY(high, overhang(n, image, w));
+  bool includePad = n.intAttr("count_include_pad", 0) != 0;
+  Tensor zero = g.scalar(0, image.element), padded = extend(g, image, zero, high);
+  if (high.empty() || includePad)
+    return n.out(channelsFirst(g, average(n, padded, w, includePad)));
+  // The part of the window that holds elements of the image, by which the mean with the padding is too small.
+  Dims sizes = image.dims;
+  sizes.front() = sizes.back() = g.size(1);
+  Tensor part = average(n, extend(g, g.full(1, image.element, sizes), zero, high), w, true);
+  Tensor mean = average(n, padded, w, true);
+  return n.out(channelsFirst(g, g.binary<DivOp>(mean, g.broadcast(part, mean.dims))));
 }
 
 Tensor raise(GraphBuilder &g, const Tensor &x, double p) {
@@ -96,7 +133,9 @@ LogicalResult lpPool(NodeContext &n) {
   if (w.ceilMode || !w.dynamicLow.empty())
     return n.unsupported("ceil_mode, and auto_pad SAME with a stride on symbolic sizes, are not supported");
   Tensor image = raise(g, g.unary<AbsOp>(channelsLast(g, n.in(0))), static_cast<double>(p));
-  ONNX_TRY(dims, resultDims(n, image, w));
+  ONNX_TRY(high, overhang(n, image, w));
+  image = extend(g, image, g.scalar(0, image.element), high);
+  Dims dims = resultDims(n, image, w);
   auto everywhere = [](ArrayRef<int64_t> spatial, int64_t outside) {
     SmallVector<int64_t> list{outside};
     llvm::append_range(list, spatial);

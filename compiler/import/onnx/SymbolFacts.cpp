@@ -115,3 +115,45 @@ bool SymbolFacts::learn(llvm::ArrayRef<Equality> unproven, SizeContext &sizes,
   }
   return learned;
 }
+
+std::optional<int64_t> tenon::importer::smallestFor(SizeContext &sizes, Size value, StringRef symbol,
+                                                    int64_t least) {
+  const SymbolInfo *info = sizes.info(symbol);
+  int64_t step = info ? std::max<int64_t>(info->multipleOf, 1) : 1;
+  int64_t first = llvm::divideCeil(info ? std::max<int64_t>(info->min, 0) : 1, step);
+  // Beyond this no tensor could hold the size.
+  constexpr int64_t beyond = int64_t(1) << 40;
+  int64_t last = (info && info->max ? std::min(*info->max, beyond) : beyond) / step;
+  auto fits = [&](int64_t multiple) {
+    auto found = value.evaluate({{symbol.str(), multiple * step}});
+    return found && *found >= least;
+  };
+  if (first > last || !fits(last))
+    return std::nullopt;
+  while (first < last) {
+    int64_t middle = first + (last - first) / 2;
+    if (fits(middle))
+      last = middle;
+    else
+      first = middle + 1;
+  }
+  return last * step;
+}
+
+bool SymbolFacts::learnMinima(llvm::ArrayRef<LowerBound> bounds, SizeContext &sizes,
+                              llvm::ArrayRef<std::string> inputs) {
+  bool learned = false;
+  for (const LowerBound &bound : bounds) {
+    llvm::SmallVector<StringRef> names = bound.value.symbols();
+    if (names.size() != 1 || !llvm::is_contained(inputs, names.front()))
+      continue;
+    auto found = smallestFor(sizes, bound.value, names.front(), bound.least);
+    const SymbolInfo *info = sizes.info(names.front());
+    if (!found || !info || *found <= info->min)
+      continue;
+    int64_t &known = minima[names.front().str()];
+    learned |= known < *found;
+    known = std::max(known, *found);
+  }
+  return learned;
+}

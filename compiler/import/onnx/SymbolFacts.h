@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// ONNX leaves sizes of inputs nameless that the graph then requires to be equal (the batch of two inputs), or
-// to be multiples (the height of an image that is halved five times and added to itself). An import notes
-// such requirements; the next one starts with symbols that fulfil them, so that they are checked once, when
-// inputs are bound.
+// ONNX leaves sizes of inputs nameless that the graph then requires to be equal (the batch of two inputs), to
+// be multiples (the height of an image that is halved five times and added to itself), or to be large enough
+// for a window. An import notes such requirements; the next one starts with symbols that fulfil them, so that
+// they are checked once, when inputs are bound.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -25,6 +25,8 @@ struct SymbolFacts {
   /// Symbol -> what it is replaced by: a number or another symbol.
   std::map<std::string, DimSpec> replaced;
   Multiples multiples;
+  /// Symbol -> the smallest value with which every window fits its image.
+  std::map<std::string, int64_t> minima;
   /// Requirements that cannot be met by symbols exist: reads are clamped.
   bool mayClamp = false;
 
@@ -33,7 +35,13 @@ struct SymbolFacts {
   /// Learns from unproven equalities; false when nothing new was learned. `inputs` are the symbols of the
   /// inputs, in order: of two equal ones the earlier stays.
   bool learn(llvm::ArrayRef<Equality> unproven, SizeContext &sizes, llvm::ArrayRef<std::string> inputs);
+  /// Learns the smallest values of the symbols of inputs; false when nothing new was learned.
+  bool learnMinima(llvm::ArrayRef<LowerBound> bounds, SizeContext &sizes, llvm::ArrayRef<std::string> inputs);
 };
+
+/// The smallest value in the symbol's range with which `value`, an expression over that symbol alone that
+/// grows with it, is at least `least`; nothing when no value in the range is large enough.
+std::optional<int64_t> smallestFor(SizeContext &sizes, Size value, llvm::StringRef symbol, int64_t least);
 
 /// True when the two expressions agree at many values of their symbols, each a multiple of what the symbol's
 /// range and `multiples` ask for.
