@@ -16,6 +16,15 @@ std::vector<Shadow::Entry> &Shadow::line(int64_t index) {
 
 const Shadow::Entry *Shadow::touchLine(std::vector<Entry> &entries, uint64_t mask, const Access &access,
                                        const Clock &clock) {
+  // Most lines are used as a whole by one engine after the other.
+  if (entries.size() == 1 && (entries[0].mask & ~mask) == 0) {
+    const Access &before = entries[0].access;
+    bool own = before.engine == access.engine;
+    if ((own || clock.epochs[before.engine] >= before.epoch) && (access.write || (own && !before.write))) {
+      entries[0] = {mask, access};
+      return nullptr;
+    }
+  }
   size_t kept = 0;
   for (Entry &entry : entries) {
     bool ordered =

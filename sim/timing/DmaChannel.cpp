@@ -95,7 +95,7 @@ void DmaChannel::startTransfer(const Command &command, uint64_t now) {
     if (NodeCost *cost = simulation.nodeCost(command.instruction))
       cost->dramBytes += bytes;
   }
-  simulation.count(simulation.actions.number("dma.descriptor"));
+  simulation.count(simulation.descriptorAction);
   if (simulation.observer)
     simulation.observer->onInstruction(core, engine, command.instruction, now);
   setupUntil_ = std::max(setupUntil_, now) + uint64_t(simulation.hardware.dma.setup);

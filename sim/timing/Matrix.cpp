@@ -106,7 +106,7 @@ RowEngine::Stream WeightLoader::start(const Command &command, uint64_t now) {
     state.tiles.push_back(readTile(command, state));
   simulation.cores[core]->matrix->shapes_.push_back({d[Field::K], d[Field::N], type});
   simulation.count(byteAction_, uint64_t(rows * region.run));
-  simulation.count(simulation.actions.number("matrix.load"));
+  simulation.count(simulation.loadAction);
   ++held_;
   return {region, 1, 1, -1, readAction_, &simulation.statistics.l1.read};
 }
@@ -195,7 +195,7 @@ RowEngine::Stream MatrixArray::start(const Command &command, uint64_t now) {
   simulation.count(accumulatorWrite_, uint64_t(rows * columns_));
   if (command.flags & mortise::kFlagAccumulate)
     simulation.count(accumulatorRead_, uint64_t(rows * columns_));
-  simulation.count(simulation.actions.number("matrix.issue"));
+  simulation.count(simulation.issueAction);
   double rate = simulation.hardware.rate(weightType_ == Type::I4 ? Type::I4 : type);
   int64_t perStep = matrix.positions * (rate >= 1 ? int64_t(rate) : 1);
   auto cycles = uint64_t(rate >= 1 ? 1 : std::llround(1 / rate));
@@ -257,7 +257,7 @@ RowEngine::Stream DrainUnit::start(const Command &command, uint64_t now) {
     executeDrain(command, here.state);
   simulation.count(accumulatorRead_, uint64_t(rows * columns));
   simulation.count(elementAction_, uint64_t(rows * columns));
-  simulation.count(simulation.actions.number("drain.issue"));
+  simulation.count(simulation.drainAction);
   return {region,       simulation.hardware.matrix.positions, 1, command.a,
           writeAction_, &simulation.statistics.l1.write};
 }

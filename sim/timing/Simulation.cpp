@@ -35,7 +35,10 @@ unsigned Actions::number(std::string_view name) const {
 Simulation::Simulation(const mortise::Hardware &hardware, const mortise::Program &program,
                        const Options &options)
     : hardware(hardware), program(program), options(options), memory(program, options.functional),
-      parameters(program.parameters.size(), 0), actionCounts(actions.size(), 0) {
+      parameters(program.parameters.size(), 0), actionCounts(actions.size(), 0),
+      semaphoreAction(actions.number("semaphore.op")), descriptorAction(actions.number("dma.descriptor")),
+      loadAction(actions.number("matrix.load")), issueAction(actions.number("matrix.issue")),
+      drainAction(actions.number("drain.issue")) {
   setUpBus(dram, hardware.dram, "dram", statistics.dram);
   setUpBus(l2, hardware.l2.bytes ? hardware.l2 : hardware.dram, "l2", statistics.l2);
   for (const mortise::Tensor &tensor : program.tensors) {
@@ -200,7 +203,7 @@ bool Simulation::acquire(Unit &unit, const Command &command) {
     used += token.count == 0;
   }
   semaphore.tokens.erase(semaphore.tokens.begin(), semaphore.tokens.begin() + ptrdiff_t(used));
-  count(actions.number("semaphore.op"));
+  count(semaphoreAction);
   return true;
 }
 
@@ -250,9 +253,9 @@ void Simulation::deliver() {
 
 uint64_t Simulation::nextEvent(const Unit &self) const {
   uint64_t first = kNever;
-  for (const auto &unit : units_)
-    if (unit.get() != &self)
-      first = std::min(first, unit->wake);
+  auto own = size_t(&self.wake - wakes_.data());
+  for (size_t i = 0; i < wakeCount_; ++i)
+    first = std::min(first, i == own ? kNever : wakes_[i]);
   return releases_.empty() ? first : std::min(first, releases_.top().when);
 }
 
@@ -330,8 +333,8 @@ void Simulation::checkSemaphores() const {
 Statistics Simulation::run() {
   for (;;) {
     uint64_t next = releases_.empty() ? kNever : releases_.top().when;
-    for (const auto &unit : units_)
-      next = std::min(next, unit->wake);
+    for (size_t i = 0; i < wakeCount_; ++i)
+      next = std::min(next, wakes_[i]);
     if (next == kNever)
       break;
     now = next;
@@ -341,10 +344,10 @@ Statistics Simulation::run() {
     while (now >= nextSample_)
       sample();
     deliver();
-    for (const auto &unit : units_)
-      if (unit->wake <= now) {
-        unit->wake = kNever;
-        unit->step(now);
+    for (size_t i = 0; i < wakeCount_; ++i)
+      if (wakes_[i] <= now) {
+        wakes_[i] = kNever;
+        units_[i]->step(now);
       }
   }
   for (const auto &unit : units_)

@@ -69,6 +69,8 @@ public:
   void release(Unit &unit, const Command &command, uint64_t when);
   void initialise(Unit &unit, uint32_t instruction, unsigned semaphore, int64_t count);
 
+  /// A unit's slot for the cycle in which it acts next. Units are added before the run begins.
+  uint64_t &addWake() { return wakes_[wakeCount_++] = kNever; }
   /// The first cycle in which any other unit or event acts; a unit may run alone until then.
   uint64_t horizon(const Unit &self) const { return std::min(nextSample_, nextEvent(self)); }
   /// As above, without the ends of the power curve's windows.
@@ -99,6 +101,7 @@ public:
   std::vector<uint64_t> actionCounts;
   Statistics statistics;
   uint64_t now = 0, end = 0;
+  const unsigned semaphoreAction, descriptorAction, loadAction, issueAction, drainAction;
   std::vector<int32_t> nodeOf; ///< by instruction; -1: none
   std::vector<NodeCost> nodeCosts;
 
@@ -137,6 +140,8 @@ private:
   void checkSemaphores() const;
   Statistics collect();
 
+  std::array<uint64_t, kMaxEngines> wakes_{}; ///< by place in `units_`
+  size_t wakeCount_ = 0;
   std::vector<std::unique_ptr<Unit>> units_; ///< in the order in which they get banks
   Shadow memoryShadow_;
   Occupancy occupancy_;

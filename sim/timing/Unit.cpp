@@ -12,8 +12,8 @@ const char *activityName(Activity activity) {
 }
 
 Unit::Unit(Simulation &simulation, unsigned core, unsigned engine, size_t queueDepth)
-    : core(core), engine(engine), index(core * mortise::kEngines + engine), queue(queueDepth),
-      simulation(simulation) {
+    : wake(simulation.addWake()), core(core), engine(engine), index(core * mortise::kEngines + engine),
+      queue(queueDepth), simulation(simulation) {
   clock.epochs[index] = 1;
 }
 

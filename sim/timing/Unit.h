@@ -46,7 +46,7 @@ public:
   void finish(uint64_t end) { become(activity_, end); }
   void wakeAt(uint64_t cycle) { wake = std::min(wake, cycle); }
 
-  uint64_t wake = kNever;
+  uint64_t &wake;                     ///< lies in a row with those of the other units
   const unsigned core, engine, index; ///< index = core * kEngines + engine
   unsigned statistics = 0;            ///< index of its EngineCycles
   CommandQueue queue;
