@@ -12,9 +12,10 @@ namespace {
 
 constexpr unsigned kIn = unsigned(Engine::In0), kOut = unsigned(Engine::Out0),
                    kVector = unsigned(Engine::Vector);
-constexpr unsigned kInputFull = 0, kInputFree = 1, kWeightFull = 2, kWeightFree = 3, kResultFull = 6,
-                   kResultFree = 7;
-constexpr unsigned kInput = 0, kPiece = 1, kResult = 5;
+// Neither semaphores (they belong to pairs of engines) nor descriptors are those of convolutions.
+constexpr unsigned kInputFull = 16, kInputFree = 17, kWeightFull = 18, kWeightFree = 19, kResultFull = 20,
+                   kResultFree = 21;
+constexpr unsigned kInput = 8, kPiece = 9, kResult = 10;
 
 // Registers of the kernel: pointers to input rows follow kRows.
 constexpr unsigned kWeightAt = 2, kScaleBits = 3, kResultAt = 4, kRowCount = 5, kLanes = 7, kRows = 10;
@@ -22,6 +23,11 @@ constexpr unsigned kWeightAt = 2, kScaleBits = 3, kResultAt = 4, kRowCount = 5, 
 constexpr unsigned kInputs = 25, kInputCount = 3, kSums = 28;
 
 } // namespace
+
+void initialiseDepthwise(Builder &to) {
+  for (unsigned free : {kInputFree, kWeightFree, kResultFree})
+    to.emit(Id::SemInit, {free, 2});
+}
 
 void emitDepthwise(const Layer &layer, const mortise::Hardware &h, Builder &to, const std::string &prefix,
                    std::vector<uint32_t> &runs) {

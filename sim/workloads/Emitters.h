@@ -11,6 +11,10 @@ namespace tenon::sim {
 
 using mortise::Field, mortise::Id;
 
+/// Semaphores of the parts; once in a program.
+void initialiseConvolution(Builder &to);
+void initialiseDepthwise(Builder &to);
+
 void emitConvolution(const Layer &layer, const mortise::Hardware &hardware, Builder &to,
                      const std::string &prefix);
 /// `runs`: the vrun instructions, which wait for the place of the layer's kernel.

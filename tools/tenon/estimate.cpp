@@ -21,7 +21,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct EstimateCommand {
-  std::string layers, hardware = "edge-512k", json;
+  std::string layers, hardware = "edge-512k", json, program;
   bool check = false;
 
   void run() const;
@@ -94,6 +94,10 @@ void EstimateCommand::run() const {
     std::vector<uint8_t> bytes = readFile(layers);
     std::string_view text(reinterpret_cast<const char *>(bytes.data()), bytes.size());
     std::vector<sim::Layer> list = sim::parseLayers(text, layers);
+    if (!program.empty()) {
+      std::vector<uint8_t> binary = mortise::writeBinary(sim::networkProgram(list, machine));
+      writeFile(program, {{reinterpret_cast<const char *>(binary.data()), binary.size()}});
+    }
     Json report{{"hardware", machine.name}, {"layers", Json::array()}};
     double cycles = 0, energy = 0, measured = 0;
     std::chrono::duration<double> spent{};
@@ -134,6 +138,8 @@ void addEstimate(CLI::App &app) {
       ->required();
   sub->add_option("--hw", command->hardware, "the machine")->type_name("PRESET|FILE.yaml");
   sub->add_flag("--check", command->check, "simulate each layer, too, and print the error");
+  sub->add_option("--program", command->program, "write the program of all layers, for `tenon sim`")
+      ->type_name("FILE.bin");
   sub->add_option("--json", command->json, "write the report")->type_name("FILE");
   sub->footer("Sizes h, w are of the padded input; for gemm, h, cin and cout are m, k and n.\n"
               "Examples:\n"

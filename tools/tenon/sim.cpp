@@ -126,6 +126,8 @@ void printSummary(const sim::Json &report) {
   std::printf("energy with DRAM at half the figure %.3f uJ, at twice %.3f uJ\n",
               report["energy_sensitivity_pj"]["dram_half"].get<double>() * 1e-6,
               report["energy_sensitivity_pj"]["dram_twice"].get<double>() * 1e-6);
+  std::printf("simulated %.1f million cycles a second\n",
+              report["simulation"]["million_cycles_per_second"].get<double>());
 }
 
 void SimCommand::writeReports(const sim::Statistics &statistics, const mortise::Hardware &description,
