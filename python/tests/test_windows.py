@@ -11,18 +11,29 @@ AVERAGE = {"op": "AveragePool"}
 ALL = {"op": "AveragePool", "count_include_pad": 1}
 
 
-def model(op: str, **attributes) -> onnx.ModelProto:
-    """y = the mean over the positions of a window of 4 over x[1, 1, h]."""
+def window_nodes(op: str, **attributes) -> list[onnx.NodeProto]:
     inputs = ["x", "w"] if op == "Conv" else ["x"]
-    nodes = [
+    return [
         helper.make_node(op, inputs, ["z"], "window", kernel_shape=[4], **attributes),
         helper.make_node("GlobalAveragePool", ["z"], ["y"]),
     ]
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, "h"])
+
+
+def wrapped(nodes: list[onnx.NodeProto], **inputs) -> onnx.ModelProto:
+    """A model with float inputs of the given shapes (None: a condition) and the output y[1, 1, 1]."""
+    list_of_inputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT if shape else TensorProto.BOOL, shape or [])
+        for name, shape in inputs.items()
+    ]
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 1])
     w = helper.make_tensor("w", TensorProto.FLOAT, [1, 1, 4], [1, 1, 1, 1])
-    graph = helper.make_graph(nodes, "g", [x], [y], [w])
+    graph = helper.make_graph(nodes, "g", list_of_inputs, [y], [w])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def model(op: str, **attributes) -> onnx.ModelProto:
+    """y = the mean over the positions of a window of 4 over x[1, 1, h]."""
+    return wrapped(window_nodes(op, **attributes), x=[1, 1, "h"])
 
 
 # y for x = [2, 3, ...] of each length, None where there is no position; the numbers of ONNX Runtime.
@@ -65,3 +76,48 @@ def test_a_range_that_is_too_small_for_the_window(compiler):
     with pytest.raises(tenon.CompileError, match="the window is larger than the image"):
         tenon.compile(model("Conv"), symbols={"h": (1, 3)})
     assert tenon.compile(model("Conv"), symbols={"h": (1, 9, 3)}).symbols[0].min == 6
+
+
+@pytest.mark.parametrize(("op", "stride", "least"), [("MaxPool", 1, 4), ("MaxPool", 3, 2), ("Conv", 1, 4)])
+def test_a_size_of_several_symbols(compiler, op, stride, least):
+    nodes = [helper.make_node("Concat", ["a", "b"], ["x"], axis=2), *window_nodes(op, strides=[stride])]
+    session = tenon.compile(wrapped(nodes, a=[1, 1, "h"], b=[1, 1, "k"])).session(threads=1)
+
+    def run(*lengths: int) -> np.ndarray:
+        return session.run({n: np.ones((1, 1, length), np.float32) for n, length in zip("ab", lengths, strict=True)})[
+            "y"
+        ]
+
+    assert run(1, least - 1) == run(least, 1) == (4 if op == "Conv" else 1)
+    if least > 2:
+        with pytest.raises(tenon.RunError, match="node window: the window is larger than the image"):
+            run(1, least - 2)
+
+
+def test_windows_in_branches_are_asked_for_when_the_branch_runs(compiler):
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1, 1])
+    then = helper.make_graph(window_nodes("Conv"), "then", [], [y])
+    other = helper.make_graph([helper.make_node("GlobalAveragePool", ["x"], ["y"])], "other", [], [y])
+    nodes = [helper.make_node("If", ["c"], ["y"], "if", then_branch=then, else_branch=other)]
+    session = tenon.compile(wrapped(nodes, c=None, x=[1, 1, "h"])).session(threads=1)
+    for length in (3, 4):
+        x = np.ones((1, 1, length), np.float32)
+        assert session.run({"c": np.array(False), "x": x})["y"] == 1
+        if length == 4:
+            assert session.run({"c": np.array(True), "x": x})["y"] == 4
+            continue
+        with pytest.raises(tenon.RunError, match="node window: the window is larger than the image"):
+            session.run({"c": np.array(True), "x": x})
+
+
+def test_a_size_that_data_decides(compiler):
+    nodes = [helper.make_node("Slice", ["a", "zero", "end", "axis"], ["x"]), *window_nodes("MaxPool")]
+    source = wrapped(nodes, a=[1, 1, 6])
+    source.graph.input.append(helper.make_tensor_value_info("end", TensorProto.INT64, [1]))
+    for name, value in (("zero", 0), ("axis", 2)):
+        source.graph.initializer.append(helper.make_tensor(name, TensorProto.INT64, [1], [value]))
+    session = tenon.compile(source).session(threads=1)
+    a = np.arange(6, dtype=np.float32).reshape(1, 1, 6)
+    assert session.run({"a": a, "end": np.array([5])})["y"] == 3.5
+    with pytest.raises(tenon.RunError, match="node window: the window is larger than the image"):
+        session.run({"a": a, "end": np.array([3])})

@@ -53,6 +53,7 @@ private:
   mlir::LogicalResult block(mlir::Block &body);
   mlir::LogicalResult operation(mlir::Operation *op);
   mlir::LogicalResult dispatch(KernelOp op);
+  mlir::LogicalResult checkWindows(KernelOp kernel);
   mlir::LogicalResult copy(CopyOp op);
   mlir::LogicalResult readScalar(ReadScalarOp op);
   mlir::LogicalResult extract(mlir::tensor::ExtractOp op);

@@ -105,7 +105,42 @@ LogicalResult FunctionPlanner::operation(Operation *op) {
       });
 }
 
+/// The axes of a result along which windows were placed; none for other operations.
+static SmallVector<unsigned> windowedAxes(Operation &op) {
+  SmallVector<unsigned> axes;
+  if (isa<ConvOp, PackedConvOp>(op))
+    for (int64_t axis = 1; axis + 1 < cast<RankedTensorType>(op.getResult(0).getType()).getRank(); ++axis)
+      axes.push_back(axis);
+  if (auto pool = dyn_cast<ReduceWindowOp>(op))
+    for (auto [axis, window] : llvm::enumerate(pool.getWindow()))
+      if (window > 1)
+        axes.push_back(axis);
+  return axes;
+}
+
+/// Where sizes promise too little, that every window of the kernel has a position is checked before it runs.
+/// The import asks it of the inputs' sizes where one symbol decides; here are the rest: several symbols,
+/// sizes that come from data, and branches.
+LogicalResult FunctionPlanner::checkWindows(KernelOp kernel) {
+  for (Operation &op : kernel.getBody().front())
+    for (unsigned axis : windowedAxes(op)) {
+      Size positions = sizes.dims(op.getResult(0))[axis];
+      if (positions.range().min.value_or(0) >= 1)
+        continue;
+      MaybeSlot count = slot(&op, positions);
+      if (failed(count))
+        return failure();
+      package::Check check;
+      check.cond = slots.expression(ExprOp::Le, slots.constant(1), *count);
+      check.message = "the window is larger than the image";
+      emit(std::move(check), &op);
+    }
+  return success();
+}
+
 LogicalResult FunctionPlanner::dispatch(KernelOp op) {
+  if (failed(checkWindows(op)))
+    return failure();
   FailureOr<cpu::DispatchInfo> info = shared.addKernel(op, sizes);
   if (failed(info))
     return failure();

@@ -42,9 +42,9 @@ FailureOr<Dims> overhang(NodeContext &n, const Tensor &image, const Window &w) {
   bool any = false;
   for (size_t i = 0; i < w.kernel.size(); ++i) {
     SizeRange range = excess(image, w, i).range();
-    if (range.max && *range.max <= 0)
+    if (slack[i] == 0 || (range.max && *range.max <= 0))
       continue;
-    high[i + 1] = excess(image, w, i).max(n.g.size(0));
+    high[i + 1] = excess(image, w, i).max(n.g.size(0)).min(n.g.size(slack[i]));
     any = true;
   }
   return any ? high : Dims();
