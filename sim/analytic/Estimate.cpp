@@ -49,39 +49,48 @@ private:
   /// earlier in this program's order, leave gaps that are used. Returns the end.
   double take(double begin, double cost) {
     double end = begin;
-    std::vector<std::pair<double, double>> left;
-    for (auto [from, to] : gaps_) {
+    std::array<Gap, kGaps + 3> left;
+    size_t count = 0;
+    auto keep = [&](double from, double to) {
+      if (count == left.size()) // the oldest is before every later request
+        std::move(left.begin() + 1, left.end(), left.begin()), --count;
+      left[count++] = {from, to};
+    };
+    for (size_t i = 0; i < gapCount_; ++i) {
+      auto [from, to] = gaps_[i];
       double at = std::max(from, begin), used = std::clamp(to - at, 0.0, cost);
-      cost -= used;
-      if (used > 0)
-        end = at + used;
       if (used <= 0) {
-        left.emplace_back(from, to);
-      } else {
-        if (at > from)
-          left.emplace_back(from, at);
-        if (to > at + used)
-          left.emplace_back(at + used, to);
+        keep(from, to);
+        continue;
       }
+      cost -= used;
+      end = at + used;
+      if (at > from)
+        keep(from, at);
+      if (to > at + used)
+        keep(at + used, to);
     }
     if (cost > 0) {
       double at = std::max(bus_, begin);
       if (at > bus_)
-        left.emplace_back(bus_, at);
+        keep(bus_, at);
       bus_ = end = at + cost;
     }
-    // Old gaps are before every later request.
-    constexpr size_t kGaps = 8;
-    if (left.size() > kGaps)
-      left.erase(left.begin(), left.end() - kGaps);
-    gaps_ = std::move(left);
+    size_t dropped = count > kGaps ? count - kGaps : 0;
+    gapCount_ = count - dropped;
+    std::copy_n(left.begin() + dropped, gapCount_, gaps_.begin());
     return end;
   }
 
+  struct Gap {
+    double from, to;
+  };
+  static constexpr size_t kGaps = 8;
   const mortise::Hardware &h_;
   double setUp_[3] = {}, port_[3] = {};
   double bus_ = 0;
-  std::vector<std::pair<double, double>> gaps_;
+  std::array<Gap, kGaps> gaps_{};
+  size_t gapCount_ = 0;
 };
 
 struct Tier {

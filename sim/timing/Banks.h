@@ -26,7 +26,17 @@ class Banks {
 public:
   explicit Banks(const mortise::Hardware &hardware);
 
-  int64_t wordOf(int64_t address) const { return int64_t(widthDivisor_.quotient(uint64_t(address))); }
+  /// The number of the word that holds an address; a word of the accumulators is a row.
+  int64_t wordOf(int64_t address) const {
+    return address >= mortise::kAccumulatorBase
+               ? kFirstRow + (address - mortise::kAccumulatorBase) / rowBytes_
+               : int64_t(widthDivisor_.quotient(uint64_t(address)));
+  }
+  /// The address after a word.
+  int64_t endOfWord(int64_t word) const {
+    return word >= kFirstRow ? mortise::kAccumulatorBase + (word - kFirstRow + 1) * rowBytes_
+                             : (word + 1) * width_;
+  }
   int64_t width() const { return width_; }
   unsigned bankOfRow(int64_t row) const { return unsigned(banks_ + row / rowsPerBank_); }
   /// The bank of an address of either memory (accumulators are mapped).
@@ -58,6 +68,7 @@ public:
   }
 
 private:
+  static constexpr int64_t kFirstRow = int64_t(1) << 40;
   int64_t width_, interleave_, banks_, rowsPerBank_, rowBytes_, rows_;
   Divisor widthDivisor_, interleaveDivisor_, bankDivisor_;
   static constexpr size_t kMaxBanks = 64 + 16;
@@ -82,7 +93,7 @@ public:
       if (word != last_ && count_ < kMax)
         banks_[count_++] = uint8_t(banks.bankOf(at));
       last_ = word;
-      at = (word + 1) * banks.width();
+      at = banks.endOfWord(word);
     }
   }
   /// Takes what this cycle gives; true when nothing is left.

@@ -1,5 +1,7 @@
 #include "sim/workloads/Layer.h"
 
+#include "sim/workloads/Attention.h"
+
 #include <algorithm>
 #include <charconv>
 
@@ -9,6 +11,8 @@ int64_t Layer::macs() const {
   switch (kind) {
   case LayerKind::Depthwise:
     return pixels() * channels * kernelHeight * kernelWidth;
+  case LayerKind::Attention:
+    return 2 * height * height * width * channels;
   default:
     return pixels() * outputs * channels * kernelHeight * kernelWidth;
   }
@@ -35,10 +39,11 @@ Layer parseLayer(std::string_view line, const std::string &file, size_t number) 
   Layer layer;
   layer.name = nextField(line);
   std::string_view kind = nextField(line);
-  constexpr std::string_view kinds[] = {"gemm", "conv", "depthwise"};
+  constexpr std::string_view kinds[] = {"gemm", "conv", "depthwise", "attention"};
   auto found = std::find(std::begin(kinds), std::end(kinds), kind);
   if (found == std::end(kinds))
-    refuse(file, number, "the kind must be gemm, conv or depthwise, found '" + std::string(kind) + "'");
+    refuse(file, number,
+           "the kind must be gemm, conv, depthwise or attention, found '" + std::string(kind) + "'");
   layer.kind = LayerKind(found - std::begin(kinds));
   for (int64_t *value : {&layer.height, &layer.width, &layer.channels, &layer.outputs, &layer.kernelHeight,
                          &layer.kernelWidth, &layer.stride}) {
@@ -91,6 +96,8 @@ std::vector<int64_t> weightDepths(const Layer &layer, int64_t rows) {
 } // namespace
 
 Cut cutLayer(const Layer &layer, const mortise::Hardware &h) {
+  if (layer.kind == LayerKind::Attention)
+    return cutAttention(layer, h);
   Cut cut;
   bool depthwise = layer.kind == LayerKind::Depthwise;
   int64_t columns = depthwise ? h.vector.lanes : h.matrix.columns;

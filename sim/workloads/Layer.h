@@ -8,9 +8,10 @@
 
 namespace tenon::sim {
 
-enum class LayerKind : uint8_t { Gemm, Convolution, Depthwise };
+enum class LayerKind : uint8_t { Gemm, Convolution, Depthwise, Attention };
 
-/// int8 in and out. A product of matrices is a convolution of 1 x 1 over m x 1 pixels.
+/// int8 in and out; attention bf16 or f16, what the machine has. A product of matrices is a convolution of
+/// 1 x 1 over m x 1 pixels; attention has `height` queries and keys, `width` heads of `channels` numbers.
 struct Layer {
   std::string name;
   LayerKind kind = LayerKind::Convolution;
@@ -21,17 +22,23 @@ struct Layer {
   static Layer gemm(std::string name, int64_t m, int64_t n, int64_t k) {
     return {std::move(name), LayerKind::Gemm, m, 1, k, n, 1, 1, 1};
   }
+  static Layer attention(std::string name, int64_t sequence, int64_t heads, int64_t depth) {
+    return {std::move(name), LayerKind::Attention, sequence, heads, depth, depth, 1, 1, 1};
+  }
   int64_t outputHeight() const { return (height - kernelHeight) / stride + 1; }
   int64_t outputWidth() const { return (width - kernelWidth) / stride + 1; }
   int64_t pixels() const { return outputHeight() * outputWidth(); }
   int64_t macs() const;
 };
 
-/// Layers of a CSV file with the columns name, kind (gemm, conv, depthwise), h, w, cin, cout, r, s, stride;
-/// for gemm h, cin and cout are m, k and n. TN1220 with the line.
+/// Layers of a CSV file with the columns name, kind (gemm, conv, depthwise, attention), h, w, cin, cout, r,
+/// s, stride; for gemm h, cin and cout are m, k and n, for attention h, w and cin are sequence, heads and
+/// depth. TN1220 with the line.
 std::vector<Layer> parseLayers(std::string_view csv, const std::string &file);
 
-/// How a layer is cut for a machine. The program and the analytic tier read the same cut.
+/// How a layer is cut for a machine. The program and the analytic tier read the same cut. Attention: `rows`
+/// queries and `depth` keys at a time, in `tiles` blocks of queries and `panels` blocks of keys; input,
+/// weights and output are the queries, the keys and the weights after softmax.
 struct Cut {
   int64_t rows = 1;            ///< output rows of a tile; its pixels fit one bank of accumulators
   int64_t depth = 1;           ///< multiply-accumulate tiles whose weights are loaded together
@@ -43,7 +50,8 @@ struct Cut {
 /// TN1221 where the layer cannot be cut to fit the machine.
 Cut cutLayer(const Layer &layer, const mortise::Hardware &hardware);
 
-/// The program; its tensors are input, weights, scale and output.
+/// The program; its tensors are input, weights, scale and output; of attention q, k [heads, sequence, depth]
+/// and v, output [heads, depth, sequence].
 mortise::Program layerProgram(const Layer &layer, const mortise::Hardware &hardware);
 /// One program for several layers, one after the other, each a node.
 mortise::Program networkProgram(const std::vector<Layer> &layers, const mortise::Hardware &hardware);

@@ -1,6 +1,8 @@
 #include "sim/workloads/Layer.h"
 
 #include "sim/Machine.h"
+#include "sim/functional/Numbers.h"
+#include "sim/workloads/Attention.h"
 
 #include <cmath>
 #include <cstring>
@@ -8,7 +10,7 @@
 #include <random>
 
 using namespace tenon::sim;
-using tenon::mortise::Hardware, tenon::mortise::loadHardware, tenon::mortise::Program;
+using tenon::mortise::Hardware, tenon::mortise::loadHardware, tenon::mortise::Program, tenon::mortise::Type;
 
 namespace {
 
@@ -89,6 +91,84 @@ TEST(Layer, programsComputeTheirLayers) {
   }
 }
 
+float readHalf(std::span<const uint8_t> bytes, int64_t index, Type type) {
+  uint16_t bits = 0;
+  std::memcpy(&bits, &bytes[size_t(2 * index)], 2);
+  return type == Type::Bf16 ? fromBf16(bits) : fromF16(bits);
+}
+
+/// Fills with numbers from a normal distribution.
+void fillNormal(std::span<uint8_t> bytes, uint64_t seed, Type type) {
+  std::mt19937_64 random(seed);
+  std::normal_distribution<float> normal;
+  for (size_t i = 0; i + 1 < bytes.size(); i += 2) {
+    float value = normal(random);
+    uint16_t bits = type == Type::Bf16 ? toBf16(value) : toF16(value);
+    std::memcpy(&bytes[i], &bits, 2);
+  }
+}
+
+/// The largest difference between the program's output and attention in double precision.
+double attentionError(const Layer &layer, Machine &machine, Type type) {
+  int64_t sequence = layer.height, depth = layer.channels;
+  auto q = machine.tensor("q"), k = machine.tensor("k"), v = machine.tensor("v"),
+       o = machine.tensor("output");
+  double worst = 0;
+  for (int64_t head = 0; head < layer.width; ++head)
+    for (int64_t i = 0; i < sequence; i += 7) {
+      std::vector<double> weights;
+      double total = 0;
+      for (int64_t j = 0; j < sequence; ++j) {
+        double score = 0;
+        for (int64_t d = 0; d < depth; ++d)
+          score += double(readHalf(q, (head * sequence + i) * depth + d, type)) *
+                   double(readHalf(k, (head * sequence + j) * depth + d, type));
+        weights.push_back(std::exp(score / std::sqrt(double(depth))));
+        total += weights.back();
+      }
+      for (int64_t d = 0; d < depth; ++d) {
+        double sum = 0;
+        for (int64_t j = 0; j < sequence; ++j)
+          sum += weights[size_t(j)] * double(readHalf(v, (head * depth + d) * sequence + j, type));
+        double got = readHalf(o, (head * depth + d) * sequence + i, type);
+        worst = std::max(worst, std::abs(got - sum / total));
+      }
+    }
+  return worst;
+}
+
+TEST(Layer, attentionIsAttention) {
+  for (const char *preset : {"edge-512k", "nvdla", "ane-m1"})
+    for (const Layer &layer :
+         {Layer::attention("one block", 64, 1, 64), Layer::attention("two heads", 192, 2, 64),
+          Layer::attention("deep", 512, 1, 128)}) {
+      Hardware h = loadHardware(preset);
+      SCOPED_TRACE(layer.name + " on " + preset);
+      if (std::string(preset) == "ane-m1" && layer.name == "one block")
+        continue;
+      Type type = attentionType(h);
+      Program program = layerProgram(layer, h);
+      Machine machine(h, program, {});
+      fillNormal(machine.tensor("q"), 1, type);
+      fillNormal(machine.tensor("k"), 2, type);
+      fillNormal(machine.tensor("v"), 3, type);
+      Statistics full = machine.run();
+      EXPECT_LT(attentionError(layer, machine, type), type == Type::Bf16 ? 0.02 : 0.003);
+      EXPECT_EQ(int64_t(full.macs), layer.macs());
+      EXPECT_EQ(Machine(h, program, {false}).run().cycles, full.cycles);
+    }
+}
+
+TEST(Layer, attentionReachesTheLimitOfTheArray) {
+  // 32 heads of 2048 x 128 need 33.6 million cycles of the array; at most 35.4 with all engines overlapped,
+  // and 310 MB of traffic.
+  Hardware h = loadHardware("edge-512k");
+  Layer layer = Layer::attention("attention", 2048, 1, 128);
+  Statistics s = Machine(h, layerProgram(layer, h), {false, false}).run();
+  EXPECT_LE(double(s.cycles) * 32, 35.4e6);
+  EXPECT_LE(double(s.dram.read + s.dram.write) * 32, 310e6);
+}
+
 TEST(Layer, serialArrayHasTheClosedForm) {
   Hardware h = loadHardware("edge-512k");
   h.matrix.timing = tenon::mortise::ArrayTiming::Serial;
@@ -130,7 +210,7 @@ TEST(Layer, csvErrorsNameTheLine) {
     parseLayers("a,conv,8,8,3,4,3,3,1\nb,pool,8,8,3,4,3,3,1\n", "f.csv");
     FAIL();
   } catch (const tenon::mortise::Error &error) {
-    EXPECT_EQ(error.message(), "f.csv:2: the kind must be gemm, conv or depthwise, found 'pool'");
+    EXPECT_EQ(error.message(), "f.csv:2: the kind must be gemm, conv, depthwise or attention, found 'pool'");
   }
 }
 

@@ -4,12 +4,38 @@ namespace tenon::sim {
 
 namespace {
 
+/// Launches that wait for the places of their layer's kernels.
+struct Launches {
+  std::vector<uint32_t> depthwise;
+  AttentionRuns attention;
+};
+
 void emitLayer(const Layer &layer, const mortise::Hardware &hardware, Builder &to, const std::string &prefix,
-               std::vector<uint32_t> &kernels) {
-  if (layer.kind == LayerKind::Depthwise)
-    emitDepthwise(layer, hardware, to, prefix, kernels);
-  else
-    emitConvolution(layer, hardware, to, prefix);
+               Launches &launches) {
+  switch (layer.kind) {
+  case LayerKind::Depthwise:
+    return emitDepthwise(layer, hardware, to, prefix, launches.depthwise);
+  case LayerKind::Attention:
+    return emitAttention(layer, hardware, to, prefix, launches.attention);
+  default:
+    return emitConvolution(layer, hardware, to, prefix);
+  }
+}
+
+void emitKernels(const Layer &layer, const mortise::Hardware &hardware, Builder &to,
+                 const Launches &launches) {
+  auto place = [&](const std::vector<uint32_t> &runs) {
+    for (uint32_t run : runs)
+      to.label(run);
+  };
+  if (layer.kind == LayerKind::Depthwise) {
+    place(launches.depthwise);
+    emitDepthwiseKernel(layer, to);
+  }
+  for (size_t i = 0; layer.kind == LayerKind::Attention && i < launches.attention.size(); ++i) {
+    place(launches.attention[i]);
+    emitAttentionKernel(AttentionKernel(i), layer, hardware, cutAttention(layer, hardware), to);
+  }
 }
 
 } // namespace
@@ -17,31 +43,30 @@ void emitLayer(const Layer &layer, const mortise::Hardware &hardware, Builder &t
 mortise::Program networkProgram(const std::vector<Layer> &layers, const mortise::Hardware &hardware) {
   mortise::Program program;
   Builder to(program);
-  auto has = [&](bool depthwise) {
-    return std::any_of(layers.begin(), layers.end(), [depthwise](const Layer &layer) {
-      return (layer.kind == LayerKind::Depthwise) == depthwise;
-    });
+  auto has = [&](auto... kinds) {
+    return std::any_of(layers.begin(), layers.end(),
+                       [=](const Layer &layer) { return ((layer.kind == kinds) || ...); });
   };
-  if (has(false))
+  if (has(LayerKind::Gemm, LayerKind::Convolution))
     initialiseConvolution(to);
-  if (has(true))
+  if (has(LayerKind::Depthwise))
     initialiseDepthwise(to);
-  std::vector<std::vector<uint32_t>> kernels(layers.size());
+  if (has(LayerKind::Attention))
+    initialiseAttention(to);
+  std::vector<Launches> launches(layers.size());
   for (size_t i = 0; i < layers.size(); ++i) {
     program.origins.push_back({to.here(), uint32_t(i)});
     program.nodes.push_back(layers[i].name);
     std::string prefix = layers.size() > 1 ? "l" + std::to_string(i) + "." : "";
-    emitLayer(layers[i], hardware, to, prefix, kernels[i]);
+    emitLayer(layers[i], hardware, to, prefix, launches[i]);
     to.emit(Id::Fence, {});
   }
   to.emit(Id::Halt, {});
   for (size_t i = 0; i < layers.size(); ++i) {
-    if (kernels[i].empty())
+    if (layers[i].kind != LayerKind::Depthwise && layers[i].kind != LayerKind::Attention)
       continue;
     program.origins.push_back({to.here(), uint32_t(i)});
-    for (uint32_t run : kernels[i])
-      to.label(run);
-    emitDepthwiseKernel(layers[i], to);
+    emitKernels(layers[i], hardware, to, launches[i]);
   }
   mortise::verify(program);
   return program;

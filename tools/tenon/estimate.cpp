@@ -133,7 +133,7 @@ void addEstimate(CLI::App &app) {
   CLI::App *sub =
       app.add_subcommand("estimate", "estimate layers on a Mortise machine without simulating them");
   sub->add_option("layers", command->layers,
-                  "lines of name,kind,h,w,cin,cout,r,s,stride; kind is gemm, conv, depthwise")
+                  "lines of name,kind,h,w,cin,cout,r,s,stride; kind is gemm, conv, depthwise, attention")
       ->type_name("LAYERS.csv")
       ->required();
   sub->add_option("--hw", command->hardware, "the machine")->type_name("PRESET|FILE.yaml");
@@ -141,7 +141,8 @@ void addEstimate(CLI::App &app) {
   sub->add_option("--program", command->program, "write the program of all layers, for `tenon sim`")
       ->type_name("FILE.bin");
   sub->add_option("--json", command->json, "write the report")->type_name("FILE");
-  sub->footer("Sizes h, w are of the padded input; for gemm, h, cin and cout are m, k and n.\n"
+  sub->footer("Sizes h, w are of the padded input; for gemm, h, cin and cout are m, k and n;\n"
+              "for attention, h, w and cin are sequence, heads and depth.\n"
               "Examples:\n"
               "  tenon estimate resnet50.csv --hw u65-512\n"
               "  tenon estimate layers.csv --hw my-machine.yaml --check --json report.json");
