@@ -23,11 +23,6 @@ struct Estimate {
 /// TN1221 where the layer does not fit the machine.
 Estimate estimateLayer(const Layer &layer, const mortise::Hardware &hardware);
 
-/// Cycles of one iteration of a loop body [begin, end) of vector bundles, in steady state, without bank
-/// conflicts.
-double loopBodyCycles(const std::vector<mortise::Instruction> &code, size_t begin, size_t end,
-                      const mortise::Hardware &hardware);
-
 /// What the test over 500 random layers and machines holds the tier to; measured values are lower.
 constexpr double kMedianError = 0.05, kPercentile95Error = 0.15;
 

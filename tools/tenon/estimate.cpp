@@ -49,16 +49,17 @@ Json EstimateCommand::rowOf(const sim::Layer &layer, const mortise::Hardware &ma
   sim::Options options;
   options.functional = options.hazards = false;
   mortise::Program program = sim::layerProgram(layer, machine);
-  auto measured = double(sim::Machine(machine, program, options).run().cycles);
-  row["cycle_tier"] = measured;
-  row["error"] = estimate.cycles / measured - 1;
+  sim::Statistics measured = sim::Machine(machine, program, options).run();
+  row["cycle_tier"] = measured.cycles;
+  row["error"] = estimate.cycles / double(measured.cycles) - 1;
+  row["energy_error"] = estimate.picojoules / measured.totalPicojoules() - 1;
   return row;
 }
 
 void print(const Json &report, bool check) {
   std::vector<std::string> header = {"layer", "cycles>", "ms>", "useful MACs %>", "limit", "DRAM KB>", "uJ>"};
   if (check)
-    header.insert(header.end(), {"cycle tier>", "error %>"});
+    header.insert(header.end(), {"cycle tier>", "error %>", "energy error %>"});
   TextTable table(header);
   for (const Json &row : report["layers"]) {
     std::vector<std::string> cells = {row["layer"].get<std::string>(),
@@ -71,6 +72,7 @@ void print(const Json &report, bool check) {
     if (check) {
       cells.push_back(fixed(row["cycle_tier"].get<double>(), 0));
       cells.push_back(fixed(100 * row["error"].get<double>(), 1));
+      cells.push_back(fixed(100 * row["energy_error"].get<double>(), 1));
     }
     table.add(cells);
   }

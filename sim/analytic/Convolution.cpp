@@ -1,0 +1,131 @@
+#include "sim/analytic/Tier.h"
+
+#include <algorithm>
+
+namespace tenon::sim {
+
+namespace {
+
+/// When the k-th product from the start of the layer was issued; products of a step follow each other at one
+/// pace.
+class Products {
+public:
+  void add(double start, double pace, int64_t count) {
+    steps_.push_back({total_, start, pace});
+    total_ += count;
+  }
+  int64_t total() const { return total_; }
+  double startOf(int64_t index) const {
+    if (index < 0)
+      return 0;
+    for (size_t i = steps_.size(); i--;)
+      if (steps_[i].first <= index)
+        return steps_[i].start + double(index - steps_[i].first) * steps_[i].pace;
+    return 0;
+  }
+
+private:
+  struct Step {
+    int64_t first;
+    double start, pace;
+  };
+  std::vector<Step> steps_;
+  int64_t total_ = 0;
+};
+
+class ConvolutionTier : public Tier {
+public:
+  using Tier::Tier;
+  Estimate run() {
+    auto pieces = int64_t((cut.depths.size() + size_t(cut.depth) - 1) / size_t(cut.depth));
+    int64_t steps = cut.tiles * cut.panels * pieces;
+    control_ = 45; // descriptors
+    scale_ = load(0, control_, h.matrix.columns * 4);
+    loadInput(0);
+    loadWeights(0, pieces);
+    for (int64_t step = 0; step < steps; ++step) {
+      int64_t tile = step / (cut.panels * pieces);
+      if (step % (cut.panels * pieces) == 0 && tile + 1 < cut.tiles)
+        loadInput(tile + 1);
+      if (step + 1 < steps)
+        loadWeights(step + 1, pieces);
+      multiply(step, pieces);
+    }
+    double words = 0;
+    for (int64_t depth : cut.depths)
+      words += ceilDiv(depth, h.scratchpad.width);
+    words *= double(layer.pixels() * cut.panels);
+    double sums = double(layer.pixels() * layer.outputs) * double(cut.depths.size());
+    finish(std::max(end_, arrayFree_), words, sums, double(layer.macs()) * action("mac.i8"));
+    return result;
+  }
+
+private:
+  int64_t depthSum(int64_t piece) const {
+    int64_t sum = 0;
+    for (int64_t t = piece * cut.depth;
+         t < std::min<int64_t>((piece + 1) * cut.depth, int64_t(cut.depths.size())); ++t)
+      sum += cut.depths[size_t(t)];
+    return sum;
+  }
+  void loadInput(int64_t tile) {
+    control_ += 6;
+    inputReady_[tile % 2] = load(0, std::max(control_, inputFree_[tile % 2]), inputBytes(tile));
+  }
+  void loadWeights(int64_t step, int64_t pieces) {
+    control_ += 6;
+    weightReady_[step % 2] = load(h.dma.inChannels > 1 ? 1 : 0, std::max(control_, weightFree_[step % 2]),
+                                  depthSum(step % pieces) * h.matrix.columns);
+  }
+  void multiply(int64_t step, int64_t pieces) {
+    int64_t piece = step % pieces, panel = step / pieces % cut.panels, tile = step / (pieces * cut.panels);
+    int64_t count = std::min<int64_t>(cut.depth, int64_t(cut.depths.size()) - piece * cut.depth);
+    int64_t pixels = rowsOf(tile) * layer.outputWidth();
+    double rate = h.rate(mortise::Type::I8);
+    double stream = std::max(ceilDiv(pixels, h.matrix.positions) / rate, double(h.matrix.issueGap));
+    double fetch = double(h.matrix.rows) + (h.matrix.weightTiles > 1 ? 0 : 1);
+    constexpr double kInstructionsPerTile = 5;
+    double pace = std::max({stream, fetch, kInstructionsPerTile});
+    double tileLoaded =
+        std::max({weightReady_[step % 2] + double(h.matrix.rows), lastTaken_ + fetch, control_});
+    double start = std::max({tileLoaded, arrayFree_, inputReady_[tile % 2]});
+    if (piece == 0)
+      start = std::max(start, sumFree_[results_ % 2]);
+    products_.add(start, pace, count);
+    // The control processor is ahead by what the queue holds, with the acquires and releases between.
+    control_ = std::max(control_ + kInstructionsPerTile * double(count),
+                        products_.startOf(products_.total() - h.queueDepth + 3));
+    lastTaken_ = start + double(count - 1) * pace;
+    arrayFree_ = lastTaken_ + stream;
+    weightFree_[step % 2] = std::max(lastTaken_, weightReady_[step % 2] + double(h.matrix.rows));
+    result.matrixBusy += stream * double(count);
+    double done = arrayFree_ + double(h.matrix.rows + h.matrix.columns - 2);
+    if (panel + 1 == cut.panels && piece + 1 == pieces)
+      inputFree_[tile % 2] = done;
+    if (piece + 1 == pieces)
+      store(panel, pixels, done);
+  }
+  void store(int64_t panel, int64_t pixels, double done) {
+    double begin = std::max({done, drainFree_, resultFree_[results_ % 2], scale_});
+    drainFree_ = begin + ceilDiv(pixels, h.matrix.positions);
+    sumFree_[results_ % 2] = drainFree_ + 8;
+    control_ += 16;
+    int64_t columns = std::min(h.matrix.columns, layer.outputs - panel * h.matrix.columns);
+    end_ = Tier::store(std::max(drainFree_ + 8, control_), pixels, columns, layer.outputs, h.matrix.columns);
+    resultFree_[results_++ % 2] = end_;
+  }
+
+  double control_ = 0, scale_ = 0, lastTaken_ = 0, arrayFree_ = 0, drainFree_ = 0, end_ = 0;
+  double inputReady_[2] = {}, inputFree_[2] = {}, weightReady_[2] = {}, weightFree_[2] = {}, sumFree_[2] = {},
+         resultFree_[2] = {};
+  int64_t results_ = 0;
+  Products products_;
+};
+
+} // namespace
+
+Estimate estimateConvolution(const Layer &layer, const mortise::Hardware &hardware) {
+  return ConvolutionTier(layer, hardware).run();
+}
+
+} // namespace tenon::sim
