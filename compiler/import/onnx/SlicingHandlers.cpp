@@ -161,7 +161,10 @@ LogicalResult pad(NodeContext &n) {
     }
     // Negative pads crop.
     Size cropLow = (g.size(0) - low[i]).max(g.size(0)), cropHigh = (g.size(0) - high[i]).max(g.size(0));
-    x = g.sliceAxis(x, i, cropLow, x.dims[i] - cropLow - cropHigh);
+    Size kept = x.dims[i] - cropLow - cropHigh;
+    if (kept.constant() && *kept.constant() < 0)
+      return n.invalid("the pads remove more than there is of " + describe(x));
+    x = g.sliceAxis(x, i, cropLow, kept);
     low[i] = low[i].max(g.size(0));
     high[i] = high[i].max(g.size(0));
   }

@@ -469,3 +469,15 @@ def test_an_input_without_elements_is_known(tmp_path, translate):
     inputs = [value("x", [3, 5]), value("axes", [0], INT)]
     out = ok(translate(save(tmp_path, nodes, inputs, [value("y", None)])))
     assert "tenon.reduce sum %arg0 [0, 1]" in out
+
+
+@pytest.mark.parametrize("pads", [[0, -9, 0, 9], [0, 9, 0, -9], [-4, 0, -4, 20]])
+def test_pads_cannot_crop_more_than_there_is(tmp_path, translate, pads):
+    path = save(
+        tmp_path,
+        [node("Pad", ["x", "pads"], ["y"])],
+        [value("x", [6, 4])],
+        [value("y", None)],
+        [constant("pads", np.array(pads))],
+    )
+    fails(translate(path), "TN0105", "the pads remove more than there is of")
