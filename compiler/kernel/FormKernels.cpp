@@ -96,6 +96,23 @@ void restoreConditionals(func::FuncOp function) {
   }
 }
 
+/// Reports every operation outside kernels that no plan can carry out either.
+LogicalResult checkForms(func::FuncOp function) {
+  bool ok = true;
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (isa<KernelOp>(op))
+      return WalkResult::skip();
+    if (!isa<TenonDialect>(op->getDialect()) || op->use_empty() ||
+        isa<ReshapeOp, GetWeightOp, ConstantOp, ReadStateOp, ReadScalarOp, FromIndexOp, SymbolOp>(op))
+      return WalkResult::advance();
+    op->emitError() << "TN0401: '" << op->getName()
+                    << "' has no form on the CPU; use --target reference, or change the export";
+    ok = false;
+    return WalkResult::advance();
+  });
+  return success(ok);
+}
+
 struct FormKernels : impl::FormKernelsBase<FormKernels> {
   void runOnOperation() override {
     restoreConditionals(getOperation());
@@ -119,6 +136,8 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
           op->erase();
         }
     }
+    if (failed(checkForms(getOperation())))
+      signalPassFailure();
   }
 };
 

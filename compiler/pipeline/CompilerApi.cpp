@@ -8,7 +8,7 @@
 
 #include "compiler/emit/cpu/CodeLines.h"
 #include "compiler/emit/cpu/CpuTargets.h"
-#include "compiler/pipeline/Compile.h"
+#include "compiler/pipeline/Check.h"
 #include "compiler/pipeline/Interpret.h"
 #include "package/writer.h"
 #include "llvm/Support/FileSystem.h"

@@ -43,8 +43,11 @@ static std::string nodeOf(Location location) {
 Diagnostic fromMlir(mlir::Diagnostic &message) {
   Diagnostic result;
   result.message = message.str();
+  bool ours = StringRef(result.message).contains("TN");
   for (mlir::Diagnostic &note : message.getNotes())
-    result.message += "; " + note.str();
+    // MLIR adds the operation's text, which helps with defects; other errors name the model's node.
+    if (std::string more = note.str(); !ours || !StringRef(more).starts_with("see current operation"))
+      result.message += "; " + more;
   StringRef text = result.message;
   // Passes put "'tenon.x' op " in front of what an operation's own errors say.
   size_t at = text.find("TN");

@@ -16,9 +16,4 @@ Outcome interpret(const importer::OnnxModel &model, const Settings &settings,
                   llvm::ArrayRef<reference::NamedTensor> inputs, std::vector<reference::NamedTensor> &outputs,
                   std::vector<Diagnostic> &diagnostics);
 
-/// Which nodes of a model can be run, as JSON: {"rows": [{node, op, domain, supported, reason}],
-/// "supported"}, and where all are supported "inputs": [{name, dtype, shape}].
-Outcome check(const importer::OnnxModel &model, const Settings &settings, std::string &json,
-              std::vector<Diagnostic> &diagnostics);
-
 } // namespace tenon::pipeline

@@ -29,15 +29,26 @@ static void addSimplification(OpPassManager &passes) {
   passes.addPass(createCSEPass());
 }
 
+/// Shape subgraphs become symbol expressions, what is constant becomes a constant.
+static void addFolding(PassManager &passes) {
+  addSimplification(passes.nest<func::FuncOp>());
+  passes.addPass(createFoldConstants());
+  passes.nest<func::FuncOp>().addPass(createRefineTypes());
+  passes.nest<func::FuncOp>().addPass(createResolveSizes());
+  addSimplification(passes.nest<func::FuncOp>());
+}
+
+LogicalResult runCoreForm(ModuleOp module) {
+  PassManager passes(module.getContext());
+  addFolding(passes);
+  passes.nest<func::FuncOp>().addPass(createDecomposeComposites());
+  return passes.run(module);
+}
+
 LogicalResult runGraph(ModuleOp module) {
   PassManager passes(module.getContext());
   auto functions = [&]() -> OpPassManager & { return passes.nest<func::FuncOp>(); };
-  // Shape subgraphs become symbol expressions, what is constant becomes a constant.
-  addSimplification(functions());
-  passes.addPass(createFoldConstants());
-  functions().addPass(createRefineTypes());
-  functions().addPass(createResolveSizes());
-  addSimplification(functions());
+  addFolding(passes);
   // Exporters' expansions become composites again, which move and fuse as one.
   functions().addPass(createRecognizeComposites());
   addSimplification(functions());
@@ -151,6 +162,24 @@ static void describeKernels(const cpu::CpuCompiler &compiler, plan::PackageBuild
           listingOf(compiler.listing(number, level), number, level, compiler.origins(number), builder));
     }
   }
+}
+
+LogicalResult tryPlans(ModuleOp module, const std::shared_ptr<importer::WeightStore> &weights) {
+  package::Package package;
+  plan::PackageBuilder builder(
+      module, package,
+      [](KernelOp, SizeAnalysis &sizes) -> FailureOr<cpu::DispatchInfo> {
+        cpu::DispatchInfo info;
+        info.grid = sizes.context().constant(1);
+        return info;
+      },
+      [&](WeightOp op) { return findWeight(weights, op); });
+  bool ok = true;
+  for (func::FuncOp function : module.getOps<func::FuncOp>()) {
+    SizeAnalysis sizes(function);
+    ok &= succeeded(builder.addFunction(function, sizes));
+  }
+  return success(ok);
 }
 
 LogicalResult runEmit(ModuleOp module, const std::vector<cpu::CpuTarget> &levels, const Settings &settings,

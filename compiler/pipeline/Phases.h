@@ -19,10 +19,16 @@ namespace tenon::pipeline {
 // The middle phases. Each runs its passes and then the verifier of its output contract; it fails with
 // diagnostics.
 mlir::LogicalResult runGraph(mlir::ModuleOp module);
+/// Instead of Graph, for reports: simplified core operations, each of one node of the model.
+mlir::LogicalResult runCoreForm(mlir::ModuleOp module);
 mlir::LogicalResult
 runPack(mlir::ModuleOp module); // the first half of Kernel: weight-only computations appear
 mlir::LogicalResult runKernel(mlir::ModuleOp module);
 mlir::LogicalResult runMemory(mlir::ModuleOp module);
+
+/// Whether the functions have plans, without code for their kernels; every tensor without a bound has a
+/// diagnostic.
+mlir::LogicalResult tryPlans(mlir::ModuleOp module, const std::shared_ptr<importer::WeightStore> &weights);
 
 /// Code for the kernels of the module, and the plans of its functions.
 mlir::LogicalResult runEmit(mlir::ModuleOp module, const std::vector<cpu::CpuTarget> &levels,

@@ -25,11 +25,16 @@ struct CheckCommand {
   void run() const;
 };
 
+/// A cost: a number, a text over the symbols of the inputs, or "-".
 std::string amount(const Json &row, const char *field) {
+  constexpr size_t longest = 40; // wider columns would not fit beside each other; --json has all
   auto found = row.find(field);
   if (found == row.end() || found->is_null())
     return "-";
-  return found->is_string() ? found->get<std::string>() : number(found->get<double>());
+  if (!found->is_string())
+    return number(found->get<double>());
+  std::string text = found->get<std::string>();
+  return text.size() <= longest ? text : text.substr(0, longest - 3) + "...";
 }
 
 void printRows(const Json &rows) {
@@ -40,6 +45,13 @@ void printRows(const Json &rows) {
   std::fputs(table.text().c_str(), stdout);
 }
 
+/// {"flop": 2*batch, "bytes": 1024} of the whole model.
+void printTotals(const Json &report) {
+  if (report.contains("flop"))
+    std::printf("\nall nodes: %s flop, %s bytes moved if every node ran by itself\n",
+                amount(report, "flop").c_str(), amount(report, "bytes").c_str());
+}
+
 void CheckCommand::run() const {
   CompilerResult result = CompilerLibrary::get().check(parseModel(model), flags.options(shapes));
   Json report = Json::parse(result.text());
@@ -47,10 +59,12 @@ void CheckCommand::run() const {
   size_t unsupported = 0;
   for (const Json &row : rows)
     unsupported += !row.value("supported", false);
-  if (json)
+  if (json) {
     std::printf("%s\n", report.dump(2).c_str());
-  else
+  } else {
     printRows(rows);
+    printTotals(report);
+  }
   std::fflush(stdout);
   if (result.outcome() != TENON_COMPILER_OK)
     result.check();
@@ -70,9 +84,13 @@ void addCheck(CLI::App &app) {
       ->allow_extra_args(false);
   sub->add_flag("--json", command->json, "print JSON");
   command->flags.add(*sub);
-  sub->footer("Examples:\n"
-              "  tenon check model.onnx\n"
-              "  tenon check model.onnx --target x86-64-v3 --json");
+  sub->footer(
+      "Examples:\n"
+      "  tenon check model.onnx\n"
+      "  tenon check model.onnx --target x86-64-v3 --json\n"
+      "flop counts two for each multiplication and addition of a product, and one for each element of other\n"
+      "arithmetic; bytes are those read from and written for other nodes. Kernels of several nodes move "
+      "less.");
   sub->callback([command] { command->run(); });
 }
 

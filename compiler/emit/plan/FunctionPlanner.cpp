@@ -213,15 +213,15 @@ LogicalResult FunctionPlanner::addBuffers() {
     else
       complete = false;
   });
+  bool ok = true; // every tensor that has no place is reported
   for (auto [entry, members] : llvm::zip_equal(table->entries, values)) {
     // A class's place is described by the value that owns it (the constant, the read), met before its
     // aliases.
     if (members.empty() || !complete)
       return function.emitError("expected every tensor to have a buffer and every buffer a tensor");
-    if (failed(addBuffer(entry, members)))
-      return failure();
+    ok &= succeeded(addBuffer(entry, members));
   }
-  return success();
+  return success(ok);
 }
 
 /// The largest arena: every offset is monotonic in the sizes, so the largest sizes bound it.

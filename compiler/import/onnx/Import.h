@@ -61,6 +61,7 @@ struct CheckRow {
   std::string node, op, domain;
   bool supported = true;
   std::string reason; // empty when supported
+  int64_t number = 0; // of the node in the module's locations: "node:<number>:..."
 };
 
 /// The rows of every node of the model, in the order of the file (subgraphs after their node). Fails only

@@ -218,7 +218,7 @@ LogicalResult GraphImporter::importNode(const ::onnx::NodeProto &node, Scope &sc
   Location outer = g.loc;
   g.loc = NameLoc::get(builder.getStringAttr("node:" + Twine(id) + ":" + node.op_type() + ":" + name));
   size_t row = rows.size();
-  rows.push_back({name, node.op_type(), domain.empty() ? "ai.onnx" : domain, true, ""});
+  rows.push_back({name, node.op_type(), domain.empty() ? "ai.onnx" : domain, true, "", id});
   auto function = functions.find(domain + ":" + node.op_type() + ":" + node.overload());
   const OpEntry *entry = OpTable::instance().find(domain, node.op_type());
   bool broken = false;
