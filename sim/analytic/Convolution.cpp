@@ -53,10 +53,11 @@ public:
     }
     double words = 0;
     for (int64_t depth : cut.depths)
-      words += ceilDiv(depth, h.scratchpad.width);
+      words += ceilDiv(depth * layer.elementBytes(), h.scratchpad.width);
     words *= double(layer.pixels() * cut.panels);
     double sums = double(layer.pixels() * layer.outputs) * double(cut.depths.size());
-    finish(std::max(end_, arrayFree_), words, sums, double(layer.macs()) * action("mac.i8"));
+    std::string macAction = std::string("mac.") + mortise::typeName(unsigned(layer.type));
+    finish(std::max(end_, arrayFree_), words, sums, double(layer.macs()) * action(macAction.c_str()));
     return result;
   }
 
@@ -75,13 +76,13 @@ private:
   void loadWeights(int64_t step, int64_t pieces) {
     control_ += 6;
     weightReady_[step % 2] = load(h.dma.inChannels > 1 ? 1 : 0, std::max(control_, weightFree_[step % 2]),
-                                  depthSum(step % pieces) * h.matrix.columns);
+                                  depthSum(step % pieces) * h.matrix.columns * layer.elementBytes());
   }
   void multiply(int64_t step, int64_t pieces) {
     int64_t piece = step % pieces, panel = step / pieces % cut.panels, tile = step / (pieces * cut.panels);
     int64_t count = std::min<int64_t>(cut.depth, int64_t(cut.depths.size()) - piece * cut.depth);
     int64_t pixels = rowsOf(tile) * layer.outputWidth();
-    double rate = h.rate(mortise::Type::I8);
+    double rate = h.rate(layer.type);
     double stream = std::max(ceilDiv(pixels, h.matrix.positions) / rate, double(h.matrix.issueGap));
     double fetch = double(h.matrix.rows) + (h.matrix.weightTiles > 1 ? 0 : 1);
     constexpr double kInstructionsPerTile = 5;
@@ -110,8 +111,10 @@ private:
     drainFree_ = begin + ceilDiv(pixels, h.matrix.positions);
     sumFree_[results_ % 2] = drainFree_ + 8;
     control_ += 16;
-    int64_t columns = std::min(h.matrix.columns, layer.outputs - panel * h.matrix.columns);
-    end_ = Tier::store(std::max(drainFree_ + 8, control_), pixels, columns, layer.outputs, h.matrix.columns);
+    int64_t size = layer.elementBytes(),
+            columns = std::min(h.matrix.columns, layer.outputs - panel * h.matrix.columns);
+    end_ = Tier::store(std::max(drainFree_ + 8, control_), pixels, columns * size, layer.outputs * size,
+                       h.matrix.columns * size);
     resultFree_[results_++ % 2] = end_;
   }
 

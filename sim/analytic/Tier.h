@@ -55,7 +55,8 @@ struct Tier {
       : layer(layer), h(h), cut(cutLayer(layer, h)), transfers(h) {}
   int64_t rowsOf(int64_t tile) const { return std::min(cut.rows, layer.outputHeight() - tile * cut.rows); }
   int64_t inputBytes(int64_t tile) const {
-    return ((rowsOf(tile) - 1) * layer.stride + layer.kernelHeight) * layer.width * layer.channels;
+    return ((rowsOf(tile) - 1) * layer.stride + layer.kernelHeight) * layer.width * layer.channels *
+           layer.elementBytes();
   }
   double load(unsigned channel, double request, int64_t bytes) {
     double bursts = std::ceil(double(bytes) / double(h.dram.burst));

@@ -25,13 +25,15 @@ public:
   ConvolutionEmitter(const Layer &layer, const mortise::Hardware &hardware, Builder &to,
                      const std::string &prefix)
       : layer_(layer), h_(hardware), cut_(cutLayer(layer, hardware)), to_(to),
-        columns_(hardware.matrix.columns), weightChannel_(hardware.dma.inChannels > 1 ? kIn + 1 : kIn) {
+        columns_(hardware.matrix.columns), size_(layer.elementBytes()),
+        weightChannel_(hardware.dma.inChannels > 1 ? kIn + 1 : kIn) {
     for (int64_t depth : cut_.depths)
       depthSum_ += depth;
-    input_ = to_.tensor(prefix + "input", Role::Input, Type::I8, {layer.height, layer.width, layer.channels});
-    weights_ = to_.tensor(prefix + "weights", Role::Input, Type::I8, {cut_.panels, depthSum_, columns_});
+    input_ =
+        to_.tensor(prefix + "input", Role::Input, layer.type, {layer.height, layer.width, layer.channels});
+    weights_ = to_.tensor(prefix + "weights", Role::Input, layer.type, {cut_.panels, depthSum_, columns_});
     scale_ = to_.tensor(prefix + "scale", Role::Input, Type::F32, {columns_});
-    output_ = to_.tensor(prefix + "output", Role::Output, Type::I8,
+    output_ = to_.tensor(prefix + "output", Role::Output, layer.type,
                          {layer.outputHeight(), layer.outputWidth(), layer.outputs});
     int64_t next = 0;
     for (auto [at, bytes] : {std::pair(inputAt_, cut_.inputBytes), std::pair(weightAt_, cut_.weightBytes),
@@ -64,7 +66,7 @@ private:
 
   int64_t rowsOf(int64_t tile) const { return std::min(cut_.rows, layer_.outputHeight() - tile * cut_.rows); }
   int64_t columnsOf(int64_t panel) const { return std::min(columns_, layer_.outputs - panel * columns_); }
-  int64_t line() const { return layer_.width * layer_.channels; }
+  int64_t line() const { return layer_.width * layer_.channels * size_; }
 
   void listSteps() {
     auto count = int64_t(cut_.depths.size());
@@ -81,19 +83,21 @@ private:
     to_.field(kInput, Field::N0, line());
     to_.field(kInput, Field::L1, line());
     to_.field(kInput, Field::G1, line());
-    to_.field(kPiece, Field::N0, columns_);
-    to_.field(kPiece, Field::L1, columns_);
-    to_.field(kPiece, Field::G1, columns_);
-    to_.field(kTile, Field::L0, columns_);
+    to_.field(kPiece, Field::N0, columns_ * size_);
+    to_.field(kPiece, Field::L1, columns_ * size_);
+    to_.field(kPiece, Field::G1, columns_ * size_);
+    to_.field(kTile, Field::L0, columns_ * size_);
     for (unsigned d : {kTile, kPixels, kRequantize})
-      to_.field(d, Field::Type, int64_t(Type::I8));
+      to_.field(d, Field::Type, int64_t(layer_.type));
     to_.field(kPixels, Field::N0, layer_.outputWidth());
-    to_.field(kPixels, Field::L0, layer_.stride * layer_.channels);
+    to_.field(kPixels, Field::L0, layer_.stride * layer_.channels * size_);
     to_.field(kPixels, Field::L1, layer_.stride * line());
-    to_.field(kRequantize, Field::L0, columns_);
+    to_.field(kRequantize, Field::L0, columns_ * size_);
+    // Accumulators hold integers or floats.
+    to_.field(kRequantize, Field::Mode, layer_.type == Type::I8 ? 0 : 1);
     to_.field(kRequantize, Field::Scale, scaleAt_);
-    to_.field(kResult, Field::L1, columns_);
-    to_.field(kResult, Field::G1, layer_.outputs);
+    to_.field(kResult, Field::L1, columns_ * size_);
+    to_.field(kResult, Field::G1, layer_.outputs * size_);
     to_.field(kScale, Field::N0, columns_ * 4);
   }
 
@@ -124,14 +128,14 @@ private:
     to_.acquire(weightChannel_, kWeightFree);
     to_.field(kPiece, Field::N1, depth);
     transfer(weightChannel_, kPiece, weightAt_[index % 2],
-             weights_ + uint64_t((step.panel * depthSum_ + before) * columns_));
+             weights_ + uint64_t((step.panel * depthSum_ + before) * columns_ * size_));
     to_.release(weightChannel_, kWeightFull);
   }
 
   /// Where in the input tile the elements begin that a weight tile multiplies.
   int64_t inputOffset(int64_t tile) const {
     int64_t run = layer_.kernelWidth * layer_.channels, perRow = (run + h_.matrix.rows - 1) / h_.matrix.rows;
-    return tile / perRow * line() + tile % perRow * h_.matrix.rows;
+    return tile / perRow * line() + tile % perRow * h_.matrix.rows * size_;
   }
 
   void multiply(size_t index, bool firstOfTile) {
@@ -154,7 +158,7 @@ private:
       to_.emit(Id::MmLoad, {kTile, 1});
       to_.constant(2, inputAt_[step.tile % 2] + inputOffset(t));
       to_.emit(Id::MmMul, {kPixels, 2, 3, mortise::kFlagSwap | (t ? mortise::kFlagAccumulate : 0)});
-      offset += cut_.depths[size_t(t)] * columns_;
+      offset += cut_.depths[size_t(t)] * columns_ * size_;
     }
     to_.release(kWeights, kWeightFree);
     if (step.first + step.count == int64_t(cut_.depths.size()))
@@ -175,11 +179,12 @@ private:
     to_.release(kDrain, kSumFree);
     to_.release(kDrain, kResultFull);
     to_.acquire(kOut, kResultFull);
-    to_.field(kResult, Field::N0, columnsOf(step.panel));
+    to_.field(kResult, Field::N0, columnsOf(step.panel) * size_);
     to_.field(kResult, Field::N1, pixels);
     transfer(kOut, kResult, resultAt_[results_ % 2],
-             output_ + uint64_t(step.tile * cut_.rows * layer_.outputWidth() * layer_.outputs +
-                                step.panel * columns_));
+             output_ + uint64_t((step.tile * cut_.rows * layer_.outputWidth() * layer_.outputs +
+                                 step.panel * columns_) *
+                                size_));
     to_.release(kOut, kResultFree);
     ++results_;
   }
@@ -188,7 +193,7 @@ private:
   const mortise::Hardware &h_;
   Cut cut_;
   Builder &to_;
-  int64_t columns_;
+  int64_t columns_, size_;
   unsigned weightChannel_;
   uint64_t input_ = 0, weights_ = 0, scale_ = 0, output_ = 0;
   int64_t depthSum_ = 0, scaleAt_ = 0, results_ = 0, sums_ = 0;

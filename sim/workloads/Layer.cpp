@@ -53,6 +53,16 @@ Layer parseLayer(std::string_view line, const std::string &file, size_t number) 
       refuse(file, number,
              "sizes must be whole numbers from 1 to 1048576, found '" + std::string(field) + "'");
   }
+  if (!line.empty()) {
+    std::string_view type = nextField(line);
+    bool isFloat = type == "bf16" || type == "f16";
+    bool onArray = layer.kind == LayerKind::Gemm || layer.kind == LayerKind::Convolution;
+    if ((type != "i8" && !isFloat) || (isFloat && !onArray) || !line.empty())
+      refuse(file, number,
+             "after the stride may come i8, bf16 or f16, the latter for conv and gemm; found '" +
+                 std::string(type) + "'");
+    layer.type = mortise::Type(*mortise::findType(type));
+  }
   if (layer.kernelHeight > layer.height || layer.kernelWidth > layer.width)
     refuse(file, number, "the kernel is larger than the padded input");
   return layer;
@@ -99,6 +109,10 @@ Cut cutLayer(const Layer &layer, const mortise::Hardware &h) {
   if (layer.kind == LayerKind::Attention)
     return cutAttention(layer, h);
   Cut cut;
+  if (h.rate(layer.type) == 0)
+    throw mortise::Error("TN1221", "layer '" + layer.name + "' cannot be cut to fit " + h.name +
+                                       ": the array does not multiply " +
+                                       mortise::typeName(unsigned(layer.type)));
   bool depthwise = layer.kind == LayerKind::Depthwise;
   int64_t columns = depthwise ? h.vector.lanes : h.matrix.columns;
   cut.panels = ceilDiv(depthwise ? layer.channels : layer.outputs, columns);
@@ -107,14 +121,14 @@ Cut cutLayer(const Layer &layer, const mortise::Hardware &h) {
   int64_t bank = h.accumulatorRows() / h.accumulators.banks;
   // Two accumulator buffers, whatever the banks are.
   int64_t most = depthwise ? 1 << 20 : h.accumulators.banks >= 2 ? bank : bank / 2;
-  int64_t line = layer.width * layer.channels;
+  int64_t size = layer.elementBytes(), line = layer.width * layer.channels * size;
   int64_t tail = aligned(columns * 4); // the scales
   auto fits = [&](int64_t rows, int64_t depth) {
     int64_t inputs = (rows - 1) * layer.stride + layer.kernelHeight;
     cut.inputBytes = aligned(inputs * line);
     cut.weightBytes = depthwise ? aligned(layer.kernelHeight * layer.kernelWidth * columns)
-                                : aligned(depth * h.matrix.rows * columns);
-    cut.outputBytes = aligned(rows * layer.outputWidth() * columns);
+                                : aligned(depth * h.matrix.rows * columns * size);
+    cut.outputBytes = aligned(rows * layer.outputWidth() * columns * size);
     return 2 * (cut.inputBytes + cut.weightBytes + cut.outputBytes) + tail <= h.scratchpad.bytes;
   };
   int64_t allDepths = depthwise ? 1 : int64_t(cut.depths.size());
@@ -128,7 +142,7 @@ Cut cutLayer(const Layer &layer, const mortise::Hardware &h) {
         cut.tiles = ceilDiv(layer.outputHeight(), rows);
         bool small = !depthwise || (layer.kernelHeight * layer.kernelWidth <= 25 && layer.kernelHeight <= 16);
         bool addressable = small && line <= h.dma.maxCount && layer.stride * layer.channels < 8192 &&
-                           layer.pixels() * std::max(layer.outputs, layer.channels) < INT32_MAX;
+                           layer.pixels() * std::max(layer.outputs, layer.channels) * size < INT32_MAX;
         if (addressable)
           return cut;
       }

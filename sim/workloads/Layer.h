@@ -10,27 +10,31 @@ namespace tenon::sim {
 
 enum class LayerKind : uint8_t { Gemm, Convolution, Depthwise, Attention };
 
-/// int8 in and out; attention bf16 or f16, what the machine has. A product of matrices is a convolution of
-/// 1 x 1 over m x 1 pixels; attention has `height` queries and keys, `width` heads of `channels` numbers.
+/// Depthwise layers are int8; attention is bf16 or f16, what the machine has. A product of matrices is a
+/// convolution of 1 x 1 over m x 1 pixels; attention has `height` queries and keys, `width` heads of
+/// `channels` numbers.
 struct Layer {
   std::string name;
   LayerKind kind = LayerKind::Convolution;
   int64_t height = 1, width = 1; ///< of the padded input
   int64_t channels = 1, outputs = 1;
   int64_t kernelHeight = 1, kernelWidth = 1, stride = 1;
+  mortise::Type type = mortise::Type::I8; ///< of convolutions and products: i8, bf16 or f16
 
   static Layer gemm(std::string name, int64_t m, int64_t n, int64_t k) {
-    return {std::move(name), LayerKind::Gemm, m, 1, k, n, 1, 1, 1};
+    return {std::move(name), LayerKind::Gemm, m, 1, k, n, 1, 1, 1, mortise::Type::I8};
   }
   static Layer attention(std::string name, int64_t sequence, int64_t heads, int64_t depth) {
-    return {std::move(name), LayerKind::Attention, sequence, heads, depth, depth, 1, 1, 1};
+    return {std::move(name), LayerKind::Attention, sequence, heads, depth, depth, 1, 1, 1, mortise::Type::I8};
   }
   int64_t outputHeight() const { return (height - kernelHeight) / stride + 1; }
   int64_t outputWidth() const { return (width - kernelWidth) / stride + 1; }
   int64_t pixels() const { return outputHeight() * outputWidth(); }
+  int64_t elementBytes() const { return type == mortise::Type::I8 ? 1 : 2; }
   int64_t macs() const;
 };
 
+/// After the stride may come the type (of conv and gemm).
 /// Layers of a CSV file with the columns name, kind (gemm, conv, depthwise, attention), h, w, cin, cout, r,
 /// s, stride; for gemm h, cin and cout are m, k and n, for attention h, w and cin are sequence, heads and
 /// depth. TN1220 with the line.

@@ -108,6 +108,37 @@ void fillNormal(std::span<uint8_t> bytes, uint64_t seed, Type type) {
   }
 }
 
+TEST(Layer, convolutionsOfFloats) {
+  for (const char *preset : {"eyeriss", "edge-512k"}) {
+    Hardware h = loadHardware(preset);
+    Layer layer{"f16", LayerKind::Convolution, 10, 9, 20, 37, 3, 3, 1, Type::F16};
+    Program program = layerProgram(layer, h);
+    Machine machine(h, program, {});
+    fillNormal(machine.tensor("input"), 1, Type::F16);
+    fillNormal(machine.tensor("weights"), 2, Type::F16);
+    float one = 1;
+    for (size_t i = 0; i < machine.tensor("scale").size(); i += 4)
+      std::memcpy(&machine.tensor("scale")[i], &one, 4);
+    machine.run();
+    int64_t columns = h.matrix.columns, depth = 9 * layer.channels;
+    for (int64_t at = 0; at < layer.pixels() * layer.outputs; ++at) {
+      int64_t n = at % layer.outputs, x = at / layer.outputs % layer.outputWidth(),
+              y = at / layer.outputs / layer.outputWidth();
+      double sum = 0;
+      for (int64_t d = 0; d < depth; ++d) {
+        int64_t tap = d / layer.channels;
+        int64_t pixel = (y + tap / 3) * layer.width + x + tap % 3;
+        sum += double(readHalf(machine.tensor("input"), pixel * layer.channels + d % layer.channels,
+                               Type::F16)) *
+               double(readHalf(machine.tensor("weights"), (n / columns * depth + d) * columns + n % columns,
+                               Type::F16));
+      }
+      ASSERT_NEAR(readHalf(machine.tensor("output"), at, Type::F16), sum, 0.03 + std::abs(sum) * 0.001)
+          << preset << " " << at;
+    }
+  }
+}
+
 /// The largest difference between the program's output and attention in double precision.
 double attentionError(const Layer &layer, Machine &machine, Type type) {
   int64_t sequence = layer.height, depth = layer.channels;

@@ -134,8 +134,9 @@ void addEstimate(CLI::App &app) {
   auto command = std::make_shared<EstimateCommand>();
   CLI::App *sub =
       app.add_subcommand("estimate", "estimate layers on a Mortise machine without simulating them");
-  sub->add_option("layers", command->layers,
-                  "lines of name,kind,h,w,cin,cout,r,s,stride; kind is gemm, conv, depthwise, attention")
+  sub->add_option(
+         "layers", command->layers,
+         "lines of name,kind,h,w,cin,cout,r,s,stride[,type]; kind is gemm, conv, depthwise, attention")
       ->type_name("LAYERS.csv")
       ->required();
   sub->add_option("--hw", command->hardware, "the machine")->type_name("PRESET|FILE.yaml");
