@@ -32,7 +32,7 @@ TEST(Properties, cyclesAreBoundedByComputeAndBandwidth) {
     EXPECT_GE(cycles * h.dram.bytesPerCycle * 1.01, double(s.dram.read + s.dram.write));
     EXPECT_GE(cycles * double(h.scratchpad.banks * h.scratchpad.width) + double(s.arrayCells),
               double(s.l1.read + s.l1.write));
-    EXPECT_GE(s.dram.read + s.dram.write, s.dramUseful);
+    EXPECT_GE(s.dram.read + s.dram.write + s.l2.read + s.l2.write, s.dramUseful);
     EXPECT_LE(s.macs, s.arrayCells);
     EXPECT_LE(double(s.arrayCells), cycles * s.peakMacs);
     for (const EngineCycles &engine : s.engines) {

@@ -96,16 +96,17 @@ private:
     picojoules_ += cost.picojoules;
   }
   void loadQueries(int64_t block) {
-    queriesReady_ = load(0, std::max(control_, queriesFree_[block % 2]), cut.rows * layer.channels * 2);
+    queriesReady_ =
+        load(0, activations(), std::max(control_, queriesFree_[block % 2]), cut.rows * layer.channels * 2);
   }
   void loadPanel(int64_t panel) {
     int64_t bytes = cut.depth * layer.channels * 2;
-    keysReady_[panel % 2] = load(0, std::max(control_, keysFree_[panel % 2]), bytes);
+    keysReady_[panel % 2] = load(0, activations(), std::max(control_, keysFree_[panel % 2]), bytes);
     unsigned channel = h.dma.inChannels > 1 ? 1 : 0;
-    double bursts = burstsOf(layer.channels, cut.depth * 2, layer.height * 2, cut.depth * 2, h.dram.burst);
-    result.dramRead += bursts * double(h.dram.burst);
-    valuesReady_[panel % 2] = transfers.move(channel, std::max(control_, valuesFree_[panel % 2]), bursts,
-                                             std::max(bursts, ceilDiv(bytes, h.scratchpad.width)));
+    double bursts =
+        burstsOf(layer.channels, cut.depth * 2, layer.height * 2, cut.depth * 2, activations().timing.burst);
+    valuesReady_[panel % 2] = loadBursts(channel, activations(), std::max(control_, valuesFree_[panel % 2]),
+                                         bursts, std::max(bursts, ceilDiv(bytes, h.scratchpad.width)));
   }
   void scores(int64_t i) {
     int64_t panel = i / groups_;

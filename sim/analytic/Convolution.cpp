@@ -40,7 +40,7 @@ public:
     auto pieces = int64_t((cut.depths.size() + size_t(cut.depth) - 1) / size_t(cut.depth));
     int64_t steps = cut.tiles * cut.panels * pieces;
     control_ = 45; // descriptors
-    scale_ = load(0, control_, h.matrix.columns * 4);
+    scale_ = load(0, dram, control_, h.matrix.columns * 4);
     loadInput(0);
     loadWeights(0, pieces);
     for (int64_t step = 0; step < steps; ++step) {
@@ -71,12 +71,14 @@ private:
   }
   void loadInput(int64_t tile) {
     control_ += 6;
-    inputReady_[tile % 2] = load(0, std::max(control_, inputFree_[tile % 2]), inputBytes(tile));
+    inputReady_[tile % 2] =
+        load(0, activations(), std::max(control_, inputFree_[tile % 2]), inputBytes(tile));
   }
   void loadWeights(int64_t step, int64_t pieces) {
     control_ += 6;
-    weightReady_[step % 2] = load(h.dma.inChannels > 1 ? 1 : 0, std::max(control_, weightFree_[step % 2]),
-                                  depthSum(step % pieces) * h.matrix.columns * layer.elementBytes());
+    weightReady_[step % 2] =
+        load(h.dma.inChannels > 1 ? 1 : 0, dram, std::max(control_, weightFree_[step % 2]),
+             depthSum(step % pieces) * h.matrix.columns * layer.elementBytes());
   }
   void multiply(int64_t step, int64_t pieces) {
     int64_t piece = step % pieces, panel = step / pieces % cut.panels, tile = step / (pieces * cut.panels);

@@ -28,15 +28,16 @@ public:
     int64_t lanes = h.vector.lanes, steps = cut.tiles * cut.panels;
     double weightReady[2] = {};
     int64_t weightBytes = int64_t(taps) * lanes;
-    inputReady[0] = load(0, control, inputBytes(0));
-    weightReady[0] = load(0, control, weightBytes);
+    inputReady[0] = load(0, activations(), control, inputBytes(0));
+    weightReady[0] = load(0, dram, control, weightBytes);
     for (int64_t step = 0; step < steps; ++step) {
       int64_t tile = step / cut.panels, panel = step % cut.panels;
       if (step + 1 < steps && (step + 1) % cut.panels == 0)
         inputReady[(tile + 1) % 2] =
-            load(0, std::max(control, inputFree[(tile + 1) % 2]), inputBytes(tile + 1));
+            load(0, activations(), std::max(control, inputFree[(tile + 1) % 2]), inputBytes(tile + 1));
       if (step + 1 < steps)
-        weightReady[(step + 1) % 2] = load(0, std::max(control, weightFree[(step + 1) % 2]), weightBytes);
+        weightReady[(step + 1) % 2] =
+            load(0, dram, std::max(control, weightFree[(step + 1) % 2]), weightBytes);
       double start = std::max(
           {vectorFree, inputReady[tile % 2], weightReady[step % 2], resultFree[step % 2], control + 20});
       // The queue holds about one and a half launches.

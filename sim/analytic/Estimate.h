@@ -5,18 +5,19 @@
 
 #include "sim/workloads/Layer.h"
 
+#include <algorithm>
+
 namespace tenon::sim {
 
 struct Estimate {
   double cycles = 0;
-  double matrixBusy = 0, vectorBusy = 0, dramBusy = 0; ///< cycles
-  double dramRead = 0, dramWrite = 0;                  ///< bytes, whole bursts
+  double matrixBusy = 0, vectorBusy = 0, dramBusy = 0, l2Busy = 0; ///< cycles
+  double dramRead = 0, dramWrite = 0, l2Read = 0, l2Write = 0;     ///< bytes, whole bursts
   double macs = 0, picojoules = 0;
   /// The resource with the largest busy time.
   const char *limit() const {
-    return dramBusy >= matrixBusy && dramBusy >= vectorBusy ? "dram"
-           : matrixBusy >= vectorBusy                       ? "matrix"
-                                                            : "vector";
+    double most = std::max({dramBusy, l2Busy, matrixBusy, vectorBusy});
+    return most == dramBusy ? "dram" : most == l2Busy ? "l2" : most == matrixBusy ? "matrix" : "vector";
   }
 };
 

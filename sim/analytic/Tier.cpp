@@ -17,7 +17,7 @@ double burstsOf(int64_t runs, int64_t bytes, int64_t stride, int64_t local, int6
   return double(runs) * (double(bytes - unit) / double(burst) + 1);
 }
 
-double Transfers::take(double begin, double cost) {
+double Memory::take(double begin, double cost) {
   double end = begin;
   std::array<Gap, kGaps + 3> left;
   size_t count = 0;
@@ -41,10 +41,10 @@ double Transfers::take(double begin, double cost) {
       keep(at + used, to);
   }
   if (cost > 0) {
-    double at = std::max(bus_, begin);
-    if (at > bus_)
-      keep(bus_, at);
-    bus_ = end = at + cost;
+    double at = std::max(free_, begin);
+    if (at > free_)
+      keep(free_, at);
+    free_ = end = at + cost;
   }
   size_t dropped = count > kGaps ? count - kGaps : 0;
   gapCount_ = count - dropped;
@@ -52,16 +52,32 @@ double Transfers::take(double begin, double cost) {
   return end;
 }
 
+double Tier::move(unsigned channel, Memory &memory, double request, double bursts, double words) {
+  double &setUp = setUp_[channel], &port = port_[channel];
+  setUp = std::max(setUp, request) + double(h.dma.setup);
+  double cost = bursts * double(memory.timing.burst) / memory.timing.bytesPerCycle;
+  double begin = std::max(setUp, port), end = memory.take(begin, cost);
+  memory.busy += cost;
+  port = std::max(end, begin + words);
+  return port + double(memory.timing.latency) + 1;
+}
+
 void Tier::finish(double end, double scratchpadWords, double sums, double arithmetic) {
   result.cycles = end;
   result.macs = double(layer.macs());
-  result.dramBusy = transfers.busy;
-  result.picojoules =
-      result.dramRead * action("dram.read") + result.dramWrite * action("dram.write") +
-      scratchpadWords * action("scratchpad.read") +
-      (result.dramRead + result.dramWrite) / double(h.scratchpad.width) * action("scratchpad.write") +
-      sums * (action("accumulator.read") + action("accumulator.write")) + end * h.energy.staticPerCycle +
-      arithmetic;
+  result.dramBusy = dram.busy;
+  result.l2Busy = l2.busy;
+  result.dramRead = dram.read;
+  result.dramWrite = dram.written;
+  result.l2Read = l2.read;
+  result.l2Write = l2.written;
+  double moved = dram.read + dram.written + l2.read + l2.written;
+  result.picojoules = dram.read * action("dram.read") + dram.written * action("dram.write") +
+                      l2.read * action("l2.read") + l2.written * action("l2.write") +
+                      scratchpadWords * action("scratchpad.read") +
+                      moved / double(h.scratchpad.width) * action("scratchpad.write") +
+                      sums * (action("accumulator.read") + action("accumulator.write")) +
+                      end * h.energy.staticPerCycle + arithmetic;
 }
 
 } // namespace tenon::sim

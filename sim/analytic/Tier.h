@@ -17,34 +17,23 @@ inline double ceilDiv(int64_t a, int64_t b) {
 /// are one run.
 double burstsOf(int64_t runs, int64_t bytes, int64_t stride, int64_t local, int64_t burst);
 
-/// The channels and the memory behind them.
-class Transfers {
+/// A memory behind the channels.
+class Memory {
 public:
-  explicit Transfers(const mortise::Hardware &h) : h_(h) {}
-  /// When the last byte is there. `local`: words of the scratchpad that the channel moves one a cycle.
-  double move(unsigned channel, double request, double bursts, double words) {
-    double &setUp = setUp_[channel], &port = port_[channel];
-    setUp = std::max(setUp, request) + double(h_.dma.setup);
-    double cost = bursts * double(h_.dram.burst) / h_.dram.bytesPerCycle;
-    double begin = std::max(setUp, port), end = take(begin, cost);
-    busy += cost;
-    port = std::max(end, begin + words);
-    return port + double(h_.dram.latency) + 1;
-  }
-  double busy = 0;
-
-private:
-  /// Takes the memory for `cost` cycles from `begin` on; bursts of others that were asked for later, but come
-  /// earlier in this program's order, leave gaps that are used. Returns the end.
+  explicit Memory(const mortise::MemoryTiming &timing) : timing(timing) {}
+  /// Takes it for `cost` cycles from `begin` on; bursts of others that were asked for later, but come earlier
+  /// in this program's order, leave gaps that are used. Returns the end.
   double take(double begin, double cost);
 
+  const mortise::MemoryTiming &timing;
+  double busy = 0, read = 0, written = 0; ///< cycles; bytes
+
+private:
   struct Gap {
     double from, to;
   };
   static constexpr size_t kGaps = 8;
-  const mortise::Hardware &h_;
-  double setUp_[3] = {}, port_[3] = {};
-  double bus_ = 0;
+  double free_ = 0;
   std::array<Gap, kGaps> gaps_{};
   size_t gapCount_ = 0;
 };
@@ -52,23 +41,31 @@ private:
 /// A layer on a machine, with the functions that book its transfers.
 struct Tier {
   Tier(const Layer &layer, const mortise::Hardware &h)
-      : layer(layer), h(h), cut(cutLayer(layer, h)), transfers(h) {}
+      : layer(layer), h(h), cut(cutLayer(layer, h)), dram(h.dram), l2(h.l2) {}
   int64_t rowsOf(int64_t tile) const { return std::min(cut.rows, layer.outputHeight() - tile * cut.rows); }
   int64_t inputBytes(int64_t tile) const {
     return ((rowsOf(tile) - 1) * layer.stride + layer.kernelHeight) * layer.width * layer.channels *
            layer.elementBytes();
   }
-  double load(unsigned channel, double request, int64_t bytes) {
-    double bursts = std::ceil(double(bytes) / double(h.dram.burst));
-    result.dramRead += bursts * double(h.dram.burst);
-    return transfers.move(channel, request, bursts,
-                          ceilDiv(bytes, std::min(h.scratchpad.width, h.dram.burst)));
+  /// Where input and output lie.
+  Memory &activations() { return cut.onChip ? l2 : dram; }
+  /// The next three: when the last byte is there. `words` of the scratchpad go one a cycle.
+  double load(unsigned channel, Memory &from, double request, int64_t bytes) {
+    const mortise::MemoryTiming &timing = from.timing;
+    return loadBursts(channel, from, request, std::ceil(double(bytes) / double(timing.burst)),
+                      ceilDiv(bytes, std::min(h.scratchpad.width, timing.burst)));
+  }
+  double loadBursts(unsigned channel, Memory &from, double request, double bursts, double words) {
+    from.read += bursts * double(from.timing.burst);
+    return move(channel, from, request, bursts, words);
   }
   double store(double request, int64_t runs, int64_t bytes, int64_t stride, int64_t local) {
-    double bursts = burstsOf(runs, bytes, stride, local, h.dram.burst);
-    result.dramWrite += bursts * double(h.dram.burst);
-    return transfers.move(2, request, bursts, std::max(bursts, ceilDiv(runs * bytes, h.scratchpad.width)));
+    Memory &to = activations();
+    double bursts = burstsOf(runs, bytes, stride, local, to.timing.burst);
+    to.written += bursts * double(to.timing.burst);
+    return move(2, to, request, bursts, std::max(bursts, ceilDiv(runs * bytes, h.scratchpad.width)));
   }
+  double move(unsigned channel, Memory &memory, double request, double bursts, double words);
   double action(const char *name) const {
     auto found = h.energy.actions.find(name);
     return found == h.energy.actions.end() ? 0 : found->second;
@@ -79,8 +76,11 @@ struct Tier {
   const Layer &layer;
   const mortise::Hardware &h;
   Cut cut;
-  Transfers transfers;
+  Memory dram, l2;
   Estimate result;
+
+private:
+  double setUp_[3] = {}, port_[3] = {}; ///< by channel
 };
 
 Estimate estimateConvolution(const Layer &layer, const mortise::Hardware &hardware);

@@ -43,6 +43,10 @@ mortise::Hardware randomMachine(std::mt19937_64 &random) {
   h.dram.bytesPerCycle = double(pick(4, 8, 16, 32, 64));
   h.dram.latency = pick(50, 100, 200);
   h.dma.setup = pick(16, 32, 64);
+  if (pick(0, 0, 1)) {
+    h.l2 = {pick(262144, 4194304), double(pick(8, 16, 64)), 32, 32};
+    h.energy.actions["l2.read"] = h.energy.actions["l2.write"] = 3;
+  }
   return h;
 }
 

@@ -56,15 +56,15 @@ class AttentionEmitter {
 public:
   AttentionEmitter(const Layer &layer, const mortise::Hardware &h, Builder &to, const std::string &prefix,
                    AttentionRuns &runs)
-      : layer_(layer), h_(h), cut_(cutAttention(layer, h)), at_(layer, h, cut_), to_(to), runs_(runs),
+      : layer_(layer), h_(h), cut_(cutLayer(layer, h)), at_(layer, h, cut_), to_(to), runs_(runs),
         columns_(h.matrix.columns), groups_(cut_.rows / columns_),
         valuesChannel_(h.dma.inChannels > 1 ? kIn + 1 : kIn) {
     Type type = attentionType(h);
     int64_t sequence = layer.height, heads = layer.width, depth = layer.channels;
-    queries_ = to.tensor(prefix + "q", Role::Input, type, {heads, sequence, depth});
-    keys_ = to.tensor(prefix + "k", Role::Input, type, {heads, sequence, depth});
-    values_ = to.tensor(prefix + "v", Role::Input, type, {heads, depth, sequence});
-    output_ = to.tensor(prefix + "output", Role::Output, type, {heads, depth, sequence});
+    queries_ = to.tensor(prefix + "q", Role::Input, type, {heads, sequence, depth}, cut_.onChip);
+    keys_ = to.tensor(prefix + "k", Role::Input, type, {heads, sequence, depth}, cut_.onChip);
+    values_ = to.tensor(prefix + "v", Role::Input, type, {heads, depth, sequence}, cut_.onChip);
+    output_ = to.tensor(prefix + "output", Role::Output, type, {heads, depth, sequence}, cut_.onChip);
     for (int64_t head = 0; head < heads; ++head)
       for (int64_t block = 0; block < cut_.tiles; ++block)
         for (int64_t panel = 0; panel < cut_.panels; ++panel)

@@ -37,18 +37,28 @@ public:
   }
   void acquire(unsigned engine, unsigned semaphore) { emit(mortise::Id::Acq, {engine, semaphore, 1}); }
   void release(unsigned engine, unsigned semaphore) { emit(mortise::Id::Rel, {engine, semaphore, 1}); }
-  uint64_t tensor(const std::string &name, mortise::Role role, mortise::Type type,
-                  std::vector<int64_t> shape) {
-    mortise::Tensor tensor{name, role, type, std::move(shape), 0, {}};
-    if (!program_.tensors.empty())
-      tensor.address = (program_.tensors.back().address + program_.tensors.back().bytes() + 63) / 64 * 64;
+  /// The address. `onChip`: in the second level.
+  uint64_t tensor(const std::string &name, mortise::Role role, mortise::Type type, std::vector<int64_t> shape,
+                  bool onChip = false) {
+    mortise::Tensor tensor{name, role, type, std::move(shape), onChip ? l2Next_ : next_, {}};
     uint64_t address = tensor.address;
-    program_.tensors.push_back(std::move(tensor));
+    (onChip ? l2Next_ : next_) += (tensor.bytes() + 63) / 64 * 64;
+    if (!onChip || !sharesL2_)
+      program_.tensors.push_back(std::move(tensor));
     return address;
   }
+  /// From here on everything in the second level lies in one tensor of that size.
+  void shareL2(int64_t bytes) {
+    tensor("l2", mortise::Role::Temporary, mortise::Type::I8, {bytes}, true);
+    sharesL2_ = true;
+  }
+  /// The next layer may overwrite what lies there.
+  void reuseL2() { l2Next_ = mortise::kL2Base; }
 
 private:
   mortise::Program &program_;
+  uint64_t next_ = 0, l2Next_ = mortise::kL2Base;
+  bool sharesL2_ = false;
 };
 
 } // namespace tenon::sim

@@ -29,12 +29,12 @@ public:
         weightChannel_(hardware.dma.inChannels > 1 ? kIn + 1 : kIn) {
     for (int64_t depth : cut_.depths)
       depthSum_ += depth;
-    input_ =
-        to_.tensor(prefix + "input", Role::Input, layer.type, {layer.height, layer.width, layer.channels});
+    input_ = to_.tensor(prefix + "input", Role::Input, layer.type,
+                        {layer.height, layer.width, layer.channels}, cut_.onChip);
     weights_ = to_.tensor(prefix + "weights", Role::Input, layer.type, {cut_.panels, depthSum_, columns_});
     scale_ = to_.tensor(prefix + "scale", Role::Input, Type::F32, {columns_});
     output_ = to_.tensor(prefix + "output", Role::Output, layer.type,
-                         {layer.outputHeight(), layer.outputWidth(), layer.outputs});
+                         {layer.outputHeight(), layer.outputWidth(), layer.outputs}, cut_.onChip);
     int64_t next = 0;
     for (auto [at, bytes] : {std::pair(inputAt_, cut_.inputBytes), std::pair(weightAt_, cut_.weightBytes),
                              std::pair(resultAt_, cut_.outputBytes)})

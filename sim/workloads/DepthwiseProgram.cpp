@@ -34,11 +34,11 @@ void emitDepthwise(const Layer &layer, const mortise::Hardware &h, Builder &to, 
   Cut cut = cutLayer(layer, h);
   int64_t lanes = h.vector.lanes, taps = layer.kernelHeight * layer.kernelWidth,
           line = layer.width * layer.channels;
-  uint64_t input =
-      to.tensor(prefix + "input", Role::Input, Type::I8, {layer.height, layer.width, layer.channels});
+  uint64_t input = to.tensor(prefix + "input", Role::Input, Type::I8,
+                             {layer.height, layer.width, layer.channels}, cut.onChip);
   uint64_t weights = to.tensor(prefix + "weights", Role::Input, Type::I8, {cut.panels, taps, lanes});
   uint64_t output = to.tensor(prefix + "output", Role::Output, Type::I8,
-                              {layer.outputHeight(), layer.outputWidth(), layer.channels});
+                              {layer.outputHeight(), layer.outputWidth(), layer.channels}, cut.onChip);
   int64_t weightAt = 2 * cut.inputBytes, resultAt = weightAt + 2 * cut.weightBytes;
   for (unsigned d : {kInput, kPiece, kResult})
     for (Field field : {Field::L0, Field::G0})

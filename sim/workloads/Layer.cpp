@@ -93,6 +93,17 @@ namespace {
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t aligned(int64_t bytes) { return ceilDiv(bytes, 64) * 64; }
 
+/// Whether input and output (attention: everything) lie in the second level.
+bool fitsOnChip(const Layer &layer, const mortise::Hardware &h) {
+  int64_t channels = layer.kind == LayerKind::Depthwise ? layer.channels : layer.outputs;
+  int64_t bytes =
+      layer.kind == LayerKind::Attention
+          ? 8 * layer.height * layer.width * layer.channels
+          : (layer.height * layer.width * layer.channels + layer.pixels() * channels) * layer.elementBytes();
+  constexpr int64_t kRounding = 4 * 64;
+  return bytes + kRounding <= h.l2.bytes;
+}
+
 /// Weight tiles: along the contiguous elements of a kernel row, at most the array's rows each.
 std::vector<int64_t> weightDepths(const Layer &layer, int64_t rows) {
   std::vector<int64_t> depths;
@@ -106,9 +117,13 @@ std::vector<int64_t> weightDepths(const Layer &layer, int64_t rows) {
 } // namespace
 
 Cut cutLayer(const Layer &layer, const mortise::Hardware &h) {
-  if (layer.kind == LayerKind::Attention)
-    return cutAttention(layer, h);
+  if (layer.kind == LayerKind::Attention) {
+    Cut attention = cutAttention(layer, h);
+    attention.onChip = fitsOnChip(layer, h);
+    return attention;
+  }
   Cut cut;
+  cut.onChip = fitsOnChip(layer, h);
   if (h.rate(layer.type) == 0)
     throw mortise::Error("TN1221", "layer '" + layer.name + "' cannot be cut to fit " + h.name +
                                        ": the array does not multiply " +

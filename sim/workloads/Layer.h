@@ -34,10 +34,9 @@ struct Layer {
   int64_t macs() const;
 };
 
-/// After the stride may come the type (of conv and gemm).
 /// Layers of a CSV file with the columns name, kind (gemm, conv, depthwise, attention), h, w, cin, cout, r,
 /// s, stride; for gemm h, cin and cout are m, k and n, for attention h, w and cin are sequence, heads and
-/// depth. TN1220 with the line.
+/// depth. After the stride may come the type (of conv and gemm). TN1220 with the line.
 std::vector<Layer> parseLayers(std::string_view csv, const std::string &file);
 
 /// How a layer is cut for a machine. The program and the analytic tier read the same cut. Attention: `rows`
@@ -50,6 +49,7 @@ struct Cut {
   int64_t panels = 0;          ///< of output columns (depthwise: of lanes)
   std::vector<int64_t> depths; ///< rows of each weight tile
   int64_t inputBytes = 0, weightBytes = 0, outputBytes = 0; ///< of one buffer; there are two of each
+  bool onChip = false; ///< the machine has a second level that holds input and output
 };
 /// TN1221 where the layer cannot be cut to fit the machine.
 Cut cutLayer(const Layer &layer, const mortise::Hardware &hardware);
@@ -57,7 +57,8 @@ Cut cutLayer(const Layer &layer, const mortise::Hardware &hardware);
 /// The program; its tensors are input, weights, scale and output; of attention q, k [heads, sequence, depth]
 /// and v, output [heads, depth, sequence].
 mortise::Program layerProgram(const Layer &layer, const mortise::Hardware &hardware);
-/// One program for several layers, one after the other, each a node.
+/// One program for several layers, one after the other, each a node. Their tensors are named l0.input and so
+/// on; what lies in the second level has no names and is overwritten by the next layer.
 mortise::Program networkProgram(const std::vector<Layer> &layers, const mortise::Hardware &hardware);
 
 } // namespace tenon::sim

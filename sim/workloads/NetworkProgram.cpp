@@ -53,11 +53,14 @@ mortise::Program networkProgram(const std::vector<Layer> &layers, const mortise:
     initialiseDepthwise(to);
   if (has(LayerKind::Attention))
     initialiseAttention(to);
+  if (layers.size() > 1 && hardware.l2.bytes)
+    to.shareL2(hardware.l2.bytes);
   std::vector<Launches> launches(layers.size());
   for (size_t i = 0; i < layers.size(); ++i) {
     program.origins.push_back({to.here(), uint32_t(i)});
     program.nodes.push_back(layers[i].name);
     std::string prefix = layers.size() > 1 ? "l" + std::to_string(i) + "." : "";
+    to.reuseL2();
     emitLayer(layers[i], hardware, to, prefix, launches[i]);
     to.emit(Id::Fence, {});
   }
@@ -68,6 +71,8 @@ mortise::Program networkProgram(const std::vector<Layer> &layers, const mortise:
     program.origins.push_back({to.here(), uint32_t(i)});
     emitKernels(layers[i], hardware, to, launches[i]);
   }
+  std::sort(program.tensors.begin(), program.tensors.end(),
+            [](const mortise::Tensor &a, const mortise::Tensor &b) { return a.address < b.address; });
   mortise::verify(program);
   return program;
 }

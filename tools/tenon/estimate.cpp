@@ -43,6 +43,7 @@ Json EstimateCommand::rowOf(const sim::Layer &layer, const mortise::Hardware &ma
            {"utilization", estimate.macs / (estimate.cycles * machine.peakMacs())},
            {"limit", estimate.limit()},
            {"dram_bytes", estimate.dramRead + estimate.dramWrite},
+           {"l2_bytes", estimate.l2Read + estimate.l2Write},
            {"energy_pj", estimate.picojoules}};
   if (!check)
     return row;
