@@ -150,7 +150,7 @@ def main() -> int:
     parser.add_argument("--peers", type=lambda s: s.split(","), default=list(PEERS), metavar="NAME,..")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--html", type=Path, metavar="FILE")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     manifest = json.loads((options.models / "manifest.json").read_text())["models"]
     names = options.names or [n for n, m in manifest.items() if not (options.torch_free and m["origin"] == "torch")]
     for name in names:

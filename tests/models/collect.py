@@ -86,7 +86,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--torch-free", action="store_true", help="only the models that need no torch")
     parser.add_argument("--list", action="store_true", help="print the names and stop")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     known = [n for n, m in MODELS.items() if not (options.torch_free and m.origin == "torch")]
     if options.list:
         print("\n".join(known))
