@@ -146,9 +146,12 @@ Cut cutLayer(const Layer &layer, const mortise::Hardware &h) {
     cut.outputBytes = aligned(rows * layer.outputWidth() * columns * size);
     return 2 * (cut.inputBytes + cut.weightBytes + cut.outputBytes) + tail <= h.scratchpad.bytes;
   };
-  int64_t allDepths = depthwise ? 1 : int64_t(cut.depths.size());
+  // A piece of weights takes at least four times as long to load as setup and latency: the channel is busy, and
+  // the array can begin soon.
+  auto worthwhile = int64_t(4 * double(h.dma.setup + h.dram.latency) * h.dram.bytesPerCycle);
+  int64_t piece = std::max<int64_t>(1, ceilDiv(worthwhile, h.matrix.rows * columns * size));
+  int64_t allDepths = depthwise ? 1 : std::min(piece, int64_t(cut.depths.size()));
   int64_t rows = std::min(layer.outputHeight(), std::max<int64_t>(1, most / layer.outputWidth()));
-  // Weights in one piece where they leave room; else in pieces.
   for (; rows >= 1; rows = rows > 1 ? rows / 2 : 0)
     for (int64_t depth = allDepths; depth >= 1; depth = depth > 1 ? depth / 2 : 0)
       if (rows * layer.outputWidth() <= most && fits(rows, depth)) {
