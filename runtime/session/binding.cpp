@@ -212,6 +212,12 @@ Status Plan::checkObject(uint32_t index) const {
   }
   case Region::Arena:
   case Region::Output:
+    if (size < 0)
+      return Status::error(
+          Code::ShapeMismatch,
+          "function %.100s: the inputs are too small or too large: with their sizes buffer %u "
+          "would have %lld bytes",
+          function_->name()->c_str(), index, (Number)size);
     break;
   }
   if (size < 0 || static_cast<uint64_t>(size) > limit)

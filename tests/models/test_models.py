@@ -96,6 +96,29 @@ def test_silero_carries_its_state(target, collected):
         assert_close({"output": session.run(chunk)["output"]}, {"output": want["output"]}, f"chunk {step}")
 
 
+@pytest.mark.filterwarnings("ignore::tenon.CompileWarning")
+def test_silero_as_it_is(collected):
+    """Without any option: both sample rates, any length that gives one step. The model squeezes its last axis only if
+    that has one element, and goes on as if it had."""
+    model = collected("silero_vad")
+    package = tenon.compile(str(model.path), **options("x86-64-v3"), target="x86-64-v3")
+    assert package.inputs[0].shape == ("input.0", "input.1")
+    session = package.session(threads=1)
+    r = np.random.default_rng(8)
+    for rate, batch, length in ((16000, 1, 512), (8000, 3, 256), (16000, 2, 576), (8000, 1, 288), (16000, 1, 400)):
+        inputs = {
+            "input": r.standard_normal((batch, length)).astype(np.float32),
+            "state": r.standard_normal((2, batch, 128)).astype(np.float32),
+            "sr": np.array(rate, np.int64),
+        }
+        found, expected = session.run(inputs), model.expected(inputs)
+        np.testing.assert_allclose(found.pop("output"), expected.pop("output"), atol=1e-5)  # probabilities
+        assert_close(found, expected, f"{batch} x {length} at {rate} Hz")
+    inputs["input"] = np.zeros((1, 1200), np.float32)
+    with pytest.raises(tenon.RunError, match="decoder/If: the else branch cannot run: its result has rank 3"):
+        session.run(inputs)
+
+
 @every_target
 def test_decoder_writes_the_same_tokens(target, collected):
     """Prefill and decode in one package, caches as session state: greedy decoding equals ONNX Runtime's."""

@@ -15,6 +15,9 @@
 
 namespace tenon {
 
+/// Attribute of tenon.read_scalar: what a run says when the value is out of bounds, instead of naming them.
+inline constexpr llvm::StringLiteral kMessageAttr = "tenon.message";
+
 using IndexFn = llvm::function_ref<Size(mlir::Value)>;
 
 mlir::RankedTensorType tensorType(mlir::Value v);

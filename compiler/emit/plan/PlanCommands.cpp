@@ -7,6 +7,7 @@
 #include "compiler/emit/plan/FunctionPlanner.h"
 
 #include "compiler/defects/PlantedDefect.h"
+#include "compiler/dialect/tenon/SizeRules.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -215,7 +216,9 @@ LogicalResult FunctionPlanner::readScalar(ReadScalarOp op) {
   if (inRange) {
     package::Check check;
     check.cond = *inRange;
-    check.message = "a size that the model computes is out of range: expected" + range;
+    auto message = op->getAttrOfType<StringAttr>(kMessageAttr);
+    check.message =
+        message ? message.str() : "a size that the model computes is out of range: expected" + range;
     emit(check, op);
   }
   return success();

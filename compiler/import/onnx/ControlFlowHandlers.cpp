@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/dialect/tenon/SizeRules.h"
 #include "compiler/import/onnx/GraphImporter.h"
 
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -22,11 +23,16 @@ const ::onnx::GraphProto *subgraph(NodeContext &n, StringRef name) {
 
 /// A branch of an If: its operations in a block of its own, and its results.
 struct Branch {
+  Branch(bool isThen, GraphImporter &importer) : isThen(isThen), start(importer.mark()) {}
+  bool isThen;
+  GraphImporter::Mark start; // the importer's state before it
   std::unique_ptr<Region> region = std::make_unique<Region>();
   std::vector<Tensor> results;
   std::map<std::string, Value, std::less<>> symbols; // that are visible at its end
-  std::vector<ImportDiagnostic> problems;
+  std::vector<ImportDiagnostic> problems, warnings;
+  std::vector<Equality> unproven;
   bool ok = false;
+  bool refused = false;
 
   Block &block() { return region->front(); }
 };
@@ -47,13 +53,18 @@ LogicalResult inlineBranch(NodeContext &n, const ::onnx::GraphProto &graph) {
   return success();
 }
 
-void importBranch(NodeContext &n, const ::onnx::GraphProto &graph, Branch &branch) {
+/// Whether a branch is wrong for these sizes only: it may stand in a model that never takes it.
+bool onlySizes(const Branch &b) {
+  return !b.problems.empty() &&
+         llvm::all_of(b.problems, [](const ImportDiagnostic &d) { return d.code == 105; });
+}
+
+void importBranchOnce(NodeContext &n, const ::onnx::GraphProto &graph, Branch &branch) {
   GraphBuilder &g = n.g;
   branch.region->push_back(new Block());
   OpBuilder::InsertionGuard guard(g.builder);
   g.builder.setInsertionPointToStart(&branch.block());
   auto outer = g.symbols;
-  size_t before = n.importer.diagnosticCount();
   Scope scope;
   scope.parent = &n.scope;
   scope.frame = n.scope.frame;
@@ -65,37 +76,79 @@ void importBranch(NodeContext &n, const ::onnx::GraphProto &graph, Branch &branc
   }
   branch.symbols = g.symbols;
   g.symbols = outer;
-  for (ImportDiagnostic &d : n.importer.takeDiagnostics(before))
-    if (d.severity == ImportDiagnostic::Severity::Error)
-      branch.problems.push_back(std::move(d));
+  for (ImportDiagnostic &d : n.importer.takeDiagnostics(branch.start.diagnostics))
+    (d.severity == ImportDiagnostic::Severity::Error ? branch.problems : branch.warnings)
+        .push_back(std::move(d));
+  auto firstUnproven = g.unproven.begin() + static_cast<std::ptrdiff_t>(branch.start.unproven);
+  branch.unproven.assign(firstUnproven, g.unproven.end());
+  g.unproven.erase(firstUnproven, g.unproven.end());
 }
 
-/// Fills a branch that cannot run with the sizes that the inputs have: it reads the condition with bounds
-/// that its value breaks, so that the run stops there with a message.
-LogicalResult refuseBranch(NodeContext &n, const Tensor &condition, bool isThen, Branch &branch,
-                           const Branch &other) {
+/// Imports a branch, again while another choice between branches inside it might do.
+void importBranch(NodeContext &n, const ::onnx::GraphProto &graph, Branch &branch) {
+  for (importBranchOnce(n, graph, branch);
+       !branch.ok && onlySizes(branch) && n.importer.facts.flipChoice(branch.start.choices);
+       importBranchOnce(n, graph, branch)) {
+    n.importer.rewind(branch.start);
+    Branch again(branch.isThen, n.importer);
+    again.start = branch.start;
+    branch = std::move(again);
+  }
+}
+
+/// Fills a branch that does not run: it reads the condition with bounds that its value breaks, so that the
+/// run stops there with a message.
+LogicalResult refuseBranch(NodeContext &n, const Tensor &condition, Branch &branch, const Branch &other,
+                           const Twine &why) {
   GraphBuilder &g = n.g;
   branch.region = std::make_unique<Region>();
   branch.region->push_back(new Block());
   OpBuilder::InsertionGuard guard(g.builder);
   g.builder.setInsertionPointToStart(&branch.block());
   auto outer = g.symbols;
-  Size never = isThen ? g.readScalar(condition, 0, -1, 0) : g.readScalar(condition, 0, 1, 2);
+  Size never = branch.isThen ? g.readScalar(condition, 0, -1, 0) : g.readScalar(condition, 0, 1, 2);
+  std::string name = branch.isThen ? "then" : "else", reason = why.str();
+  g.index(never).getDefiningOp()->setAttr(
+      kMessageAttr, g.builder.getStringAttr("the " + name + " branch cannot run: " + reason));
   branch.results.clear();
   for (const Tensor &t : other.results) {
-    if (!n.importer.visible(t.dims))
+    if (!n.importer.visible(t.dims)) {
+      g.symbols = outer;
       return failure();
+    }
     Tensor number = g.convert(g.fromSize(never, n.i64()), t.element);
     Tensor real = g.wrap(g.value(number), {});
     branch.results.push_back(g.broadcast(g.toRank(real, t.rank()), t.dims));
   }
   branch.symbols = g.symbols;
   g.symbols = outer;
-  n.importer.warn(n, 122,
-                  Twine("the ") + (isThen ? "then" : "else") +
-                      " branch cannot run with these input sizes; the run will "
-                      "fail if it is reached: " +
-                      branch.problems.front().str());
+  branch.ok = branch.refused = true;
+  std::string text =
+      "the " + name +
+      " branch cannot run with these input sizes; the run will fail if it is reached: " + reason;
+  n.importer.excuseRows(branch.start, text);
+  n.importer.warn(n, 122, text);
+  return success();
+}
+
+/// Of two branches whose results differ in rank one stays: a condition that only the run knows cannot give a
+/// value two ranks. Models squeeze an axis in the then branch if its size is 1, and go on with the smaller
+/// rank. Where the model's rest contradicts, the import comes back here with the other choice.
+LogicalResult chooseByRank(NodeContext &n, const Tensor &condition, Branch &yes, Branch &no) {
+  for (auto [i, a, b] : llvm::enumerate(yes.results, no.results)) {
+    if (a.sequence || b.sequence || a.element != b.element || a.rank() == b.rank())
+      continue;
+    bool preferThen = true;
+    if (auto known = n.scope.declared.find(n.wants(i) ? n.node.output(static_cast<int>(i)) : "");
+        known != n.scope.declared.end())
+      preferThen = known->second->dim_size() != b.rank();
+    std::string node = n.scope.frame->prefix + (n.node.output_size() ? n.node.output(0) : n.node.name());
+    bool keepThen = n.importer.facts.keepThen(node, preferThen);
+    Branch &kept = keepThen ? yes : no, &other = keepThen ? no : yes;
+    return refuseBranch(n, condition, other, kept,
+                        "its result has rank " + Twine((keepThen ? b : a).rank()) +
+                            ", and the model goes on with rank " + Twine((keepThen ? a : b).rank()));
+  }
   return success();
 }
 
@@ -198,26 +251,29 @@ LogicalResult ifElse(NodeContext &n) {
       return inlineBranch(n, *known ? *thenGraph : *elseGraph);
   }
   Tensor flag = g.wrap(g.value(g.reshape(condition, {})), {});
-  Branch yes, no;
+  Branch yes(true, n.importer);
   importBranch(n, *thenGraph, yes);
+  Branch no(false, n.importer);
   importBranch(n, *elseGraph, no);
-  // A branch that is wrong for these sizes, and only for these sizes, may stand in a model that never takes
-  // it.
-  auto onlySizes = [](const Branch &b) {
-    return llvm::all_of(b.problems, [](const ImportDiagnostic &d) { return d.code == 105; }) &&
-           !b.problems.empty();
-  };
-  bool refused = false;
-  if (yes.ok && !no.ok && onlySizes(no))
-    refused = no.ok = succeeded(refuseBranch(n, flag, false, no, yes));
-  else if (no.ok && !yes.ok && onlySizes(yes))
-    refused = yes.ok = succeeded(refuseBranch(n, flag, true, yes, no));
-  if (!refused)
-    for (Branch *b : {&yes, &no})
-      for (ImportDiagnostic &d : b->problems)
-        n.importer.report(std::move(d));
+  LogicalResult joinable = success();
+  if (yes.ok && no.ok)
+    joinable = chooseByRank(n, flag, yes, no);
+  else if (yes.ok && onlySizes(no))
+    joinable = refuseBranch(n, flag, no, yes, no.problems.front().str());
+  else if (no.ok && onlySizes(yes))
+    joinable = refuseBranch(n, flag, yes, no, yes.problems.front().str());
+  for (Branch *b : {&yes, &no}) {
+    if (b->refused)
+      continue;
+    llvm::append_range(g.unproven, b->unproven);
+    for (ImportDiagnostic &d : b->ok ? b->warnings : b->problems)
+      n.importer.report(std::move(d));
+  }
   if (!yes.ok || !no.ok)
     return failure();
+  if (failed(joinable))
+    return n.unsupported("one branch cannot run with these input sizes, and the sizes of the other's results "
+                         "are only known inside it; fix sizes with --shape so that the condition is known");
   Join join(n, yes, no);
   if (failed(join.plan()))
     return failure();

@@ -14,7 +14,7 @@ using namespace tenon::importer;
 
 GraphImporter::GraphImporter(ModuleState &state, ModelFile &file, const ImportOptions &options,
                              SymbolFacts &facts, std::vector<ImportDiagnostic> &diagnostics)
-    : state(state), file(file), options(options), facts(facts), diagnostics(diagnostics),
+    : facts(facts), state(state), file(file), options(options), diagnostics(diagnostics),
       builder(state.module.getContext()), g(builder, sizes) {
   g.mayClamp = facts.mayClamp;
   mainScope.frame = &mainFrame;
@@ -35,6 +35,20 @@ LogicalResult GraphImporter::error(int code, const Twine &message) {
 void GraphImporter::warn(NodeContext &n, int code, const Twine &message) {
   nodeError(n, n.node.name(), code, message);
   diagnostics.back().severity = ImportDiagnostic::Severity::Warning;
+}
+
+void GraphImporter::excuseRows(const Mark &from, StringRef why) {
+  for (CheckRow &row : MutableArrayRef(rows).drop_front(from.rows))
+    if (!row.supported) {
+      row.supported = true;
+      row.reason = why.str();
+    }
+}
+
+bool GraphImporter::onlySizesFailed(size_t from) const {
+  return llvm::all_of(ArrayRef(diagnostics).drop_front(from), [](const ImportDiagnostic &d) {
+    return d.severity != ImportDiagnostic::Severity::Error || d.code == 102 || d.code == 105;
+  });
 }
 
 std::vector<ImportDiagnostic> GraphImporter::takeDiagnostics(size_t from) {

@@ -60,6 +60,8 @@ public:
   /// Messages of the subgraph import that was given up are dropped back to this state.
   size_t diagnosticCount() const { return diagnostics.size(); }
   std::vector<ImportDiagnostic> takeDiagnostics(size_t from);
+  /// Whether every error from there on is about sizes and forms, not about operations that have no import.
+  bool onlySizesFailed(size_t from) const;
   void report(ImportDiagnostic d) { diagnostics.push_back(std::move(d)); }
   void warn(NodeContext &n, int code, const llvm::Twine &message);
   /// True when every symbol of these sizes has a value outside the region that is being left.
@@ -71,11 +73,12 @@ public:
   }
   /// The state to go back to when a subgraph is imported again with other assumptions.
   struct Mark {
-    size_t rows, diagnostics, unproven, bounds;
+    size_t rows, diagnostics, unproven, bounds, choices;
     int64_t nodes;
   };
   Mark mark() const {
-    return {rows.size(), diagnostics.size(), g.unproven.size(), g.bounds.size(), state.nodeCount()};
+    return {rows.size(),     diagnostics.size(),   g.unproven.size(),
+            g.bounds.size(), facts.choices.size(), state.nodeCount()};
   }
   void rewind(const Mark &m) {
     rows.resize(m.rows);
@@ -85,6 +88,9 @@ public:
     state.truncateNodes(m.nodes);
   }
   int depth = 0; // of nested subgraphs and calls
+  SymbolFacts &facts;
+  /// Nodes of a branch that the run refuses: what they lack is no defect of the model.
+  void excuseRows(const Mark &from, llvm::StringRef why);
 
 private:
   mlir::LogicalResult importInputs();
@@ -107,7 +113,6 @@ private:
   ModuleState &state;
   ModelFile &file;
   const ImportOptions &options;
-  SymbolFacts &facts;
   std::vector<ImportDiagnostic> &diagnostics;
   mlir::OpBuilder builder;
   SizeContext sizes;

@@ -19,6 +19,8 @@ using namespace tenon::importer;
 
 /// Imports of one model before its requirements on sizes are taken to be as well known as they will be.
 static constexpr int kMaxAttempts = 64;
+/// As often other choices between branches are tried.
+static constexpr int kMaxFlips = 32;
 
 std::string ImportDiagnostic::str() const {
   std::string where =
@@ -68,6 +70,7 @@ LogicalResult importModel(ModuleState &state, ModelFile &file, StringRef name, c
   SymbolFacts facts;
   int64_t firstNode = state.nodeCount();
   std::vector<ImportDiagnostic> pinned; // warnings about facts, which later attempts do not repeat
+  int flips = 0;                        // of choices between branches
   for (int attempt = 0;; ++attempt) {
     state.truncateNodes(firstNode);
     size_t before = diagnostics.size();
@@ -78,6 +81,8 @@ LogicalResult importModel(ModuleState &state, ModelFile &file, StringRef name, c
       facts.mayClamp = true;
       more = true;
     }
+    if (!more && failed(result) && flips < kMaxFlips && importer.onlySizesFailed(before))
+      flips += more = facts.flipChoice(0);
     if (!more) {
       diagnostics.insert(diagnostics.end(), pinned.begin(), pinned.end());
       if (rows)

@@ -157,3 +157,21 @@ bool SymbolFacts::learnMinima(llvm::ArrayRef<LowerBound> bounds, SizeContext &si
   }
   return learned;
 }
+
+bool SymbolFacts::keepThen(StringRef node, bool preferred) {
+  auto known = llvm::find_if(choices, [&](const BranchChoice &c) { return c.node == node; });
+  if (known != choices.end())
+    return known->keepThen;
+  choices.push_back({node.str(), preferred});
+  return preferred;
+}
+
+bool SymbolFacts::flipChoice(size_t first) {
+  while (choices.size() > first && choices.back().flipped)
+    choices.pop_back();
+  if (choices.size() <= first)
+    return false;
+  choices.back().keepThen = !choices.back().keepThen;
+  choices.back().flipped = true;
+  return true;
+}

@@ -8,7 +8,8 @@
 // ONNX leaves sizes of inputs nameless that the graph then requires to be equal (the batch of two inputs), to
 // be multiples (the height of an image that is halved five times and added to itself), or to be large enough
 // for a window. An import notes such requirements; the next one starts with symbols that fulfil them, so that
-// they are checked once, when inputs are bound.
+// they are checked once, when inputs are bound. A model may also squeeze an axis if, and only if, its size is
+// 1, and the rest of it then takes one rank only: the branch stays with which the rest can be imported.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -21,12 +22,21 @@ namespace tenon::importer {
 /// Symbol -> a number that its value is a multiple of.
 using Multiples = std::map<std::string, int64_t>;
 
+/// Which branch of an If stays, of two whose results differ in rank.
+struct BranchChoice {
+  std::string node;
+  bool keepThen;
+  bool flipped = false; // the other one was tried before
+};
+
 struct SymbolFacts {
   /// Symbol -> what it is replaced by: a number or another symbol.
   std::map<std::string, DimSpec> replaced;
   Multiples multiples;
   /// Symbol -> the smallest value with which every window fits its image.
   std::map<std::string, int64_t> minima;
+  /// In the order of their import.
+  std::vector<BranchChoice> choices;
   /// Requirements that cannot be met by symbols exist: reads are clamped.
   bool mayClamp = false;
 
@@ -37,6 +47,11 @@ struct SymbolFacts {
   bool learn(llvm::ArrayRef<Equality> unproven, SizeContext &sizes, llvm::ArrayRef<std::string> inputs);
   /// Learns the smallest values of the symbols of inputs; false when nothing new was learned.
   bool learnMinima(llvm::ArrayRef<LowerBound> bounds, SizeContext &sizes, llvm::ArrayRef<std::string> inputs);
+  /// Whether the then branch of a node stays; `preferred` when the node was not met before.
+  bool keepThen(llvm::StringRef node, bool preferred);
+  /// Turns the last choice, not before number `first`, that was not turned yet, and forgets those after it;
+  /// false when there is none.
+  bool flipChoice(size_t first);
 };
 
 /// The smallest value in the symbol's range with which `value`, an expression over that symbol alone that
