@@ -1,47 +1,13 @@
 // The page of a run. Charts are plain SVG; nothing is fetched.
 
 #include "sim/report/Report.h"
+#include "sim/report/Svg.h"
 
 #include <cmath>
-#include <cstdio>
 
 namespace tenon::sim {
 
 namespace {
-
-const char *const kColours[] = {"#3b7dd8", "#d9d9d9", "#e07b39", "#c44e52", "#8172b2", "#937860", "#64b5cd",
-                                "#ccb974", "#55a868", "#da8bc3", "#8c8c8c", "#4c72b0", "#dd8452"};
-
-std::string escaped(const std::string &text) {
-  std::string result;
-  for (char c : text)
-    result += c == '<'   ? "&lt;"
-              : c == '>' ? "&gt;"
-              : c == '&' ? "&amp;"
-              : c == '"' ? "&quot;"
-                         : std::string(1, c);
-  return result;
-}
-
-std::string number(double value, const char *format = "%.4g") {
-  char text[40];
-  std::snprintf(text, sizeof text, format, value);
-  return text;
-}
-
-std::string joined(std::initializer_list<std::string> parts) {
-  std::string text;
-  for (const std::string &part : parts)
-    text += part;
-  return text;
-}
-
-std::string colourOf(const std::string &activity) {
-  for (size_t i = 0; i < size_t(Activity::Count); ++i)
-    if (activity == activityName(Activity(i)))
-      return kColours[i];
-  return "#000";
-}
 
 /// One bar for each engine: busy, stalls, idle.
 std::string waterfall(const Json &report) {
@@ -142,7 +108,7 @@ std::string energy(const Json &report) {
 
 } // namespace
 
-std::string toHtml(const Json &report, const std::string &title) {
+std::string toHtml(const Json &report, const std::string &timeline, const std::string &title) {
   const Json &limit = report["limit"];
   std::string fullest = limit["resource"].get<std::string>();
   std::string page =
@@ -159,6 +125,7 @@ std::string toHtml(const Json &report, const std::string &title) {
       " % of the peak. The fullest resource is <b>" + fullest + "</b> at " +
       number(100 * limit["shares"][fullest].get<double>()) + " %.</p>";
   page += "<h2>Engines</h2>" + waterfall(report);
+  page += "<h2>Timeline</h2>" + timeline;
   page +=
       "<h2>Roofline</h2><p>Where a point meets its roof, that level limits the run.</p>" + roofline(report);
   page += "<h2>Live bytes of the scratchpad</h2>" + curve(report["occupancy_bytes"], 1,

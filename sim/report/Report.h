@@ -22,7 +22,10 @@ Json limits(const Statistics &statistics, const mortise::Hardware &hardware);
 /// Trace events in the format of Chrome and Perfetto; one cycle is one microsecond there.
 std::string toTrace(const Statistics &statistics, const mortise::Program &program);
 
-/// A self-contained page: engines, stalls, roofline, occupancy, power, energy.
-std::string toHtml(const Json &report, const std::string &title);
+/// What each engine does over time, as a picture (SVG). The run must have kept its events.
+std::string toTimeline(const Statistics &statistics, const std::string &title);
+
+/// A self-contained page: engines, stalls, timeline, roofline, occupancy, power, energy.
+std::string toHtml(const Json &report, const std::string &timeline, const std::string &title);
 
 } // namespace tenon::sim

@@ -157,3 +157,14 @@ def test_text_binary_text_is_exact(tenon, tmp_path):
         (tmp_path / "again.s").write_text(tenon("disasm", first).stdout)
         assert tenon("asm", tmp_path / "again.s", "-o", second).returncode == 0
         assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_pictures_in_the_documents_are_current(tenon, tmp_path, name):
+    binary, picture = tmp_path / f"{name}.bin", tmp_path / "picture.svg"
+    tenon("asm", EXAMPLES / f"{name}.s", "-o", binary)
+    parameters = ["--param", "rows=64"] if name == "layer-norm" else []
+    done = tenon("sim", binary, "--timing-only", *parameters, "--picture", picture)
+    assert done.returncode == 0, done.stderr
+    current = (EXAMPLES.parents[2] / "docs/traces" / f"{name}.svg").read_text()
+    assert picture.read_text() == current, f"tenon sim {name}.bin --timing-only --picture docs/traces/{name}.svg"

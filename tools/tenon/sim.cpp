@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
 
 namespace tenon::command {
@@ -24,7 +25,7 @@ namespace {
 using mortise::Role;
 
 struct SimCommand {
-  std::string input, hardware = "edge-512k", outputFolder, json, trace, html;
+  std::string input, hardware = "edge-512k", outputFolder, json, trace, html, picture;
   std::vector<std::string> inputs, parameters;
   bool timingOnly = false, debug = false, noHazards = false, fields = false, printHardware = false;
   uint64_t maxCycles = uint64_t(1) << 42;
@@ -142,7 +143,9 @@ void SimCommand::writeReports(const sim::Statistics &statistics, const mortise::
   if (!trace.empty())
     writeFile(trace, {sim::toTrace(statistics, program)});
   if (!html.empty())
-    writeFile(html, {sim::toHtml(report, input)});
+    writeFile(html, {sim::toHtml(report, sim::toTimeline(statistics, input), input)});
+  if (!picture.empty())
+    writeFile(picture, {sim::toTimeline(statistics, std::filesystem::path(input).stem().string())});
 }
 
 void SimCommand::simulate() const {
@@ -151,7 +154,7 @@ void SimCommand::simulate() const {
   sim::Options options;
   options.functional = !timingOnly;
   options.hazards = !noHazards;
-  options.trace = !trace.empty();
+  options.trace = !trace.empty() || !html.empty() || !picture.empty();
   options.occupancy = !json.empty() || !html.empty() || !trace.empty();
   options.maxCycles = maxCycles;
   sim::Machine machine(description, program, options);
@@ -211,6 +214,8 @@ void addSim(CLI::App &app) {
   sub->add_option("--trace", command->trace, "write a trace for ui.perfetto.dev")->type_name("FILE.perfetto");
   sub->add_option("--html", command->html, "write a page with waterfall, roofline, occupancy, energy")
       ->type_name("FILE");
+  sub->add_option("--picture", command->picture, "write what each engine does over time, as a picture")
+      ->type_name("FILE.svg");
   sub->add_flag("--debug", command->debug, "stop before the first instruction and read debugger commands");
   sub->add_flag("--fields", command->fields, "print the fields of hardware descriptions");
   sub->add_flag("--print-hw", command->printHardware, "print the machine with every field resolved");
