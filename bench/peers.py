@@ -16,13 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import report
+from engines import ENGINES
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests/models"))
 
 from inputs import fixed_shapes, make_inputs  # noqa: E402
 
-PEERS = ("tenon", "onnxruntime", "openvino")
+PEERS = tuple(ENGINES)
 ROUNDS, SECONDS, RUNS, PAUSE = 7, 0.15, 3, 0.05
 
 

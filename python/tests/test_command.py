@@ -5,10 +5,12 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+REPOSITORY = Path(__file__).parents[2]
 SUBCOMMANDS = ("compile", "run", "bench", "profile", "inspect", "check")
 
 
@@ -89,6 +91,14 @@ def test_bad_inputs(command, sample, tmp_path):
     assert diagnostic(command("inspect", damaged), 1).startswith("TN08")
     assert diagnostic(command("profile", package, "--device", "npu"), 1) == "TN0505"
     assert diagnostic(command("bench", package, "--vs", "onnxruntime"), 1) == "TN0511"
+
+
+def test_bench_knows_its_engines(command, tmp_path):
+    engines = re.search(r"^ENGINES = \{(.*)\}$", (REPOSITORY / "bench/engines.py").read_text(), re.MULTILINE)[1]
+    names = [name for name in re.findall(r'"(\w+)"', engines) if name != "tenon"]
+    done = command("bench", tmp_path / "model.onnx", "--vs", "onnxruntime,nothing")
+    assert diagnostic(done, 2) == "TN0002"
+    assert f"cannot run 'nothing' beside Tenon; expected {' or '.join(names)}" in done.stderr
 
 
 def test_files_appear_whole_or_not_at_all(command, sample, tmp_path):

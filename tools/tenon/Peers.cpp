@@ -85,9 +85,16 @@ Json manifestOf(const std::string &model, const std::vector<Signature> &signatur
   return {{"models", {{stem(model), entry}}}};
 }
 
-std::string python() {
-  const char *chosen = std::getenv("PYTHON");
-  return chosen && *chosen ? chosen : "python3";
+/// The engines of bench/engines.py.
+constexpr const char *kEngines[] = {"onnxruntime", "openvino"};
+
+/// $PYTHON, or the interpreter that the source tree was set up with, or the one on PATH.
+std::string python(const fs::path &script) {
+  if (const char *chosen = std::getenv("PYTHON"); chosen && *chosen)
+    return chosen;
+  fs::path own = script.parent_path().parent_path() / ".venv/bin/python";
+  std::error_code error;
+  return fs::exists(own, error) ? own.string() : "python3";
 }
 
 int spawn(std::vector<std::string> words) {
@@ -107,6 +114,19 @@ int spawn(std::vector<std::string> words) {
 
 } // namespace
 
+void checkEngines(const std::vector<std::string> &peers) {
+  for (const std::string &peer : peers) {
+    bool known = false;
+    std::string names;
+    for (const char *engine : kEngines) {
+      known |= peer == engine;
+      names += (names.empty() ? "" : " or ") + std::string(engine);
+    }
+    if (!known)
+      failUsage("TN0002", "--vs: this version cannot run '" + peer + "' beside Tenon; expected " + names);
+  }
+}
+
 void runPeers(const std::string &model, const std::vector<Signature> &signatures, const InputFlags &flags,
               const std::vector<uint32_t> &threads, const std::vector<std::string> &peers,
               const std::string &json, const std::string &html) {
@@ -118,8 +138,8 @@ void runPeers(const std::string &model, const std::vector<Signature> &signatures
     threadList += (threadList.empty() ? "" : ",") + std::to_string(count);
   for (const std::string &peer : peers)
     peerList += "," + peer;
-  std::vector<std::string> words = {python(),    script.string(), stem(model), "--models", folder.path(),
-                                    "--threads", threadList,      "--peers",   peerList};
+  std::vector<std::string> words = {python(script), script.string(), stem(model), "--models", folder.path(),
+                                    "--threads",    threadList,      "--peers",   peerList};
   for (const auto &[flag, file] : {std::pair{"--json", json}, std::pair{"--html", html}})
     if (!file.empty())
       words.insert(words.end(), {flag, file});

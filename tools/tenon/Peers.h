@@ -8,6 +8,9 @@
 
 namespace tenon::command {
 
+/// TN0002 unless this version can measure every one of these engines.
+void checkEngines(const std::vector<std::string> &peers);
+
 /// Runs the script on one model and lets it print; TN0510 where Python or the script is missing or fails.
 void runPeers(const std::string &model, const std::vector<Signature> &signatures, const InputFlags &flags,
               const std::vector<uint32_t> &threads, const std::vector<std::string> &peers,

@@ -169,6 +169,7 @@ void BenchCommand::run() const {
                        table, "</pre></html>\n"});
     return;
   }
+  checkEngines(peers);
   if (isPackage(model))
     failInput("TN0511", "--vs needs the model, which the other engines read; '" + model + "' is a package");
   if (flags.any() || !function.empty())
@@ -194,8 +195,7 @@ void addBench(CLI::App &app) {
       ->delimiter(',')
       ->type_name("N[,N..]")
       ->check(CLI::Range(0, 1024));
-  sub->add_option("--vs", command->peers,
-                  "engines to measure in turns with Tenon: onnxruntime, openvino, ...")
+  sub->add_option("--vs", command->peers, "engines to measure in turns with Tenon: onnxruntime, openvino")
       ->delimiter(',')
       ->type_name("PEER[,PEER..]");
   sub->add_option("--json", command->json, "write the rows")->type_name("FILE");

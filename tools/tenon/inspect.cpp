@@ -215,7 +215,7 @@ void addInspect(CLI::App &app) {
   sub->footer("Examples:\n"
               "  tenon inspect model.tenon\n"
               "  tenon inspect model.tenon --ops --json\n"
-              "  tenon inspect model.tenon --asm k0_contraction");
+              "  tenon inspect model.tenon --asm tn_0_contraction");
   sub->callback([command] { command->run(); });
 }
 

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/import/onnx/GraphImporter.h"
 
+#include "llvm/Support/MathExtras.h"
+
 using namespace mlir;
 using namespace tenon;
 using namespace tenon::importer;
@@ -168,9 +170,8 @@ LogicalResult GraphImporter::checkOutputs(NodeContext &n) {
     int64_t elements = 1;
     for (Size s : t.dims) {
       int64_t d = s.constant().value_or(1);
-      if (d >= 0 && d <= kMaxDim)
-        elements *= std::max<int64_t>(d, 1);
-      if (d < 0 || d > kMaxDim || elements > kMaxElements)
+      bool overflow = llvm::MulOverflow(elements, std::max<int64_t>(d, 1), elements);
+      if (d < 0 || d > kMaxDim || overflow || elements > kMaxElements)
         return n.fail(113, "expected a result of sensible size, found " + describe(t.dims));
     }
     if (t.rank() > 16)

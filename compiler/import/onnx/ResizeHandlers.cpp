@@ -43,6 +43,8 @@ std::pair<int64_t, int64_t> fractionOf(double scale) {
 FailureOr<SmallVector<AxisScale>> fromScales(NodeContext &n, const Tensor &scales, ArrayRef<int64_t> axes) {
   const Tensor &x = n.in(0);
   SmallVector<AxisScale> list;
+  if (!isa<FloatType>(scales.element))
+    return n.invalid("expected scales of a floating-point type, found " + describe(scales));
   if (elementCount(scales.dims) != static_cast<int64_t>(axes.size()))
     return n.invalid("expected a scale for each of " + Twine(axes.size()) + " axes, found " +
                      describe(scales));

@@ -481,3 +481,27 @@ def test_pads_cannot_crop_more_than_there_is(tmp_path, translate, pads):
         [constant("pads", np.array(pads))],
     )
     fails(translate(path), "TN0105", "the pads remove more than there is of")
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.int64])
+def test_scales_are_no_integers(tmp_path, translate, kind):
+    path = save(
+        tmp_path,
+        [node("Resize", ["x", "", "s"], ["y"])],
+        [value("x", [1, 2, 3, 4])],
+        [value("y", None)],
+        [constant("s", np.array([1, 1, 2, 2], kind))],
+    )
+    fails(translate(path), "TN0105", "expected scales of a floating-point type, found ")
+
+
+@pytest.mark.parametrize("sizes", [[2**40, 2**40], [8589934641, 8589934641, -1], [2**62, 4]])
+def test_results_of_impossible_size(tmp_path, translate, sizes):
+    path = save(
+        tmp_path,
+        [node("Reshape", ["x", "s"], ["y"])],
+        [value("x", ["n", 4])],
+        [value("y", None)],
+        [constant("s", np.array(sizes, np.int64))],
+    )
+    fails(translate(path), "TN0113", "expected a result of sensible size, found ")
