@@ -86,6 +86,36 @@ TEST(Hazards, endlessLoopsEnd) {
   }
 }
 
+TEST(Hazards, aTransferBeyondTheLimitIsNotBegun) {
+  // Counts of 65535 in four dimensions, all strides 0: in range, but for ever.
+  std::string error =
+      errorOf("dseti d0.n0, 65535\ndseti d0.n1, 65535\ndseti d0.n2, 65535\ndseti d0.n3, 65535\n"
+              "dseti d0.l0, 0\ndseti d0.g0, 0\ndma in0, d0, r1, r2\nhalt\n");
+  EXPECT_TRUE(error.starts_with("TN1207")) << error;
+}
+
+TEST(Hazards, aLineMayReachAcrossTensors) {
+  // Elements 4032 bytes apart: two in x, the third in y.
+  Program program =
+      assemble(std::string(kHead) + "dseti d0.n0, 3\ndseti d0.g0, 4032\ndma in0, d0, r1, r2\nfence\n"
+                                    "dseti d0.n0, 4096\ndseti d0.g0, 1\ndma out0, d0, r1, r3\nhalt\n");
+  Hardware h = loadHardware("edge-512k");
+  Machine machine(h, program, {});
+  machine.tensor("x")[0] = 7;
+  machine.tensor("x")[4032] = 8;
+  machine.tensor("y")[8064 - 4096] = 9;
+  machine.run();
+  EXPECT_EQ(machine.tensor("y")[0], 7);
+  EXPECT_EQ(machine.tensor("y")[1], 8);
+  EXPECT_EQ(machine.tensor("y")[2], 9);
+}
+
+TEST(Hazards, lanesThatAreOffMayLieAnywhere) {
+  EXPECT_EQ(errorOf("li r1, -1\nlih r1, r1, 0x7fffffff\nvset r1, r1\nvrun k\nhalt\n"
+                    "k: li r2, 0\nptail p1, r2\nvld.w v0, [r1+0], 0, p1\nret\n"),
+            "none");
+}
+
 TEST(Hazards, coresShareMemoryAndSemaphores) {
   Hardware h = loadHardware("edge-512k");
   h.cores = 2;

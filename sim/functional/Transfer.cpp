@@ -4,6 +4,8 @@
 
 #include "sim/functional/Numbers.h"
 
+#include <tuple>
+
 namespace tenon::sim {
 
 namespace {
@@ -21,15 +23,25 @@ void forEachLine(const Command &command, std::span<const int64_t> indices, Visit
       }
 }
 
-void copyElements(uint8_t *to, int64_t toStride, const uint8_t *from, int64_t fromStride, int64_t count,
-                  int64_t size) {
-  if (toStride == size && fromStride == size) {
-    std::memcpy(to, from, size_t(count * size));
-    return;
-  }
-  for (int64_t i = 0; i < count; ++i)
-    std::memcpy(to + i * toStride, from + i * fromStride, size_t(size));
+/// The lowest byte of `count` elements from `address` on, and the byte after the highest.
+std::pair<int64_t, int64_t> span(int64_t address, int64_t stride, int64_t count, int64_t size) {
+  int64_t last = address + (count - 1) * stride;
+  return {std::min(address, last), std::max(address, last) + size};
 }
+
+/// A line of elements in one of the memories. A line with strides may lie in several tensors.
+template <typename Memory> class Line {
+public:
+  Line(Memory &memory, bool isOnePiece, int64_t address, int64_t stride)
+      : memory_(memory), base_(isOnePiece ? memory.at(address) : nullptr), address_(address),
+        stride_(stride) {}
+  uint8_t *at(int64_t i) { return base_ ? base_ + i * stride_ : memory_.at(address_ + i * stride_); }
+
+private:
+  Memory &memory_;
+  uint8_t *base_;
+  int64_t address_, stride_;
+};
 
 } // namespace
 
@@ -50,15 +62,19 @@ void executeDma(const Command &command, bool isInput, CoreState &core, TensorMem
   if (mode == mortise::DmaMode::Gather)
     indices = gatherIndices(command, core);
   forEachLine(command, indices, [&](int64_t local, int64_t global) {
-    uint8_t *here = core.local.at(local);
+    auto [low, high] = span(local, localStride, count, size);
+    Line here(core.local, core.local.contains(low, high), local, localStride);
     if (mode == mortise::DmaMode::Fill) {
       for (int64_t i = 0; i < count; ++i)
-        std::memcpy(here + i * localStride, &d.values[size_t(Field::Fill)], size_t(size));
-    } else if (isInput) {
-      copyElements(here, localStride, memory.at(global), globalStride, count, size);
-    } else {
-      copyElements(memory.at(global), globalStride, here, localStride, count, size);
+        std::memcpy(here.at(i), &d.values[size_t(Field::Fill)], size_t(size));
+      return;
     }
+    std::tie(low, high) = span(global, globalStride, count, size);
+    Line there(memory, memory.find(low, high) >= 0, global, globalStride);
+    bool inOne = localStride == size && globalStride == size;
+    for (int64_t i = 0; i < (inOne ? 1 : count); ++i)
+      std::memcpy(isInput ? here.at(i) : there.at(i), isInput ? there.at(i) : here.at(i),
+                  size_t(inOne ? count * size : size));
   });
 }
 

@@ -43,6 +43,14 @@ void DmaChannel::check(const Command &command) {
   if (size != 1 && size != 2 && size != 4)
     simulation.fail("TN1205", *this, command.instruction,
                     "field esize must be 1, 2 or 4, found " + std::to_string(size));
+  // Every word of the scratchpad takes a cycle: what cannot end in time is not begun.
+  double bytes = double(size);
+  for (Field field : {Field::N0, Field::N1, Field::N2, Field::N3})
+    bytes *= double(d[field]);
+  if (bytes / double(simulation.hardware.scratchpad.width) > double(simulation.options.maxCycles))
+    simulation.fail("TN1207", *this, command.instruction,
+                    "the transfer takes longer than the limit of " +
+                        std::to_string(simulation.options.maxCycles) + " cycles");
   if (d[Field::Mode] == int64_t(mortise::DmaMode::Fill) && !isInput_)
     simulation.fail("TN1205", *this, command.instruction, "only channels into the scratchpad fill");
 }

@@ -129,7 +129,8 @@ void VectorCore::prepareAccess(const Operation &op, bool write, uint64_t now) {
         continue;
       if (simulation.options.functional)
         simulation.touchLocal(*this, pc_, {at, 4}, write, now);
-      pending_.add(here.banks, at, 4);
+      if (here.state.local.contains(at, at + 4))
+        pending_.add(here.banks, at, 4);
     }
   } else {
     int64_t size = op.id == Id::Slds ? 4 : laneBytes(op.id), bytes = size;
@@ -138,7 +139,9 @@ void VectorCore::prepareAccess(const Operation &op, bool write, uint64_t now) {
       bytes = size * lanes_;
     // Time does not depend on data: all lanes take their words. What is touched ends at the last active lane,
     // which is known where data is computed.
-    pending_.add(here.banks, address, bytes);
+    // Without active lanes the address may be anything.
+    if (here.state.local.contains(address, address + 1))
+      pending_.add(here.banks, address, bytes);
     if (wide && op.g) {
       unsigned active = simulation.options.functional ? lanes_ : 0;
       while (active && !here.state.vectors->predicates[op.g][active - 1])
