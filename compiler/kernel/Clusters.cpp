@@ -114,15 +114,14 @@ void Clusters::visit(Operation *op) {
     return;
   }
   bool cheap = isMovement(op) && !isa<ConcatOp, PadOp>(op);
-  bool fits = !needed && (wanted.size() == 1 || cheap) && llvm::all_of(wanted, [&](Cluster *c) {
-    if (op->hasTrait<ElementwiseTrait>() || isMovement(op) ||
-        isa<ReshapeOp, tensor::CastOp, UpdateSliceOp>(op))
-      return mayPull(op, *c);
-    if (auto r = dyn_cast<ReduceOp>(op))
-      return mayReduce(r, *c);
-    return mayCarry(op, *c);
-  });
-  if (!fits) {
+  StringRef why = needed                        ? "its result is also needed outside of kernels"
+                  : wanted.size() > 1 && !cheap ? "several kernels use its result"
+                                                : "";
+  for (Cluster *c : wanted)
+    why = why.empty() ? whyNot(op, *c) : why;
+  if (!why.empty() || wanted.empty()) {
+    if (!wanted.empty())
+      declined.push_back({op, why});
     makeRoot(op);
     return;
   }
@@ -152,33 +151,41 @@ bool Clusters::alignedIn(Operation *op, Cluster &cluster) const {
   return true;
 }
 
+StringRef Clusters::whyNot(Operation *op, Cluster &cluster) const {
+  if (op->hasTrait<ElementwiseTrait>() || isMovement(op) || isa<ReshapeOp, tensor::CastOp, UpdateSliceOp>(op))
+    return whyNotPull(op, cluster);
+  if (auto reduction = dyn_cast<ReduceOp>(op))
+    return whyNotReduce(reduction, cluster);
+  return whyNotCarry(op, cluster);
+}
+
 /// Elementwise and movement operations are computed wherever they are needed, except as operands that are
 /// read many times over or by address.
-bool Clusters::mayPull(Operation *op, Cluster &cluster) const {
+StringRef Clusters::whyNotPull(Operation *op, Cluster &cluster) const {
   for (Operation *user : op->getUsers()) {
     if (!cluster.members.contains(user))
       continue;
     if (isa<PackedContractOp, PackedConvOp, ConvOp, ReduceWindowOp>(user) || isIndexed(user))
-      return false;
+      return "a product, a window or an indexed operation reads its result many times, by address";
     if (auto attention = dyn_cast<AttentionOp>(user)) {
       Value v = op->getResult(0);
       bool mask = v == attention.getMask() && v != attention.getKey() && v != attention.getValue();
       if (mask) {
         if (isExpensive(op))
-          return false;
+          return "it is expensive, and attention reads its mask once for each query";
         continue;
       }
       // Keys and values are read by address along their last axis.
       auto t = dyn_cast<TransposeOp>(op);
       if (!t || t.getPermutation().back() != static_cast<int64_t>(t.getPermutation().size()) - 1)
-        return false;
+        return "attention reads queries, keys and values by address";
     }
     if (isExpensive(op) && (expands(user) || isa<ConcatOp, GatherOp, GatherElementsOp, GatherNdOp>(user)) &&
         cluster.reduceAxes.empty())
-      return false;
+      return "it is expensive, and would be computed again for every element that is broadcast or gathered";
     if (isa<TransposeOp>(op) && isa<TransposeOp>(user) && cluster.heavy && isa<AttentionOp>(cluster.heavy) &&
         !cluster.aligned.contains(user))
-      return false;
+      return "only one transpose fits into the kernel of an attention";
   }
   // A chain that stands behind an attention is turned around when it is stored: nothing else may be in that
   // kernel.
@@ -187,7 +194,7 @@ bool Clusters::mayPull(Operation *op, Cluster &cluster) const {
     bool operand = llvm::any_of(op->getUsers(), [&](Operation *u) { return u == attention; });
     bool maskPart = !operand && !cluster.aligned.contains(op);
     if (!operand && !maskPart)
-      return false;
+      return "the results of an attention are turned around when they are stored";
     if (!operand) {
       // Part of the mask's computation only.
       SmallVector<Operation *> work{op};
@@ -196,7 +203,7 @@ bool Clusters::mayPull(Operation *op, Cluster &cluster) const {
         for (OpOperand &use : o->getUses()) {
           if (use.getOwner() == attention) {
             if (use.get() != attention.getMask())
-              return false;
+              return "attention reads queries, keys and values by address";
           } else if (cluster.members.contains(use.getOwner())) {
             work.push_back(use.getOwner());
           }
@@ -204,40 +211,50 @@ bool Clusters::mayPull(Operation *op, Cluster &cluster) const {
       }
     }
   }
-  return true;
+  return "";
 }
 
-bool Clusters::mayReduce(ReduceOp op, Cluster &cluster) const {
-  if (cluster.heavy || !alignedIn(op, cluster))
-    return false;
+StringRef Clusters::whyNotReduce(ReduceOp op, Cluster &cluster) const {
+  if (cluster.heavy)
+    return "kernels of products, windows and indexed operations have no reductions";
+  if (!alignedIn(op, cluster))
+    return "its result moves to other positions before it is used";
   Dims space(sizes.dims(op.getInput()));
   int64_t last = space.size() - 1;
   bool rows = llvm::is_contained(op.getAxes(), last);
   if (!cluster.reduceAxes.empty())
-    return rows && ArrayRef<int64_t>(cluster.reduceAxes) == op.getAxes() && cluster.reduceSpace == space;
+    return rows && ArrayRef<int64_t>(cluster.reduceAxes) == op.getAxes() && cluster.reduceSpace == space
+               ? ""
+               : "the kernel reduces along other axes, or down columns";
   // The root is over the reduced space, or over the whole space through broadcasts along the reduced axes.
   Dims root(sizes.dims(cluster.root->getResult(0)));
   Dims reduced(sizes.dims(op.getResult()));
-  if (root == reduced)
-    return rows || llvm::none_of(cluster.members, [](Operation *m) { return expands(m); });
-  return rows && root == space;
+  bool fits = root == reduced
+                  ? rows || llvm::none_of(cluster.members, [](Operation *m) { return expands(m); })
+                  : rows && root == space;
+  return fits ? "" : "the kernel's result has neither the sizes of the reduction's operand nor of its result";
 }
 
-bool Clusters::mayCarry(Operation *op, Cluster &cluster) const {
-  if (isIndexed(op) || cluster.heavy || !cluster.reduceAxes.empty())
-    return false;
+StringRef Clusters::whyNotCarry(Operation *op, Cluster &cluster) const {
+  if (isIndexed(op))
+    return "indexed operations are kernels of their own";
+  if (cluster.heavy || !cluster.reduceAxes.empty())
+    return "the kernel has a product, a window or a reduction already";
   if (isa<AttentionOp>(op)) {
     // Only movements that can be turned around.
-    return llvm::all_of(cluster.members, [](Operation *m) {
+    bool movements = llvm::all_of(cluster.members, [](Operation *m) {
       return isa<TransposeOp, ReshapeOp>(m) && m->getNumOperands() >= 1;
     });
+    return movements ? "" : "behind an attention only transposes and reshapes fit into its kernel";
   }
   if (!alignedIn(op, cluster))
-    return false;
+    return "its result moves to other positions before it is used";
   for (Operation *user : op->getUsers())
     if (cluster.members.contains(user) && expands(user))
-      return false;
-  return Dims(sizes.dims(cluster.root->getResult(0))) == Dims(sizes.dims(op->getResult(0)));
+      return "its result is broadcast";
+  return Dims(sizes.dims(cluster.root->getResult(0))) == Dims(sizes.dims(op->getResult(0)))
+             ? ""
+             : "the kernel's result has other sizes";
 }
 
 } // namespace tenon::kernel

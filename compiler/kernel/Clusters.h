@@ -37,18 +37,29 @@ public:
   /// In program order of the roots.
   std::vector<Cluster *> inOrder() const;
 
+  /// An operation that became a root although kernels of this block use its result.
+  struct Decline {
+    mlir::Operation *op;
+    llvm::StringRef why;
+  };
+  /// In program order.
+  auto declines() const { return llvm::reverse(declined); }
+
 private:
   void visit(mlir::Operation *op);
   bool join(mlir::Operation *op, Cluster &cluster);
-  bool mayPull(mlir::Operation *op, Cluster &cluster) const;
-  bool mayReduce(ReduceOp op, Cluster &cluster) const;
-  bool mayCarry(mlir::Operation *op, Cluster &cluster) const;
+  // Why an operation may not join a cluster of its users; empty when it may.
+  llvm::StringRef whyNot(mlir::Operation *op, Cluster &cluster) const;
+  llvm::StringRef whyNotPull(mlir::Operation *op, Cluster &cluster) const;
+  llvm::StringRef whyNotReduce(ReduceOp op, Cluster &cluster) const;
+  llvm::StringRef whyNotCarry(mlir::Operation *op, Cluster &cluster) const;
   bool alignedIn(mlir::Operation *op, Cluster &cluster) const;
   void makeRoot(mlir::Operation *op);
 
   mlir::Block &block;
   SizeAnalysis &sizes;
   std::vector<std::unique_ptr<Cluster>> all;
+  std::vector<Decline> declined; // in reverse program order
   llvm::DenseMap<mlir::Operation *, llvm::SmallVector<Cluster *, 2>> memberships;
 };
 

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Remarks.h"
 
 using namespace mlir;
 
@@ -96,6 +97,42 @@ void restoreConditionals(func::FuncOp function) {
   }
 }
 
+/// "add (Add), relu (Relu)": the model's nodes that an operation comes from, as the importer names them.
+std::string nodesOf(Location location) {
+  std::string text;
+  location->walk([&](Location part) {
+    auto name = dyn_cast<NameLoc>(part);
+    StringRef found = name ? name.getName().getValue() : StringRef();
+    if (!found.consume_front("node:"))
+      return WalkResult::advance();
+    auto [operation, node] = found.split(':').second.split(':');
+    text += ((text.empty() ? "" : ", ") + node + " (" + operation + ")").str();
+    return WalkResult::advance();
+  });
+  return text;
+}
+
+/// One remark for each kernel, and one for each operation that the kernels of its users did not take in.
+void remarkOn(func::FuncOp function, const Clusters &clusters) {
+  auto options = [&](StringRef name) {
+    return remark::RemarkOpts::name(name).category("fuse").function(function.getName());
+  };
+  for (const Clusters::Decline &decline : clusters.declines())
+    remark::missed(decline.op->getLoc(), options("NotFused"))
+        << remark::metric("Operation", decline.op->getName().getStringRef().str())
+        << remark::metric("Nodes", nodesOf(decline.op->getLoc()))
+        << remark::metric("Reason", decline.why.str());
+  for (const Cluster *cluster : clusters.inOrder()) {
+    SmallVector<Location> locations;
+    for (Operation *op : llvm::reverse(cluster->members))
+      if (!isa<ConstantOp>(op))
+        locations.push_back(op->getLoc());
+    remark::passed(cluster->root->getLoc(), options("Kernel"))
+        << remark::metric("Family", cluster->family().str())
+        << remark::metric("Nodes", nodesOf(FusedLoc::get(function.getContext(), locations)));
+  }
+}
+
 /// Reports every operation outside kernels that no plan can carry out either.
 LogicalResult checkForms(func::FuncOp function) {
   bool ok = true;
@@ -128,6 +165,8 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
       for (Operation &op : *block)
         if (isFusable(&op))
           old.push_back(&op);
+      if (getContext().getRemarkEngine())
+        remarkOn(getOperation(), clusters);
       for (Cluster *cluster : clusters.inOrder())
         buildKernel(*cluster, sizes);
       for (Operation *op : llvm::reverse(old))

@@ -8,10 +8,10 @@
 
 #include "compiler/emit/cpu/CpuTargets.h"
 #include "compiler/pipeline/Phases.h"
+#include "compiler/pipeline/Remarks.h"
 #include "compiler/pipeline/WeightPrograms.h"
-#include "mlir/IR/Remarks.h"
+#include "compiler/pipeline/WriteText.h"
 #include "mlir/IR/Verifier.h"
-#include "mlir/Remark/RemarkStreamer.h"
 #include "package/digest.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -50,6 +50,7 @@ private:
   const Progress &progress;
   Product &product;
   std::vector<Diagnostic> &diagnostics;
+  std::string remarks; // as YAML; before the context, which writes to it
   MLIRContext context;
   OwningOpRef<ModuleOp> module;
   std::vector<cpu::CpuTarget> levels;
@@ -117,40 +118,29 @@ std::string Compilation::text() {
   return text;
 }
 
-/// Writes the module to the dump folder, whole or not at all.
+/// Writes the module to the dump folder.
 LogicalResult Compilation::dump(Phase phase) {
   if (settings.dumpFolder.empty())
     return success();
   SmallString<128> path(settings.dumpFolder);
   std::error_code error = llvm::sys::fs::create_directories(path);
   llvm::sys::path::append(path, std::to_string(static_cast<int>(phase)) + "-" + nameOf(phase) + ".mlir");
-  if (!error) {
-    llvm::raw_fd_ostream file(path, error);
-    if (!error)
-      file << text();
-    file.flush();
-    if (file.has_error()) {
-      error = file.error();
-      file.clear_error();
-    }
-  }
+  if (!error)
+    error = writeText(path, text());
   if (!error)
     return success();
   fail("TN0004", "cannot write '" + path.str().str() + "': " + error.message());
   return failure();
 }
 
-/// Sends remarks (what was fused, what was not and why) to a YAML file.
+/// Writes the remarks (what was fused, what was not and why).
 LogicalResult Compilation::explain() {
   if (settings.explainFile.empty())
     return success();
-  remark::RemarkCategories all;
-  all.all = ".*";
-  if (succeeded(remark::enableOptimizationRemarksWithLLVMStreamer(
-          context, settings.explainFile, llvm::remarks::Format::YAML,
-          std::make_unique<remark::RemarkEmittingPolicyAll>(), all)))
+  std::error_code error = writeText(settings.explainFile, remarks);
+  if (!error)
     return success();
-  fail("TN0004", "cannot write '" + settings.explainFile + "'");
+  fail("TN0004", "cannot write '" + settings.explainFile + "': " + error.message());
   return failure();
 }
 
@@ -197,11 +187,13 @@ Outcome Compilation::run() {
                 Outcome::BadUsage);
   }
   levels = std::move(*found);
-  if (failed(explain()))
-    return Outcome::BadInput;
+  if (!settings.explainFile.empty())
+    collectRemarks(context, remarks);
   for (int phase = 0; phase <= static_cast<int>(settings.stopAfter); ++phase)
     if (Outcome outcome = runPhase(static_cast<Phase>(phase)); outcome != Outcome::Ok)
       return outcome;
+  if (failed(explain()))
+    return Outcome::BadInput;
   if (settings.stopAfter != Phase::Emit)
     product.ir = text();
   else

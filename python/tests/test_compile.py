@@ -200,6 +200,27 @@ def test_each_phase_can_be_dumped(model, command, tmp_path):
     assert done.returncode == 1 and done.stderr.startswith("error: TN0004: cannot write")
 
 
+def test_what_was_fused_and_why_not(model, command, tmp_path):
+    """softmax(relu(x + w) @ m): the product reads its operand by address, the rest shares kernels."""
+    model.graph.node.append(helper.make_node("MatMul", ["y", "m"], ["p"], "product"))
+    model.graph.node.append(helper.make_node("Sigmoid", ["p"], ["z"], "sigmoid"))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.ones((4, 8), np.float32), "m"))
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("z", TensorProto.FLOAT, ["batch", 8]))
+    path, why = tmp_path / "model.onnx", tmp_path / "why.yaml"
+    onnx.save(model, path)
+    done = command("compile", path, "-o", tmp_path / "model.tenon", "--explain", why)
+    assert done.returncode == 0 and not done.stderr
+    remarks = why.read_text().split("--- !")[1:]
+    missed = [r for r in remarks if r.startswith("Missed\n")]
+    assert len(missed) == 1 and "Name:            NotFused" in missed[0]
+    assert "relu (Relu)" in missed[0] and "an indexed operation reads its result many times" in missed[0]
+    kernels = [r for r in remarks if r.startswith("Passed\n") and "Name:            Kernel" in r]
+    assert any("add (Add), relu (Relu)" in r and "Family:          map" in r for r in kernels)
+    assert any("product (MatMul), sigmoid (Sigmoid)" in r and "Family:          contraction" in r for r in kernels)
+    done = command("compile", path, "-o", tmp_path / "model.tenon", "--explain", tmp_path / "missing" / "why.yaml")
+    assert done.returncode == 1 and done.stderr.startswith("error: TN0004: cannot write ")
+
+
 def test_failures_leave_no_file(model, command, tmp_path):
     model.graph.node[1].op_type = "NoSuchOperation"
     onnx.save(model, tmp_path / "model.onnx")

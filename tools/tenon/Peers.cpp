@@ -120,10 +120,13 @@ void checkEngines(const std::vector<std::string> &peers) {
     std::string names;
     for (const char *engine : kEngines) {
       known |= peer == engine;
-      names += (names.empty() ? "" : " or ") + std::string(engine);
+      names += names.empty() ? "" : " or ";
+      names += engine;
     }
+    std::string message = "--vs: this version cannot run '";
+    message.append(peer).append("' beside Tenon; expected ").append(names);
     if (!known)
-      failUsage("TN0002", "--vs: this version cannot run '" + peer + "' beside Tenon; expected " + names);
+      failUsage("TN0002", message);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cctype>
+#include <csignal>
 #include <cstdio>
 #include <new>
 
@@ -68,6 +69,9 @@ int run(int argc, char **argv) {
 } // namespace
 
 int main(int argc, char **argv) {
+  // A file that grows beyond the limit of the process is then an error like a full disk: nothing half-written
+  // stays.
+  (void)std::signal(SIGXFSZ, SIG_IGN);
   try {
     int status = run(argc, argv);
     if (std::fflush(stdout) != 0)
