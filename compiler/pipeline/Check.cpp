@@ -10,6 +10,7 @@
 #include "compiler/emit/plan/BuildPlan.h"
 #include "compiler/pipeline/NodeCosts.h"
 #include "compiler/pipeline/Phases.h"
+#include "compiler/pipeline/Products.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/Support/JSON.h"
 
@@ -151,6 +152,10 @@ void Check::addCosts(ModuleOp module) {
   }
   report["flop"] = asJson(flop);
   report["bytes"] = asJson(bytes);
+  std::map<int64_t, std::string> names;
+  for (const importer::CheckRow &row : rows)
+    names[row.number] = row.node;
+  report["products"] = listProducts(function, sizes, names);
 }
 
 Outcome Check::run(std::string &json) {

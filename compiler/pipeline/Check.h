@@ -12,8 +12,8 @@ namespace tenon::pipeline {
 
 /// Which nodes of a model the target can run and what they cost, as JSON: {"rows": [{node, op, domain,
 /// supported, reason, flop, bytes}], "supported", "flop", "bytes"}, and where the model can be imported
-/// "inputs": [{name, dtype, shape}]. Costs (see NodeCosts.h) are numbers, texts over the symbols of the
-/// inputs, or null where the model cannot be imported. No code is generated.
+/// "inputs": [{name, dtype, shape}] and "products" (see Products.h). Costs (see NodeCosts.h) are numbers,
+/// texts over the symbols of the inputs, or null where the model cannot be imported. No code is generated.
 Outcome check(const importer::OnnxModel &model, const Settings &settings, std::string &json,
               std::vector<Diagnostic> &diagnostics);
 

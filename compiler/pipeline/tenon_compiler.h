@@ -67,8 +67,9 @@ tenon_compiler_compile(const tenon_compiler_model *models, size_t model_count,
                        tenon_compiler_progress progress, void *user);
 
 /* Whether and why a model can be compiled: text() holds JSON, {"rows": [{node, op, domain, supported, reason,
- * flop, bytes}], "supported", "flop", "bytes", "inputs": [{name, dtype, shape}]}. Costs are numbers, texts over
- * the symbols of the inputs, or null; the last three are left out of a model that cannot be imported. */
+ * flop, bytes}], "supported", "flop", "bytes", "inputs": [{name, dtype, shape}], "products": [...]} (the last
+ * as in Products.h). Costs are numbers, texts over the symbols of the inputs, or null; the last ones are left
+ * out of a model that cannot be imported. */
 TENON_COMPILER_EXPORT tenon_compiler_result *tenon_compiler_check(const tenon_compiler_model *model,
                                                                   const tenon_compiler_option *options,
                                                                   size_t option_count);

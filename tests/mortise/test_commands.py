@@ -4,6 +4,9 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
+import onnx
+import onnx.numpy_helper
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,3 +112,53 @@ def test_machines_in_files_and_their_errors(tenon, tmp_path):
     machine.write_text(text.replace("banks: 16", "banks: 99"))
     done = tenon("sim", "--print-hw", "--hw", machine)
     assert done.returncode == 1 and "TN1103" in done.stderr and "scratchpad.banks" in done.stderr
+
+
+def save_model(path, height):
+    """Convolution, grouped and depthwise ones, and a product, on one image."""
+    weights = {
+        "w1": (32, 3, 3, 3),
+        "w2": (32, 1, 3, 3),
+        "w3": (64, 16, 1, 1),
+        "w4": (64, 10),
+    }
+    tensors = [onnx.numpy_helper.from_array(np.ones(shape, np.float32), name) for name, shape in weights.items()]
+    nodes = [
+        onnx.helper.make_node("Conv", ["x", "w1"], ["a"], "first", pads=[1, 1, 1, 1], strides=[2, 2]),
+        onnx.helper.make_node("Conv", ["a", "w2"], ["b"], "depthwise", pads=[1, 1, 1, 1], group=32),
+        onnx.helper.make_node("Conv", ["b", "w3"], ["c"], "grouped", group=2),
+        onnx.helper.make_node("GlobalAveragePool", ["c"], ["d"], "pool"),
+        onnx.helper.make_node("Flatten", ["d"], ["e"], "flatten"),
+        onnx.helper.make_node("MatMul", ["e", "w4"], ["y"], "product"),
+    ]
+    value = onnx.helper.make_tensor_value_info
+    x = value("x", onnx.TensorProto.FLOAT, [1, 3, height, 32])
+    y = value("y", onnx.TensorProto.FLOAT, [1, 10])
+    graph = onnx.helper.make_graph(nodes, "g", [x], [y], tensors)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path)
+
+
+def test_a_model_is_estimated_by_its_products_and_convolutions(tenon, tmp_path):
+    model, report = tmp_path / "m.onnx", tmp_path / "r.json"
+    save_model(model, 32)
+    done = tenon("estimate", model, "--check", "--json", report)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(report.read_text())["layers"]
+    assert [(row["layer"], row["count"]) for row in rows] == [
+        ("first", 1),
+        ("depthwise", 1),
+        ("grouped", 2),
+        ("product", 1),
+    ]
+    macs = [256 * 27 * 32, 256 * 9 * 32, 256 * 16 * 64, 640]
+    assert [row["macs"] for row in rows] == macs
+
+
+def test_sizes_of_a_model_must_be_known(tenon, tmp_path):
+    model, report = tmp_path / "m.onnx", tmp_path / "r.json"
+    save_model(model, "height")
+    done = tenon("estimate", model)
+    assert done.returncode == 1 and "TN0515" in done.stderr and "'first'" in done.stderr and "--shape" in done.stderr
+    assert tenon("estimate", model, "--shape", "x=1x3x64x32", "--json", report).returncode == 0
+    assert json.loads(report.read_text())["layers"][0]["macs"] == 512 * 27 * 32
