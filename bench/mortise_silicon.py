@@ -205,7 +205,6 @@ def nvdla() -> str:
             lines,
             {
                 ("scratchpad", "bytes"): kilobytes * 1024,
-                ("accumulators", "bytes"): max(16, 2 * width) * 1024,
                 ("matrix", "rows"): height,
                 ("matrix", "columns"): width,
                 ("dram", "bytes_per_cycle"): bandwidth,

@@ -109,21 +109,24 @@ private:
       store(panel, pixels, done);
   }
   void store(int64_t panel, int64_t pixels, double done) {
-    double begin = std::max({done, drainFree_, resultFree_[results_ % 2], scale_});
+    int64_t size = layer.elementBytes(), columns = h.matrix.columns, within = panel % cut.stored;
+    double begin = std::max({done, drainFree_, resultFree_[stores_ % 2], scale_});
     drainFree_ = begin + ceilDiv(pixels, h.matrix.positions);
-    sumFree_[results_ % 2] = drainFree_ + 8;
-    control_ += 16;
-    int64_t size = layer.elementBytes(),
-            columns = std::min(h.matrix.columns, layer.outputs - panel * h.matrix.columns);
-    end_ = Tier::store(std::max(drainFree_ + 8, control_), pixels, columns * size, layer.outputs * size,
-                       h.matrix.columns * size);
-    resultFree_[results_++ % 2] = end_;
+    sumFree_[results_++ % 2] = drainFree_ + 8;
+    control_ += 8;
+    if (within + 1 < cut.stored && panel + 1 < cut.panels)
+      return;
+    control_ += 8;
+    int64_t together = within * columns + std::min(columns, layer.outputs - panel * columns);
+    end_ = Tier::store(std::max(drainFree_ + 8, control_), pixels, together * size, layer.outputs * size,
+                       cut.stored * columns * size);
+    resultFree_[stores_++ % 2] = end_;
   }
 
   double control_ = 0, scale_ = 0, lastTaken_ = 0, arrayFree_ = 0, drainFree_ = 0, end_ = 0;
   double inputReady_[2] = {}, inputFree_[2] = {}, weightReady_[2] = {}, weightFree_[2] = {}, sumFree_[2] = {},
          resultFree_[2] = {};
-  int64_t results_ = 0;
+  int64_t results_ = 0, stores_ = 0;
   Products products_;
 };
 

@@ -92,11 +92,11 @@ private:
     to_.field(kPixels, Field::N0, layer_.outputWidth());
     to_.field(kPixels, Field::L0, layer_.stride * layer_.channels * size_);
     to_.field(kPixels, Field::L1, layer_.stride * line());
-    to_.field(kRequantize, Field::L0, columns_ * size_);
+    to_.field(kRequantize, Field::L0, cut_.stored * columns_ * size_);
     // Accumulators hold integers or floats.
     to_.field(kRequantize, Field::Mode, layer_.type == Type::I8 ? 0 : 1);
     to_.field(kRequantize, Field::Scale, scaleAt_);
-    to_.field(kResult, Field::L1, columns_ * size_);
+    to_.field(kResult, Field::L1, cut_.stored * columns_ * size_);
     to_.field(kResult, Field::G1, layer_.outputs * size_);
     to_.field(kScale, Field::N0, columns_ * 4);
   }
@@ -165,28 +165,34 @@ private:
       store(step, index);
   }
 
+  /// Drains a panel; `cut_.stored` panels leave together.
   void store(const Step &step, size_t index) {
-    int64_t pixels = rowsOf(step.tile) * layer_.outputWidth();
+    int64_t pixels = rowsOf(step.tile) * layer_.outputWidth(), within = step.panel % cut_.stored;
     to_.release(kMatrix, kSumFull);
     if (index + 1 == steps_.size() || steps_[index + 1].tile != step.tile)
       to_.release(kMatrix, kInputFree);
     to_.acquire(kDrain, kSumFull);
-    to_.acquire(kDrain, kResultFree);
+    if (within == 0)
+      to_.acquire(kDrain, kResultFree);
     to_.field(kRequantize, Field::N0, pixels);
     to_.field(kRequantize, Field::N, columnsOf(step.panel));
-    to_.constant(1, resultAt_[results_ % 2]);
+    to_.constant(1, resultAt_[stores_ % 2] + within * columns_ * size_);
     to_.emit(Id::Drain, {kRequantize, 3, 1});
     to_.release(kDrain, kSumFree);
+    ++results_;
+    if (within + 1 < cut_.stored && step.panel + 1 < cut_.panels)
+      return;
+    int64_t first = step.panel - within;
     to_.release(kDrain, kResultFull);
     to_.acquire(kOut, kResultFull);
-    to_.field(kResult, Field::N0, columnsOf(step.panel) * size_);
+    to_.field(kResult, Field::N0, (within * columns_ + columnsOf(step.panel)) * size_);
     to_.field(kResult, Field::N1, pixels);
-    transfer(kOut, kResult, resultAt_[results_ % 2],
-             output_ + uint64_t((step.tile * cut_.rows * layer_.outputWidth() * layer_.outputs +
-                                 step.panel * columns_) *
-                                size_));
+    transfer(kOut, kResult, resultAt_[stores_ % 2],
+             output_ +
+                 uint64_t((step.tile * cut_.rows * layer_.outputWidth() * layer_.outputs + first * columns_) *
+                          size_));
     to_.release(kOut, kResultFree);
-    ++results_;
+    ++stores_;
   }
 
   const Layer &layer_;
@@ -196,7 +202,7 @@ private:
   int64_t columns_, size_;
   unsigned weightChannel_;
   uint64_t input_ = 0, weights_ = 0, scale_ = 0, output_ = 0;
-  int64_t depthSum_ = 0, scaleAt_ = 0, results_ = 0, sums_ = 0;
+  int64_t depthSum_ = 0, scaleAt_ = 0, results_ = 0, stores_ = 0, sums_ = 0;
   int64_t inputAt_[2]{}, weightAt_[2]{}, resultAt_[2]{};
   std::vector<Step> steps_;
 };

@@ -114,6 +114,51 @@ std::vector<int64_t> weightDepths(const Layer &layer, int64_t rows) {
   return depths;
 }
 
+/// Takes the sizes of buffers into the cut; whether two of each fit.
+bool fits(Cut &cut, const Layer &layer, const mortise::Hardware &h) {
+  bool depthwise = layer.kind == LayerKind::Depthwise;
+  int64_t columns = depthwise ? h.vector.lanes : h.matrix.columns, size = layer.elementBytes(),
+          inputs = (cut.rows - 1) * layer.stride + layer.kernelHeight;
+  cut.inputBytes = aligned(inputs * layer.width * layer.channels * size);
+  cut.weightBytes = depthwise ? aligned(layer.kernelHeight * layer.kernelWidth * columns)
+                              : aligned(cut.depth * h.matrix.rows * columns * size);
+  cut.outputBytes = aligned(cut.rows * layer.outputWidth() * columns * size * cut.stored);
+  int64_t scales = aligned(columns * 4);
+  return 2 * (cut.inputBytes + cut.weightBytes + cut.outputBytes) + scales <= h.scratchpad.bytes;
+}
+
+/// Whether descriptors and kernels can say it.
+bool isAddressable(const Layer &layer, const mortise::Hardware &h) {
+  int64_t size = layer.elementBytes();
+  bool small = layer.kind != LayerKind::Depthwise ||
+               (layer.kernelHeight * layer.kernelWidth <= 25 && layer.kernelHeight <= 16);
+  return small && layer.width * layer.channels * size <= h.dma.maxCount &&
+         layer.stride * layer.channels < 8192 &&
+         layer.pixels() * std::max(layer.outputs, layer.channels) * size < INT32_MAX;
+}
+
+/// Tries tiles from large to small: rows first, then whole bursts of results, then large pieces of weights.
+bool search(Cut &cut, const Layer &layer, const mortise::Hardware &h) {
+  bool depthwise = layer.kind == LayerKind::Depthwise;
+  int64_t bank = h.accumulatorRows() / h.accumulators.banks, size = layer.elementBytes();
+  // Two accumulator buffers, whatever the banks are.
+  int64_t most = depthwise ? 1 << 20 : h.accumulators.banks >= 2 ? bank : bank / 2;
+  // A piece of weights takes at least four times as long to load as setup and latency: the channel is busy,
+  // and the array can begin soon.
+  auto worthwhile = int64_t(4 * double(h.dma.setup + h.dram.latency) * h.dram.bytesPerCycle);
+  int64_t piece = std::max<int64_t>(1, ceilDiv(worthwhile, h.matrix.rows * h.matrix.columns * size));
+  int64_t allDepths = depthwise ? 1 : std::min(piece, int64_t(cut.depths.size()));
+  int64_t burst = (cut.onChip ? h.l2 : h.dram).burst;
+  int64_t stored = depthwise ? 1 : std::min(cut.panels, ceilDiv(burst, h.matrix.columns * size));
+  int64_t first = std::min(layer.outputHeight(), std::max<int64_t>(1, most / layer.outputWidth()));
+  for (cut.rows = first; cut.rows >= 1; cut.rows /= 2)
+    for (cut.stored = stored; cut.stored >= 1; cut.stored /= 2)
+      for (cut.depth = allDepths; cut.depth >= 1; cut.depth /= 2)
+        if (cut.rows * layer.outputWidth() <= most && fits(cut, layer, h))
+          return true;
+  return false;
+}
+
 } // namespace
 
 Cut cutLayer(const Layer &layer, const mortise::Hardware &h) {
@@ -122,51 +167,21 @@ Cut cutLayer(const Layer &layer, const mortise::Hardware &h) {
     attention.onChip = fitsOnChip(layer, h);
     return attention;
   }
+  auto refuse = [&](const std::string &why) {
+    throw mortise::Error("TN1221", "layer '" + layer.name + "' cannot be cut to fit " + h.name + ": " + why);
+  };
+  if (h.rate(layer.type) == 0)
+    refuse(std::string("the array does not multiply ") + mortise::typeName(unsigned(layer.type)));
   Cut cut;
   cut.onChip = fitsOnChip(layer, h);
-  if (h.rate(layer.type) == 0)
-    throw mortise::Error("TN1221", "layer '" + layer.name + "' cannot be cut to fit " + h.name +
-                                       ": the array does not multiply " +
-                                       mortise::typeName(unsigned(layer.type)));
   bool depthwise = layer.kind == LayerKind::Depthwise;
-  int64_t columns = depthwise ? h.vector.lanes : h.matrix.columns;
-  cut.panels = ceilDiv(depthwise ? layer.channels : layer.outputs, columns);
+  cut.panels = depthwise ? ceilDiv(layer.channels, h.vector.lanes) : ceilDiv(layer.outputs, h.matrix.columns);
   if (!depthwise)
     cut.depths = weightDepths(layer, h.matrix.rows);
-  int64_t bank = h.accumulatorRows() / h.accumulators.banks;
-  // Two accumulator buffers, whatever the banks are.
-  int64_t most = depthwise ? 1 << 20 : h.accumulators.banks >= 2 ? bank : bank / 2;
-  int64_t size = layer.elementBytes(), line = layer.width * layer.channels * size;
-  int64_t tail = aligned(columns * 4); // the scales
-  auto fits = [&](int64_t rows, int64_t depth) {
-    int64_t inputs = (rows - 1) * layer.stride + layer.kernelHeight;
-    cut.inputBytes = aligned(inputs * line);
-    cut.weightBytes = depthwise ? aligned(layer.kernelHeight * layer.kernelWidth * columns)
-                                : aligned(depth * h.matrix.rows * columns * size);
-    cut.outputBytes = aligned(rows * layer.outputWidth() * columns * size);
-    return 2 * (cut.inputBytes + cut.weightBytes + cut.outputBytes) + tail <= h.scratchpad.bytes;
-  };
-  // A piece of weights takes at least four times as long to load as setup and latency: the channel is busy, and
-  // the array can begin soon.
-  auto worthwhile = int64_t(4 * double(h.dma.setup + h.dram.latency) * h.dram.bytesPerCycle);
-  int64_t piece = std::max<int64_t>(1, ceilDiv(worthwhile, h.matrix.rows * columns * size));
-  int64_t allDepths = depthwise ? 1 : std::min(piece, int64_t(cut.depths.size()));
-  int64_t rows = std::min(layer.outputHeight(), std::max<int64_t>(1, most / layer.outputWidth()));
-  for (; rows >= 1; rows = rows > 1 ? rows / 2 : 0)
-    for (int64_t depth = allDepths; depth >= 1; depth = depth > 1 ? depth / 2 : 0)
-      if (rows * layer.outputWidth() <= most && fits(rows, depth)) {
-        cut.rows = rows;
-        cut.depth = depth;
-        cut.tiles = ceilDiv(layer.outputHeight(), rows);
-        bool small = !depthwise || (layer.kernelHeight * layer.kernelWidth <= 25 && layer.kernelHeight <= 16);
-        bool addressable = small && line <= h.dma.maxCount && layer.stride * layer.channels < 8192 &&
-                           layer.pixels() * std::max(layer.outputs, layer.channels) * size < INT32_MAX;
-        if (addressable)
-          return cut;
-      }
-  throw mortise::Error(
-      "TN1221", "layer '" + layer.name + "' cannot be cut to fit " + h.name +
-                    ": one row of outputs needs more scratchpad, accumulators or DMA counts than there are");
+  if (!isAddressable(layer, h) || !search(cut, layer, h))
+    refuse("one row of outputs needs more scratchpad, accumulators or DMA counts than there are");
+  cut.tiles = ceilDiv(layer.outputHeight(), cut.rows);
+  return cut;
 }
 
 } // namespace tenon::sim

@@ -48,6 +48,7 @@ struct Cut {
   int64_t tiles = 0;           ///< of rows
   int64_t panels = 0;          ///< of output columns (depthwise: of lanes)
   std::vector<int64_t> depths; ///< rows of each weight tile
+  int64_t stored = 1;          ///< panels of results that leave together, so that they fill bursts
   int64_t inputBytes = 0, weightBytes = 0, outputBytes = 0; ///< of one buffer; there are two of each
   bool onChip = false; ///< the machine has a second level that holds input and output
 };
