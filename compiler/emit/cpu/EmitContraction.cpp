@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
-#include "compiler/emit/cpu/TileCode.h"
+#include "compiler/emit/cpu/TilePrefetch.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
@@ -22,8 +22,7 @@ public:
 
 private:
   void panels(Value batch, Value m0, Value m1, Value firstPanel, unsigned vectors, bool masked);
-  void tile(Value batch, Value m, unsigned rows, Value firstPanel, unsigned vectors, bool masked);
-  std::optional<int64_t> blockExtent() const;
+  void tile(Value batch, Value m, Value m0, unsigned rows, Value firstPanel, unsigned vectors, bool masked);
 
   KernelBuilder &k;
   KernelShape &shape;
@@ -53,13 +52,14 @@ LogicalResult ContractionEmitter::run() {
   lhsElement = cast<RankedTensorType>(op.getLhs().getType()).getElementType();
   rhsElement = cast<RankedTensorType>(op.getRhs().getType()).getElementType();
   accumulator = accumulatorFor(k, lhsElement, cast<RankedTensorType>(op.getType()).getElementType());
-  shapeOfTile =
-      tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), rows.constant(), panelCount.constant());
-
   auto depthConstant = depth.constant();
-  blockRows = rowsPerBlock(depthConstant ? std::optional<int64_t>(*depthConstant * 4) : std::nullopt);
-  // The last block takes the remainder, so that every block has at least a tile's rows when there are that
-  // many.
+  auto rowBytes = depthConstant ? std::optional<int64_t>(*depthConstant * 4) : std::nullopt;
+  shapeOfTile = tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), rows.constant(),
+                        panelCount.constant(), rowBytes);
+  auto panelBytes = rowBytes && panelCount.constant()
+                        ? std::optional<int64_t>(*rowBytes * *panelCount.constant() * 16)
+                        : std::nullopt;
+  blockRows = rowsPerBlock(rowBytes, panelBytes);
   Size blocks = rows.floorDiv(blockRows).max(context.constant(1));
   unsigned perPanel = 16 / shapeOfTile.lanes;
   PanelRange range;
@@ -79,32 +79,20 @@ LogicalResult ContractionEmitter::run() {
   Value blockCount = k.size(blocks);
   forPanels(k, range, [&](Value outer, Value panel, unsigned count, bool masked) {
     SmallVector<Value> at = k.delinearize(outer, {k.size(batch), blockCount});
-    Value m0 = k.mul(at[1], k.constant(blockRows));
-    Value isLast = k.builder().createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::eq, at[1],
-                                                           k.sub(blockCount, k.constant(1)));
-    Value m1 = k.builder().createOrFold<arith::SelectOp>(k.loc(), isLast, k.size(rows),
-                                                         k.add(m0, k.constant(blockRows)));
+    auto [m0, m1] = rowsOfBlock(k, at[1], blockCount, k.size(rows), shapeOfTile.rows);
     panels(at[0], m0, m1, panel, count * perPanel, masked);
   });
   return failed ? noForm(failed, "contraction") : success();
 }
 
-std::optional<int64_t> ContractionEmitter::blockExtent() const {
-  auto r = rows.constant();
-  if (!r)
-    return std::nullopt;
-  // Every block has at least this many rows.
-  return std::min(*r, blockRows);
-}
-
 void ContractionEmitter::panels(Value batch, Value m0, Value m1, Value firstPanel, unsigned vectors,
                                 bool masked) {
-  tileRows(k, m0, m1, shapeOfTile.rows, blockExtent(),
-           [&](Value m, unsigned count) { tile(batch, m, count, firstPanel, vectors, masked); });
+  tileRows(k, m0, m1, shapeOfTile.rows, rows.constant(),
+           [&](Value m, unsigned count) { tile(batch, m, m0, count, firstPanel, vectors, masked); });
 }
 
-void ContractionEmitter::tile(Value batch, Value m, unsigned count, Value firstPanel, unsigned vectors,
-                              bool masked) {
+void ContractionEmitter::tile(Value batch, Value m, Value m0, unsigned count, Value firstPanel,
+                              unsigned vectors, bool masked) {
   OpBuilder &b = k.builder();
   TileShape t = shapeOfTile;
   t.rows = count;
@@ -115,6 +103,7 @@ void ContractionEmitter::tile(Value batch, Value m, unsigned count, Value firstP
   Value depthValue = k.size(depth), lhs = k.bufferOf(op.getLhs()), rhs = k.bufferOf(op.getRhs());
   Value lhsBase = batched ? k.mul(batch, k.size(rows * depth)) : k.constant(0);
   Value rhsBase = batched ? k.mul(batch, k.size(panelCount * depth * 16)) : k.constant(0);
+  Value flatRow = batched ? k.add(k.mul(batch, k.size(rows)), m) : m;
   SmallVector<TileRow> tileRowList;
   for (unsigned r = 0; r < count; ++r)
     tileRowList.push_back({lhs, k.add(lhsBase, k.mul(k.add(m, k.constant(r)), depthValue))});
@@ -126,8 +115,15 @@ void ContractionEmitter::tile(Value batch, Value m, unsigned count, Value firstP
         k.add(k.add(rhsBase, k.mul(panel, k.size(depth * 16))), k.constant(u % perPanel * t.lanes));
     tileColumns.push_back({rhs, offset, k.constant(16)});
   }
+  prefetchEpilogue(k, op.getResult(), flatRow, count, k.mul(firstPanel, k.constant(16)), t.vectors * t.lanes);
+  auto known = batched ? std::nullopt : panelCount.constant();
+  PanelPrefetch panelPrefetch(k, rhs, rhsElement, depth * 16, known);
+  bool onlyTile = rows.constant() && *rows.constant() <= shapeOfTile.rows;
+  SmallVector<TilePrefetch> prefetches =
+      panelPrefetch.at(k.div(k.sub(m, m0), k.constant(shapeOfTile.rows)), onlyTile,
+                       tileColumns.front().offset, llvm::divideCeil(t.vectors, perPanel), k.constant(0));
   SmallVector<Value> acc = tileProduct(k, t, tileRowList, tileColumns, depthValue, lhsElement, rhsElement,
-                                       accumulator, tileZero(k, t, accumulator));
+                                       accumulator, tileZero(k, t, accumulator), prefetches);
 
   Value root = yielded(k, 0);
   Dims rootDims(k.spec().dims(root));
@@ -136,12 +132,10 @@ void ContractionEmitter::tile(Value batch, Value m, unsigned count, Value firstP
   SmallVector<Value> lead;
   for (Size d : ArrayRef<Size>(resultDims).drop_back())
     lead.push_back(k.size(d));
+  bool oneAxis = !lead.empty() && seesRowsAsOneAxis(k, op.getResult());
   for (unsigned r = 0; r < count; ++r) {
     // The result's leading coordinates: batch dimensions come first, the row is the last of them.
-    Value row = k.add(m, k.constant(r));
-    if (batched)
-      row = k.add(k.mul(batch, k.size(rows)), row);
-    SmallVector<Value> position = k.delinearize(row, lead);
+    SmallVector<Value> position = rowPosition(k, k.add(flatRow, k.constant(r)), lead, oneAxis);
     for (unsigned u = 0; u < t.vectors; ++u) {
       Value column = k.add(k.mul(k.add(firstPanel, k.constant(u / perPanel)), k.constant(16)),
                            k.constant(u % perPanel * t.lanes));

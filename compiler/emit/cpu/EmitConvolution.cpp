@@ -5,15 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Direct convolution over flattened output positions: the rows of a register tile are output positions, each
-// with a pointer to its pixel for the current tap; a tap that falls into the padding reads a row of zeros.
-// Any stride, dilation, group and tile shape is the same code (measured within a few percent of clipping the
-// taps for 3x3 at usual sizes).
+// Direct convolution: items are blocks of output positions and panels of the filter.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/defects/PlantedDefect.h"
-#include "compiler/emit/cpu/TileCode.h"
-#include "compiler/emit/cpu/WindowGeometry.h"
+#include "compiler/emit/cpu/ConvolutionTiles.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
@@ -24,184 +20,152 @@ namespace {
 class ConvolutionEmitter {
 public:
   ConvolutionEmitter(KernelBuilder &k, KernelShape &shape)
-      : k(k), b(k.builder()), shape(shape), context(k.spec().context()), op(theOp<PackedConvOp>(k)) {}
+      : k(k), b(k.builder()), shape(shape), context(k.spec().context()), c(k), line(lineTile(k, c)) {}
   LogicalResult run();
 
 private:
-  void tile(Value group, Value m, unsigned rows, Value firstPanel, unsigned vectors, bool masked);
-  SmallVector<Value> products(TileShape t, Value group, Value m, Value firstPanel);
-  void write(TileShape t, Value group, Value m, Value firstPanel, ArrayRef<Value> acc, bool masked);
+  /// Where a row of a tile stands: image and spatial positions.
+  using Place = llvm::function_ref<SmallVector<Value>(unsigned row)>;
+  void describe(int64_t blockRows);
+  void lines(Value block, Value blocks, const ConvolutionTile &tile, bool masked);
+  void positions(Value block, Value blocks, const ConvolutionTile &tile, bool masked);
+  void askEarly(const ConvolutionTile &tile, Value position);
+  void write(const ConvolutionTile &tile, ArrayRef<Value> acc, Place place, bool masked);
 
   KernelBuilder &k;
   OpBuilder &b;
   KernelShape &shape;
   SizeContext &context;
-  PackedConvOp op;
-  WindowGeometry g;
-  Size positions;
-  int64_t groups = 1, channels = 0, outputs = 0, panelCount = 0, taps = 1;
-  bool mergedTaps = false;
-  Value zeros;
+  Convolution c;
+  std::optional<TileShape> line;
   TileShape shapeOfTile;
-  Type inElement, filterElement, accumulator;
   Operation *failed = nullptr;
 };
 
 LogicalResult ConvolutionEmitter::run() {
-  k.setOrigin(op);
-  ArrayRef<Size> in = k.spec().dims(op.getInput()), out = k.spec().dims(op.getResult());
-  auto filter = cast<RankedTensorType>(op.getFilter().getType());
-  unsigned rank = in.size() - 2;
-  g.in.assign(in.begin() + 1, in.end() - 1);
-  g.out.assign(out.begin() + 1, out.end() - 1);
-  g.window.assign(filter.getShape().begin() + 2, filter.getShape().begin() + 2 + rank);
-  g.strides.assign(op.getStrides().begin(), op.getStrides().end());
-  g.dilations.assign(op.getDilations().begin(), op.getDilations().end());
-  g.low.assign(op.getLow().begin(), op.getLow().end());
-  g.high.assign(op.getHigh().begin(), op.getHigh().end());
-  g.inputDilations.assign(op.getInputDilations().begin(), op.getInputDilations().end());
-  groups = filter.getDimSize(0);
-  panelCount = filter.getDimSize(1);
-  channels = filter.getDimSize(2 + rank);
-  outputs = *out.back().constant() / groups;
-  for (int64_t w : g.window)
-    taps *= w;
-  inElement = cast<RankedTensorType>(op.getInput().getType()).getElementType();
-  filterElement = filter.getElementType();
-  accumulator = accumulatorFor(k, inElement, cast<RankedTensorType>(op.getType()).getElementType());
-  // Without padding the innermost window axis and the channels are one contiguous run.
-  mergedTaps =
-      g.unpadded() && g.plainInput() && g.dilations.back() == 1 && groups == 1 && g.window.back() > 1;
-
-  positions = out.front();
-  for (Size d : g.out)
-    positions = positions * d;
-  shapeOfTile = tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), positions.constant(), panelCount);
+  k.setOrigin(c.op);
+  shapeOfTile = line ? *line
+                     : tileFor(k.target(), c.accumulator.getIntOrFloatBitWidth(), c.positions.constant(),
+                               c.panelCount, std::nullopt);
   unsigned perPanel = 16 / shapeOfTile.lanes;
+  // Each row has a pointer of its own; more of them than general registers would be loaded in every step.
+  if (!line)
+    shapeOfTile.rows = std::min(shapeOfTile.rows, shapeOfTile.vectors == 1 ? 12u : 8u);
   PanelRange range;
-  range.panels = context.constant(panelCount);
-  range.ragged = outputs % 16 != 0;
-  range.wholePanels = context.constant(range.ragged ? outputs / 16 : panelCount);
+  range.panels = context.constant(c.panelCount);
+  range.ragged = c.outputs % 16 != 0;
+  range.wholePanels = context.constant(range.ragged ? c.outputs / 16 : c.panelCount);
   range.perTile = shapeOfTile.vectors / perPanel;
-  int64_t blockRows = rowsPerBlock(channels * groups * 4);
-  Size blocks = positions.floorDiv(blockRows).max(context.constant(1));
-  shape.grid = blocks * (groups * panelCount);
-  shape.grain = kPanelGrain;
-  shape.scratch = context.constant(0);
-  shape.flops = positions * (2 * taps * channels * outputs * groups);
-  shape.cost = shape.flops.ceilDiv(static_cast<int64_t>(std::max(1.0, k.target().peakGflops * 0.6)));
-  shape.schedule = "conv tile=" + std::to_string(shapeOfTile.rows) + "x" +
-                   std::to_string(shapeOfTile.vectors * shapeOfTile.lanes) +
-                   " block_positions=" + std::to_string(blockRows);
-  if (!g.unpadded() || !g.plainInput())
-    zeros = k.constantRow(inElement, channels, cast<TypedAttr>(b.getZeroAttr(k.storageType(inElement))));
+  int64_t blockRows =
+      rowsPerBlock(c.channels * c.groups * 4, c.groups * c.panelCount * c.taps * c.channels * 64);
+  Size blocks = c.positions.floorDiv(blockRows).max(context.constant(1));
+  shape.grid = blocks * (c.groups * c.panelCount);
+  describe(blockRows);
 
-  std::optional<int64_t> extent;
-  if (auto p = positions.constant())
-    extent = std::min(*p, blockRows);
   Value blockCount = k.size(blocks);
   forPanels(k, range, [&](Value outer, Value panel, unsigned count, bool masked) {
-    SmallVector<Value> at = k.delinearize(outer, {blockCount, k.constant(groups)});
-    Value m0 = k.mul(at[0], k.constant(blockRows));
-    Value isLast = b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::eq, at[0],
-                                                 k.sub(blockCount, k.constant(1)));
-    Value m1 =
-        b.createOrFold<arith::SelectOp>(k.loc(), isLast, k.size(positions), k.add(m0, k.constant(blockRows)));
-    tileRows(k, m0, m1, shapeOfTile.rows, extent,
-             [&](Value m, unsigned rows) { tile(at[1], m, rows, panel, count * perPanel, masked); });
+    SmallVector<Value> at = k.delinearize(outer, {blockCount, k.constant(c.groups)});
+    ConvolutionTile tile;
+    tile.shape = shapeOfTile;
+    tile.shape.vectors = count * perPanel;
+    if (masked)
+      tile.shape = narrowed(tile.shape, c.outputs % 16);
+    tile.group = at[1];
+    tile.firstPanel = panel;
+    if (line)
+      lines(at[0], blockCount, tile, masked);
+    else
+      positions(at[0], blockCount, tile, masked);
   });
   return failed ? noForm(failed, "conv") : success();
 }
 
-SmallVector<Value> ConvolutionEmitter::products(TileShape t, Value group, Value m, Value firstPanel) {
-  Value input = k.bufferOf(op.getInput()), filter = k.bufferOf(op.getFilter());
-  unsigned rank = g.rank(), perPanel = 16 / t.lanes;
-  SmallVector<Value> extents{k.size(k.spec().dims(op.getResult()).front())};
-  for (Size d : g.out)
-    extents.push_back(k.size(d));
-  SmallVector<SmallVector<Value>> origins;
-  SmallVector<Value> images;
-  Size pixels = productOf(context, g.in);
-  for (unsigned r = 0; r < t.rows; ++r) {
-    SmallVector<Value> at = k.delinearize(k.add(m, k.constant(r)), extents);
-    origins.push_back(windowOrigin(k, g, ArrayRef<Value>(at).drop_front()));
-    images.push_back(k.mul(at[0], k.size(pixels)));
-  }
-  int64_t pixelStride = channels * groups;
-  int64_t panelElements = taps * channels * 16;
-  Value groupPanels = k.mul(group, k.constant(panelCount));
-  SmallVector<Value> panelBase;
-  for (unsigned u = 0; u < t.vectors; ++u)
-    panelBase.push_back(k.add(
-        k.mul(k.add(groupPanels, k.add(firstPanel, k.constant(u / perPanel))), k.constant(panelElements)),
-        k.constant(u % perPanel * t.lanes)));
-  Value groupChannel = k.mul(group, k.constant(planted(Defect::GroupOffsetMissing) ? 0 : channels));
-
-  unsigned tapAxes = mergedTaps ? rank - 1 : rank;
-  int64_t depth = mergedTaps ? channels * g.window.back() : channels;
-  std::function<SmallVector<Value>(unsigned, SmallVector<Value>, Value, ValueRange)> nest =
-      [&](unsigned axis, SmallVector<Value> tap, Value tapIndex, ValueRange acc) -> SmallVector<Value> {
-    if (axis < tapAxes) {
-      auto body = [&](Value i, ValueRange carried) {
-        SmallVector<Value> inner = tap;
-        inner.push_back(i);
-        return nest(axis + 1, inner, k.add(k.mul(tapIndex, k.constant(g.window[axis])), i), carried);
-      };
-      if (g.window[axis] == 1)
-        return body(k.constant(0), acc);
-      return k.loop(k.constant(0), k.constant(g.window[axis]), 1, acc, body);
-    }
-    if (mergedTaps) {
-      tap.push_back(k.constant(0));
-    }
-    SmallVector<TileRow> rows;
-    for (unsigned r = 0; r < t.rows; ++r) {
-      WindowTap w = windowTap(k, g, origins[r], tap);
-      Value offset = k.add(k.mul(k.add(images[r], w.pixel), k.constant(pixelStride)), groupChannel);
-      if (!w.inside) {
-        rows.push_back({input, offset});
-        continue;
-      }
-      Value pointer =
-          arith::SelectOp::create(b, k.loc(), w.inside, k.address(input, offset, inElement), zeros);
-      rows.push_back({pointer, k.constant(0)});
-    }
-    SmallVector<TileColumn> columns;
-    Value tapOffset = k.mul(tapIndex, k.constant(depth * 16));
-    for (unsigned u = 0; u < t.vectors; ++u)
-      columns.push_back({filter, k.add(panelBase[u], tapOffset), k.constant(16)});
-    return tileProduct(k, t, rows, columns, k.constant(depth), inElement, filterElement, accumulator,
-                       SmallVector<Value>(acc));
-  };
-  return nest(0, {}, k.constant(0), tileZero(k, t, accumulator));
+void ConvolutionEmitter::describe(int64_t blockRows) {
+  shape.grain = kPanelGrain;
+  shape.scratch = context.constant(0);
+  shape.flops = c.positions * (2 * c.taps * c.channels * c.outputs * c.groups);
+  shape.cost = shape.flops.ceilDiv(static_cast<int64_t>(std::max(1.0, k.target().peakGflops * 0.6)));
+  shape.schedule = "conv tile=" + std::to_string(shapeOfTile.rows) + "x" +
+                   std::to_string(shapeOfTile.vectors * shapeOfTile.lanes) + (line ? " of lines" : "") +
+                   " block_positions=" + std::to_string(blockRows);
 }
 
-void ConvolutionEmitter::write(TileShape t, Value group, Value m, Value firstPanel, ArrayRef<Value> acc,
-                               bool masked) {
+void ConvolutionEmitter::lines(Value block, Value blocks, const ConvolutionTile &tile, bool masked) {
+  Value length = k.size(c.g.out.back()), height = k.constant(tile.shape.rows);
+  Value perLine = k.div(k.add(length, k.constant(tile.shape.rows - 1)), height);
+  SmallVector<Value> extents;
+  Value count = k.constant(1);
+  for (Size d : k.spec().dims(c.op.getResult()).drop_back(2)) {
+    extents.push_back(k.size(d));
+    count = k.mul(count, extents.back());
+  }
+  auto [from, to] = rowsOfBlock(k, block, blocks, k.mul(count, perLine), 1);
+  k.loop(from, to, 1, [&](Value t) {
+    ConvolutionTile here = tile;
+    here.number = k.sub(t, from);
+    Value lineIndex = k.div(t, perLine);
+    SmallVector<Value> at = k.delinearize(lineIndex, extents);
+    Value start = k.min(k.mul(k.rem(t, perLine), height), k.sub(length, height));
+    askEarly(here, k.add(k.mul(lineIndex, length), start));
+    write(
+        here, lineProducts(k, c, here, at, start),
+        [&](unsigned r) {
+          SmallVector<Value> place(at);
+          place.push_back(k.add(start, k.constant(r)));
+          return place;
+        },
+        masked);
+  });
+}
+
+void ConvolutionEmitter::askEarly(const ConvolutionTile &tile, Value position) {
+  Value column = k.add(k.mul(tile.group, k.constant(c.outputs)), k.mul(tile.firstPanel, k.constant(16)));
+  prefetchEpilogue(k, c.op.getResult(), position, tile.shape.rows, column,
+                   tile.shape.vectors * tile.shape.lanes);
+}
+
+void ConvolutionEmitter::positions(Value block, Value blocks, const ConvolutionTile &tile, bool masked) {
+  auto [from, to] = rowsOfBlock(k, block, blocks, k.size(c.positions), shapeOfTile.rows);
+  SmallVector<Value> lead;
+  for (Size d : k.spec().dims(c.op.getResult()).drop_back())
+    lead.push_back(k.size(d));
+  Value start = from;
+  bool oneAxis = seesRowsAsOneAxis(k, c.op.getResult());
+  tileRows(k, from, to, shapeOfTile.rows, c.positions.constant(), [&](Value m, unsigned rows) {
+    ConvolutionTile here = tile;
+    here.shape.rows = rows;
+    here.number = k.div(k.sub(m, start), k.constant(shapeOfTile.rows));
+    here.only = c.positions.constant() && *c.positions.constant() <= shapeOfTile.rows;
+    askEarly(here, m);
+    write(
+        here, positionProducts(k, c, here, m),
+        [&](unsigned r) { return rowPosition(k, k.add(m, k.constant(r)), lead, oneAxis); }, masked);
+  });
+}
+
+void ConvolutionEmitter::write(const ConvolutionTile &tile, ArrayRef<Value> acc, Place place, bool masked) {
+  TileShape t = tile.shape;
   Value root = yielded(k, 0);
   Dims rootDims(k.spec().dims(root));
-  Type resultElement = k.valueType(cast<RankedTensorType>(op.getType()).getElementType());
+  Type resultElement = k.valueType(cast<RankedTensorType>(c.op.getType()).getElementType());
   Type rootElement = cast<RankedTensorType>(root.getType()).getElementType();
   unsigned perPanel = 16 / t.lanes;
-  SmallVector<Value> lead;
-  for (Size d : k.spec().dims(op.getResult()).drop_back())
-    lead.push_back(k.size(d));
   for (unsigned r = 0; r < t.rows; ++r) {
-    SmallVector<Value> position = k.delinearize(k.add(m, k.constant(r)), lead);
+    SmallVector<Value> position = place(r);
     for (unsigned u = 0; u < t.vectors; ++u) {
-      Value inGroup = k.add(k.mul(k.add(firstPanel, k.constant(u / perPanel)), k.constant(16)),
+      Value inGroup = k.add(k.mul(k.add(tile.firstPanel, k.constant(u / perPanel)), k.constant(16)),
                             k.constant(u % perPanel * t.lanes));
       Value mask =
-          masked && outputs % t.lanes != 0 ? k.tailMask(inGroup, k.constant(outputs), t.lanes) : Value();
+          masked && c.outputs % t.lanes != 0 ? k.tailMask(inGroup, k.constant(c.outputs), t.lanes) : Value();
       Value value = acc[r * t.vectors + u];
-      if (resultElement != accumulator)
+      if (resultElement != c.accumulator)
         value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, t.lanes), value);
       Evaluator e(k, t.lanes, mask);
-      e.bind(op.getResult(), [value](Evaluator &, ArrayRef<Coord>) { return value; });
+      e.bind(c.op.getResult(), [value](Evaluator &, ArrayRef<Coord>) { return value; });
       Coords at;
       for (Value p : position)
         at.push_back({p});
-      at.push_back({k.add(k.mul(group, k.constant(outputs)), inGroup), 1});
+      at.push_back({k.add(k.mul(tile.group, k.constant(c.outputs)), inGroup), 1});
       Value out = e.eval(root, at);
       if (!out) {
         failed = e.failedOp();
@@ -210,16 +174,6 @@ void ConvolutionEmitter::write(TileShape t, Value group, Value m, Value firstPan
       e.store(out, k.outputBuffer(0), at, rootDims, rootElement);
     }
   }
-}
-
-void ConvolutionEmitter::tile(Value group, Value m, unsigned rows, Value firstPanel, unsigned vectors,
-                              bool masked) {
-  TileShape t = shapeOfTile;
-  t.rows = rows;
-  t.vectors = vectors;
-  if (masked)
-    t = narrowed(t, outputs % 16);
-  write(t, group, m, firstPanel, products(t, group, m, firstPanel), masked);
 }
 
 } // namespace

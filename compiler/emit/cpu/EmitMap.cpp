@@ -18,6 +18,40 @@ Value yielded(KernelBuilder &k, unsigned i) {
   return k.spec().op().getBody().front().getTerminator()->getOperand(i);
 }
 
+bool seesRowsAsOneAxis(KernelBuilder &k, Value product) {
+  ArrayRef<Size> dims = k.spec().dims(product);
+  auto oneRow = [&](Value v) {
+    ArrayRef<Size> own = k.spec().dims(v);
+    return own.empty() || llvm::all_of(own.drop_back(), [](Size d) { return d.isConstant(1); });
+  };
+  for (Operation &op : k.spec().op().getBody().front().without_terminator()) {
+    if (&op == product.getDefiningOp())
+      continue;
+    for (Value result : op.getResults()) {
+      bool elementwise = op.hasTrait<ElementwiseTrait>() && k.spec().dims(result) == dims;
+      bool spread = isa<BroadcastOp>(op) && k.spec().dims(result) == dims && oneRow(op.getOperand(0)) &&
+                    k.spec().dims(op.getOperand(0)).size() == dims.size();
+      if (!elementwise && !spread && !oneRow(result))
+        return false;
+    }
+  }
+  return true;
+}
+
+SmallVector<Value> rowPosition(KernelBuilder &k, Value row, ArrayRef<Value> lead, bool oneAxis) {
+  if (!oneAxis)
+    return k.delinearize(row, lead);
+  // The innermost axis takes the whole number, as far as it is one: coordinates along sizes of 1 count for
+  // nothing.
+  SmallVector<Value> position(lead.size(), k.constant(0));
+  for (size_t i = lead.size(); i-- > 0;)
+    if (i == 0 || getConstantIntValue(lead[i]) != 1) {
+      position[i] = row;
+      break;
+    }
+  return position;
+}
+
 LogicalResult noForm(Operation *op, StringRef family) {
   return op->emitError() << "TN0401: '" << op->getName()
                          << "' has no CPU form inside a kernel of the family '" << family

@@ -125,6 +125,15 @@ Value KernelBuilder::address(Value pointer, Value offset, Type element) {
 
 static unsigned alignmentOf(Type storage) { return std::max(1u, storage.getIntOrFloatBitWidth() / 8); }
 
+void KernelBuilder::prefetch(Value pointer, Value offset, Type element, Cache cache, bool write) {
+  // Not inbounds: the line may lie beyond the buffer.
+  Value o = b.createOrFold<arith::IndexCastOp>(where, b.getI64Type(), offset);
+  Value at = LLVM::GEPOp::create(b, where, pointer.getType(), storageType(element), pointer,
+                                 ArrayRef<LLVM::GEPArg>{o});
+  constexpr unsigned data = 1;
+  LLVM::Prefetch::create(b, where, at, write ? 1 : 0, cache == Cache::First ? 3 : 2, data);
+}
+
 Value KernelBuilder::load(Value pointer, Value offset, Type element, unsigned lanes, Value mask) {
   Type storage = storageType(element), type = vectorOf(storage, lanes);
   Value at = address(pointer, offset, element);

@@ -67,6 +67,9 @@ public:
                    mlir::Value mask = {});
   void store(mlir::Value value, mlir::Value pointer, mlir::Value offset, mlir::Type element, unsigned lanes,
              mlir::Value mask = {});
+  enum class Cache { First, Second };
+  /// Asks for the line of `pointer[offset]`, to be read (or written) soon; never a fault, wherever it points.
+  void prefetch(mlir::Value pointer, mlir::Value offset, mlir::Type element, Cache cache, bool write = false);
   /// Elements at a vector of offsets (vector<lanes x i64>).
   mlir::Value gather(mlir::Value pointer, mlir::Value offsets, mlir::Type element, unsigned lanes,
                      mlir::Value mask = {});

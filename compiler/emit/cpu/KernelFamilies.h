@@ -37,6 +37,13 @@ template <typename OpTy> OpTy theOp(KernelBuilder &k) {
   auto ops = k.spec().op().getBody().front().template getOps<OpTy>();
   return ops.begin() == ops.end() ? OpTy() : *ops.begin();
 }
+/// True when no operation behind `product` tells its rows (all axes but the last, together) apart: each works
+/// element by element on tensors of the product's shape, or on what is the same for all rows. A row then
+/// needs one number instead of a coordinate along each axis.
+bool seesRowsAsOneAxis(KernelBuilder &k, mlir::Value product);
+/// The coordinates of row `row`, of sizes `lead` along all axes but the last.
+llvm::SmallVector<mlir::Value> rowPosition(KernelBuilder &k, mlir::Value row,
+                                           llvm::ArrayRef<mlir::Value> lead, bool oneAxis);
 /// Reports that an operation has no form in this family (TN0401).
 mlir::LogicalResult noForm(mlir::Operation *op, llvm::StringRef family);
 /// Sum of the costs of the region's elementwise operations per element.

@@ -11,6 +11,8 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <numeric>
+
 using namespace mlir;
 
 namespace tenon::cpu {
@@ -42,13 +44,16 @@ SmallVector<Value> tileZero(KernelBuilder &k, TileShape tile, Type accumulator) 
 
 SmallVector<Value> tileProduct(KernelBuilder &k, TileShape tile, ArrayRef<TileRow> rows,
                                ArrayRef<TileColumn> columns, Value depth, Type rowElement, Type columnElement,
-                               Type accumulator, ArrayRef<Value> init) {
+                               Type accumulator, ArrayRef<Value> init, ArrayRef<TilePrefetch> prefetches) {
   OpBuilder &b = k.builder();
   bool isFloat = isa<FloatType>(accumulator);
   if (planted(Defect::ProductDepthShort))
     depth = k.sub(depth, k.constant(1));
   return k.loop(k.constant(0), depth, 1, ValueRange(init), [&](Value i, ValueRange carried) {
     SmallVector<Value> acc(carried);
+    for (const TilePrefetch &prefetch : prefetches)
+      k.prefetch(prefetch.pointer, k.add(prefetch.offset, k.mul(i, prefetch.step)), columnElement,
+                 KernelBuilder::Cache::Second);
     SmallVector<Value> column;
     for (const TileColumn &c : columns) {
       Value at = k.add(c.offset, k.mul(i, c.step));
@@ -79,6 +84,15 @@ TileShape narrowed(TileShape tile, int64_t columns) {
   return tile;
 }
 
+std::pair<Value, Value> rowsOfBlock(KernelBuilder &k, Value block, Value blocks, Value rows,
+                                    unsigned tileRows) {
+  Value height = k.constant(tileRows);
+  Value tiles = k.div(k.add(rows, k.constant(tileRows - 1)), height);
+  Value first = k.div(k.mul(block, tiles), blocks);
+  Value last = k.div(k.mul(k.add(block, k.constant(1)), tiles), blocks);
+  return {k.mul(first, height), k.min(rows, k.mul(last, height))};
+}
+
 void tileRows(KernelBuilder &k, Value from, Value to, unsigned most, std::optional<int64_t> extent,
               llvm::function_ref<void(Value, unsigned)> body) {
   Value count = k.sub(to, from);
@@ -106,8 +120,10 @@ void tileRows(KernelBuilder &k, Value from, Value to, unsigned most, std::option
     k.ifThen(k.less(count, k.constant(most)), few, full);
 }
 
-int64_t rowsPerBlock(std::optional<int64_t> depthBytes) {
+int64_t rowsPerBlock(std::optional<int64_t> depthBytes, std::optional<int64_t> panelBytes) {
   constexpr int64_t budget = 256 << 10, unit = 48;
+  if (panelBytes && *panelBytes <= budget)
+    return unit;
   int64_t rows = budget / std::max<int64_t>(1, depthBytes.value_or(4096));
   return std::clamp<int64_t>(rows / unit * unit, unit, 10 * unit);
 }
@@ -145,25 +161,47 @@ void forPanels(KernelBuilder &k, const PanelRange &range,
   });
 }
 
+unsigned bestTileRows(int64_t rows, unsigned least, unsigned most) {
+  unsigned best = most;
+  auto cost = [&](unsigned height) { return llvm::divideCeil(rows, height) * (2 * height + 1); };
+  for (unsigned height = most; height >= least && height > 0; --height)
+    if (cost(height) < cost(best))
+      best = height;
+  return best;
+}
+
+/// Rows of a tile whose current elements share the first cache: each of its sets holds eight lines.
+static unsigned rowsWithoutConflict(int64_t rowBytes) {
+  constexpr int64_t line = 64, sets = 64, ways = 8;
+  if (rowBytes <= 0 || rowBytes % line != 0)
+    return 1024;
+  return ways * sets / std::gcd(sets, rowBytes / line);
+}
+
 TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<int64_t> rows,
-                  std::optional<int64_t> panels) {
+                  std::optional<int64_t> panels, std::optional<int64_t> rowBytes) {
   TileShape tile;
   tile.lanes = std::min(16u, target.lanes(std::max(32u, elementBits)));
   unsigned perPanel = 16 / tile.lanes;
+  bool many = target.vectorRegisters >= 32;
   // rows * vectors accumulators, `vectors` panel rows, one broadcast.
-  unsigned wantedPanels = target.vectorRegisters >= 32 ? 2 : 1;
+  unsigned wantedPanels = many ? 2 : 1;
   if (perPanel > 2)
     wantedPanels = 1;
-  if (rows && *rows < 4 && target.vectorRegisters >= 32)
+  if (rows && *rows < 4 && many)
     wantedPanels = 4; // few rows: more columns keep enough chains in flight
   if (panels)
     while (wantedPanels > 1 && (*panels < wantedPanels || *panels % wantedPanels != 0))
       wantedPanels /= 2;
   tile.vectors = wantedPanels * perPanel;
   unsigned most = (target.vectorRegisters - tile.vectors - 1) / tile.vectors;
-  tile.rows = std::min(most, target.vectorRegisters >= 32 ? (wantedPanels == 1 ? 12u : 8u) : 6u);
+  most = std::min(most, many ? 14u : 6u);
+  if (rowBytes)
+    most = std::min(most, rowsWithoutConflict(*rowBytes));
   if (rows)
-    tile.rows = std::max<int64_t>(1, std::min<int64_t>(tile.rows, *rows));
+    tile.rows = *rows <= most ? std::max<int64_t>(1, *rows) : bestTileRows(*rows, std::min(most, 4u), most);
+  else
+    tile.rows = std::min(most, many ? (wantedPanels == 1 ? 12u : 8u) : 6u);
   return tile;
 }
 

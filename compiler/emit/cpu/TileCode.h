@@ -21,11 +21,11 @@ struct TileShape {
   unsigned lanes = 8;   ///< per vector
 };
 
-/// One row's elements: element k is pointer[offset + k * stride]; without a stride they are consecutive.
 /// The tile for a panel of which only the first `columns` of its 16 columns exist: no more lanes than they
 /// need, down to eight. `columns` is from 1 to 15.
 TileShape narrowed(TileShape tile, int64_t columns);
 
+/// One row's elements: element k is pointer[offset + k * stride]; without a stride they are consecutive.
 struct TileRow {
   mlir::Value pointer, offset;
   mlir::Value stride = {};
@@ -37,16 +37,28 @@ struct TileColumn {
   mlir::Value mask = {};
 };
 
+/// A line that each step of a product asks the second cache for: step k that of pointer[offset + k * step].
+struct TilePrefetch {
+  mlir::Value pointer, offset, step;
+};
+
 /// acc[row * vectors + vector] += sum over k in [0, depth) of row * column. Integer and narrow float operands
 /// are widened to `accumulator` first.
 llvm::SmallVector<mlir::Value> tileProduct(KernelBuilder &k, TileShape tile, llvm::ArrayRef<TileRow> rows,
                                            llvm::ArrayRef<TileColumn> columns, mlir::Value depth,
                                            mlir::Type rowElement, mlir::Type columnElement,
-                                           mlir::Type accumulator, llvm::ArrayRef<mlir::Value> init);
+                                           mlir::Type accumulator, llvm::ArrayRef<mlir::Value> init,
+                                           llvm::ArrayRef<TilePrefetch> prefetches = {});
+
 /// rows * vectors zero vectors.
 llvm::SmallVector<mlir::Value> tileZero(KernelBuilder &k, TileShape tile, mlir::Type accumulator);
 /// The type that products of these element types are summed in.
 mlir::Type accumulatorFor(KernelBuilder &k, mlir::Type operand, mlir::Type result);
+
+/// The part of `rows` rows that block `block` of `blocks` works on, [first, second): whole tiles of
+/// `tileRows` rows but for the last one of all. There are at least as many tiles as blocks.
+std::pair<mlir::Value, mlir::Value> rowsOfBlock(KernelBuilder &k, mlir::Value block, mlir::Value blocks,
+                                                mlir::Value rows, unsigned tileRows);
 
 /// Calls `body(first row, rows)` so that [from, to) is covered in tiles of `most` rows. A last partial tile
 /// begins early and computes some rows twice (the same values) when there are at least `most` rows; fewer
@@ -69,13 +81,21 @@ inline constexpr int64_t kPanelGrain = 4;
 void forPanels(KernelBuilder &k, const PanelRange &range,
                llvm::function_ref<void(mlir::Value, mlir::Value, unsigned, bool)> body);
 
-/// Rows of the left operand that are worked on while all panels pass by: what half of a 512 KiB cache holds,
-/// a multiple of every tile height. Independent of the level, as the grid is.
-int64_t rowsPerBlock(std::optional<int64_t> depthBytes);
+/// Rows of the left operand that are worked on while all panels pass by: what half of a 512 KiB cache holds
+/// of rows of `depthBytes`. Panels that together (`panelBytes`) stay in that half themselves pass by often,
+/// so that whole rows of the result are written soon after each other. Independent of the level, as the grid
+/// is; a level rounds the blocks' ends to its tiles (`rowsOfBlock`).
+int64_t rowsPerBlock(std::optional<int64_t> depthBytes, std::optional<int64_t> panelBytes);
 
 /// Rows and vectors of the tile for a target: as many accumulators as the registers hold beside a panel row
-/// and a broadcast, panels of 16 columns.
+/// and a broadcast, panels of 16 columns. A known number of rows is covered with little computed twice.
+/// `rowBytes` is the distance of rows in memory, where it is known: rows that fall into the same sets of the
+/// first cache limit the tile.
 TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<int64_t> rows,
-                  std::optional<int64_t> panels);
+                  std::optional<int64_t> panels, std::optional<int64_t> rowBytes);
+
+/// The height from `least` to `most` with which tiles cover `rows` rows at the smallest cost, where a tile
+/// costs its rows and half a row for its share of the panels' traffic.
+unsigned bestTileRows(int64_t rows, unsigned least, unsigned most);
 
 } // namespace tenon::cpu

@@ -28,14 +28,38 @@ func.func @one_panel(%x: tensor<96x64xf32>, %w: tensor<64x48xf32>, %b: tensor<1x
 // V3-NEXT: vbroadcastss ymm 6
 // V3-NEXT: vfmadd231ps ymm 12 into 12
 // V3-NEXT: vmovups ymm 2
-// V4-SAME: tile=8x32
+// V4-SAME: tile=12x32
 // V4-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
-// V4-NEXT: vbroadcastss zmm 8
-// V4-NEXT: vfmadd231ps zmm 16 into 16
+// V4-NEXT: vbroadcastss zmm 12
+// V4-NEXT: vfmadd231ps zmm 24 into 24
 // V4-NEXT: vmovups zmm 2
 func.func @two_panels(%x: tensor<96x64xf32>, %w: tensor<64x64xf32>) -> tensor<96x64xf32> {
   %p = tenon.contract %x, %w : tensor<96x64xf32>, tensor<64x64xf32> -> tensor<96x64xf32>
   return %p : tensor<96x64xf32>
+}
+
+// Tiles cover 49 rows with one row computed twice: 5 tiles of 10, or 10 of 5. Weights that do not stay in a
+// cache are asked for early.
+// CHECK: kernel tn_{{[0-9]+}}_contraction
+// V3-SAME: tile=5x16
+// V3: vbroadcastss ymm 5
+// V3-NEXT: vfmadd231ps ymm 10 into 10
+// V4-SAME: tile=10x32
+// V4: vbroadcastss zmm 10
+// V4-NEXT: vfmadd231ps zmm 20 into 20
+// CHECK: prefetches 1
+func.func @odd_rows(%x: tensor<49x512xf32>, %w: tensor<512x512xf32>) -> tensor<49x512xf32> {
+  %p = tenon.contract %x, %w : tensor<49x512xf32>, tensor<512x512xf32> -> tensor<49x512xf32>
+  return %p : tensor<49x512xf32>
+}
+
+// Rows 4 KiB apart fall into the same sets of the first cache: no more of them than a set has ways.
+// CHECK: kernel tn_{{[0-9]+}}_contraction
+// V3-SAME: tile=6x16
+// V4-SAME: tile=8x32
+func.func @conflict(%x: tensor<120x1024xf32>, %w: tensor<1024x64xf32>) -> tensor<120x64xf32> {
+  %p = tenon.contract %x, %w : tensor<120x1024xf32>, tensor<1024x64xf32> -> tensor<120x64xf32>
+  return %p : tensor<120x64xf32>
 }
 
 // One row: the panel is read once, so that its loads fold into the multiply-adds.

@@ -7,7 +7,7 @@
 
 A loop goes from a label to the last jump back to it that has no other loop inside. `stack` counts accesses to the
 stack (spills), `masked` vector instructions under a mask. Then each vector opcode with its register width and count;
-`into` tells how many different registers multiply-adds write: the accumulators.
+`into` tells how many different registers multiply-adds write: the accumulators. A last line counts prefetches, if any.
 """
 
 import re
@@ -36,11 +36,12 @@ def innermost(lines: list[str]) -> list[list[str]]:
 def summary(loop: list[str]) -> list[str]:
     counts: Counter = Counter()
     written: dict[tuple, set] = {}
-    stack = masked = calls = 0
+    stack = masked = calls = prefetches = 0
     for line in loop:
         opcode, operands = INSTRUCTION.match(line).groups(default="")
         stack += "(%rsp" in operands
         calls += opcode.startswith("call")
+        prefetches += opcode.startswith("prefetch")
         width = next((w for w in WIDTHS if f"%{w}" in operands), None)
         if width:
             masked += "{%k" in operands
@@ -50,7 +51,7 @@ def summary(loop: list[str]) -> list[str]:
     for (opcode, width), count in sorted(counts.items()):
         into = f" into {len(written[opcode, width])}" if opcode.startswith(("vfm", "vfnm")) else ""
         lines.append(f"  {opcode} {width} {count}{into}")
-    return lines
+    return lines + [f"  prefetches {prefetches}"] * bool(prefetches)
 
 
 def main() -> int:

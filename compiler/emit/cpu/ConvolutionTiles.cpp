@@ -1,0 +1,289 @@
+//===- ConvolutionTiles.cpp - register tiles of convolutions
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/emit/cpu/ConvolutionTiles.h"
+
+#include "compiler/defects/PlantedDefect.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace tenon::cpu {
+
+Convolution::Convolution(KernelBuilder &k) : op(theOp<PackedConvOp>(k)) {
+  ArrayRef<Size> in = k.spec().dims(op.getInput()), out = k.spec().dims(op.getResult());
+  auto filter = cast<RankedTensorType>(op.getFilter().getType());
+  unsigned rank = in.size() - 2;
+  g.in.assign(in.begin() + 1, in.end() - 1);
+  g.out.assign(out.begin() + 1, out.end() - 1);
+  g.window.assign(filter.getShape().begin() + 2, filter.getShape().begin() + 2 + rank);
+  g.strides.assign(op.getStrides().begin(), op.getStrides().end());
+  g.dilations.assign(op.getDilations().begin(), op.getDilations().end());
+  g.low.assign(op.getLow().begin(), op.getLow().end());
+  g.high.assign(op.getHigh().begin(), op.getHigh().end());
+  g.inputDilations.assign(op.getInputDilations().begin(), op.getInputDilations().end());
+  groups = filter.getDimSize(0);
+  panelCount = filter.getDimSize(1);
+  channels = filter.getDimSize(2 + rank);
+  outputs = *out.back().constant() / groups;
+  for (int64_t w : g.window)
+    taps *= w;
+  positions = productOf(k.spec().context(), g.out) * out.front();
+  inElement = cast<RankedTensorType>(op.getInput().getType()).getElementType();
+  filterElement = filter.getElementType();
+  accumulator = accumulatorFor(k, inElement, cast<RankedTensorType>(op.getType()).getElementType());
+  mergedTaps =
+      g.unpadded() && g.plainInput() && g.dilations.back() == 1 && groups == 1 && g.window.back() > 1;
+  if (!g.unpadded() || !g.plainInput())
+    zeros = k.constantRow(inElement, channels,
+                          cast<TypedAttr>(k.builder().getZeroAttr(k.storageType(inElement))));
+}
+
+namespace {
+
+/// Sums over the taps: a loop for each axis of the window, and the channels within.
+class TapNest {
+public:
+  TapNest(KernelBuilder &k, const Convolution &c, const ConvolutionTile &tile)
+      : k(k), b(k.builder()), c(c), g(c.g), tile(tile),
+        panels(k, k.bufferOf(c.op.getFilter()), c.filterElement,
+               k.spec().context().constant(c.taps * c.channels * 16), c.groups * c.panelCount) {
+    input = k.bufferOf(c.op.getInput());
+    unsigned perPanel = 16 / tile.shape.lanes;
+    Value groupPanels = k.mul(tile.group, k.constant(c.panelCount));
+    for (unsigned u = 0; u < tile.shape.vectors; ++u)
+      panelBase.push_back(k.add(k.mul(k.add(groupPanels, k.add(tile.firstPanel, k.constant(u / perPanel))),
+                                      k.constant(c.taps * c.channels * 16)),
+                                k.constant(u % perPanel * tile.shape.lanes)));
+    groupChannel = k.mul(tile.group, k.constant(planted(Defect::GroupOffsetMissing) ? 0 : c.channels));
+  }
+  virtual ~TapNest() = default;
+
+  SmallVector<Value> sums() { return nest(0, {}, k.constant(0), tileZero(k, tile.shape, c.accumulator)); }
+
+protected:
+  /// Adds the products of one tap, whose number is `index`, to `acc`.
+  virtual SmallVector<Value> tapProducts(ArrayRef<Value> tap, Value index, ValueRange acc) = 0;
+  /// The taps of an axis that any row of the tile needs: [first, second).
+  virtual std::pair<Value, Value> tapRange(unsigned axis) {
+    return {k.constant(0), k.constant(g.window[axis])};
+  }
+  /// Whether the loop over an axis is written out.
+  virtual bool unrolled(unsigned) { return false; }
+
+  Value offsetOf(Value image, Value pixel) {
+    Size pixels = productOf(k.spec().context(), g.in);
+    return k.add(k.mul(k.add(k.mul(image, k.size(pixels)), pixel), k.constant(c.channels * c.groups)),
+                 groupChannel);
+  }
+  SmallVector<Value> products(ArrayRef<TileRow> rows, Value tapIndex, ArrayRef<Value> acc);
+
+  KernelBuilder &k;
+  OpBuilder &b;
+  const Convolution &c;
+  const WindowGeometry &g;
+  const ConvolutionTile &tile;
+  Value input, groupChannel;
+
+private:
+  SmallVector<Value> nest(unsigned axis, SmallVector<Value> tap, Value index, ValueRange acc);
+
+  PanelPrefetch panels;
+  SmallVector<Value> panelBase;
+};
+
+SmallVector<Value> TapNest::nest(unsigned axis, SmallVector<Value> tap, Value index, ValueRange acc) {
+  if (axis == c.tapAxes()) {
+    if (c.mergedTaps)
+      tap.push_back(k.constant(0));
+    return tapProducts(tap, index, acc);
+  }
+  auto body = [&](Value i, ValueRange carried) {
+    SmallVector<Value> inner = tap;
+    inner.push_back(i);
+    return nest(axis + 1, inner, k.add(k.mul(index, k.constant(g.window[axis])), i), carried);
+  };
+  if (g.window[axis] == 1 && g.low[axis] <= 0 && g.high[axis] <= 0)
+    return body(k.constant(0), acc);
+  if (unrolled(axis)) {
+    SmallVector<Value> sums(acc);
+    for (int64_t i = 0; i < g.window[axis]; ++i)
+      sums = body(k.constant(i), sums);
+    return sums;
+  }
+  auto [from, to] = tapRange(axis);
+  return k.loop(from, to, 1, acc, body);
+}
+
+SmallVector<Value> TapNest::products(ArrayRef<TileRow> rows, Value tapIndex, ArrayRef<Value> acc) {
+  TileShape shape = tile.shape;
+  shape.rows = rows.size();
+  SmallVector<TileColumn> columns;
+  Value tapOffset = k.mul(tapIndex, k.constant(c.depth() * 16));
+  for (Value base : panelBase)
+    columns.push_back({k.bufferOf(c.op.getFilter()), k.add(base, tapOffset), k.constant(16)});
+  SmallVector<TilePrefetch> prefetches =
+      panels.at(tile.number, tile.only, panelBase.front(), llvm::divideCeil(shape.vectors * shape.lanes, 16),
+                k.mul(tapIndex, k.constant(c.depth())));
+  return tileProduct(k, shape, rows, columns, k.constant(c.depth()), c.inElement, c.filterElement,
+                     c.accumulator, acc, prefetches);
+}
+
+class PositionTaps : public TapNest {
+public:
+  PositionTaps(KernelBuilder &k, const Convolution &c, const ConvolutionTile &tile, Value position)
+      : TapNest(k, c, tile) {
+    SmallVector<Value> extents{k.size(k.spec().dims(c.op.getResult()).front())};
+    for (Size d : g.out)
+      extents.push_back(k.size(d));
+    for (unsigned r = 0; r < tile.shape.rows; ++r) {
+      SmallVector<Value> at = k.delinearize(k.add(position, k.constant(r)), extents);
+      origins.push_back(windowOrigin(k, g, ArrayRef<Value>(at).drop_front()));
+      images.push_back(at[0]);
+    }
+  }
+
+protected:
+  SmallVector<Value> tapProducts(ArrayRef<Value> tap, Value index, ValueRange acc) override {
+    SmallVector<TileRow> rows;
+    for (unsigned r = 0; r < tile.shape.rows; ++r) {
+      WindowTap w = windowTap(k, g, origins[r], tap);
+      Value offset = offsetOf(images[r], w.pixel);
+      if (!w.inside) {
+        rows.push_back({input, offset});
+        continue;
+      }
+      Value pointer =
+          arith::SelectOp::create(b, k.loc(), w.inside, k.address(input, offset, c.inElement), c.zeros);
+      rows.push_back({pointer, k.constant(0)});
+    }
+    return products(rows, index, SmallVector<Value>(acc));
+  }
+
+private:
+  SmallVector<SmallVector<Value>> origins;
+  SmallVector<Value> images;
+};
+
+class LineTaps : public TapNest {
+public:
+  LineTaps(KernelBuilder &k, const Convolution &c, const ConvolutionTile &tile, ArrayRef<Value> line,
+           Value first)
+      : TapNest(k, c, tile), image(line.front()) {
+    SmallVector<Value> at(line.drop_front());
+    at.push_back(first);
+    origin = windowOrigin(k, g, at);
+    auto length = g.out.back().constant();
+    wholeLine = length && *length == tile.shape.rows && g.in.back().constant();
+  }
+
+protected:
+  std::pair<Value, Value> tapRange(unsigned axis) override {
+    if (axis + 1 == g.rank() || (g.low[axis] <= 0 && g.high[axis] <= 0))
+      return TapNest::tapRange(axis);
+    // Taps t with 0 <= origin + t * dilation < extent.
+    Value dilation = k.constant(g.dilations[axis]), up = k.constant(g.dilations[axis] - 1);
+    Value before = k.sub(k.constant(0), origin[axis]);
+    Value from = k.div(k.add(k.max(before, k.constant(0)), up), dilation);
+    Value room = k.max(k.add(k.size(g.in[axis]), before), k.constant(0));
+    Value to = k.min(k.div(k.add(room, up), dilation), k.constant(g.window[axis]));
+    return {from, to};
+  }
+  bool unrolled(unsigned axis) override { return wholeLine && axis + 1 == g.rank() && axis < c.tapAxes(); }
+
+  SmallVector<Value> tapProducts(ArrayRef<Value> tap, Value index, ValueRange acc) override {
+    Value pixel = k.constant(0);
+    for (unsigned d = 0; d < g.rank(); ++d)
+      pixel = k.add(k.mul(pixel, k.size(g.in[d])), at(tap, d));
+    Value base = offsetOf(image, pixel);
+    if (wholeLine && c.tapAxes() == g.rank())
+      return wholeLineProducts(tap, base, index, acc);
+    SmallVector<TileRow> rows;
+    for (unsigned r = 0; r < tile.shape.rows; ++r)
+      rows.push_back(mayMeetPadding(r) ? guarded(r, base, at(tap, g.rank() - 1)) : plain(r, base));
+    return products(rows, index, SmallVector<Value>(acc));
+  }
+
+private:
+  Value at(ArrayRef<Value> tap, unsigned axis) {
+    int64_t dilation = planted(Defect::DilationIgnored) ? 1 : g.dilations[axis];
+    return k.add(origin[axis], k.mul(tap[axis], k.constant(dilation)));
+  }
+  TileRow plain(unsigned row, Value base) {
+    return {input, k.add(base, k.constant(row * g.strides.back() * c.channels * c.groups))};
+  }
+  TileRow guarded(unsigned row, Value base, Value start) {
+    Value column = k.add(start, k.constant(row * g.strides.back()));
+    Value inside =
+        b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::ult, column, k.size(g.in.back()));
+    Value pointer = k.address(input, plain(row, base).offset, c.inElement);
+    return {arith::SelectOp::create(b, k.loc(), inside, pointer, c.zeros), k.constant(0)};
+  }
+  /// Only rows within the padding's reach of an end of the tile can meet it, since tiles lie within the line.
+  bool mayMeetPadding(unsigned row) const {
+    int64_t stride = g.strides.back();
+    return row * stride < g.low.back() || (tile.shape.rows - 1 - row) * stride < g.high.back();
+  }
+  /// The tap's number along the line is a constant, and so is which rows it reaches.
+  SmallVector<Value> wholeLineProducts(ArrayRef<Value> tap, Value base, Value index, ValueRange acc) {
+    int64_t number = *getConstantIntValue(tap.back());
+    int64_t start = number * g.dilations.back() - g.low.back(), length = *g.in.back().constant();
+    SmallVector<TileRow> rows;
+    SmallVector<Value> sums(acc), some;
+    unsigned first = 0, vectors = tile.shape.vectors;
+    for (unsigned r = 0; r < tile.shape.rows; ++r) {
+      int64_t column = start + r * g.strides.back();
+      if (column < 0 || column >= length)
+        continue;
+      if (rows.empty())
+        first = r;
+      rows.push_back(plain(r, base));
+    }
+    if (rows.empty())
+      return sums;
+    llvm::append_range(some, ArrayRef<Value>(sums).slice(first * vectors, rows.size() * vectors));
+    llvm::copy(products(rows, index, some), sums.begin() + first * vectors);
+    return sums;
+  }
+
+  Value image;
+  SmallVector<Value> origin;
+  bool wholeLine;
+};
+
+} // namespace
+
+SmallVector<Value> positionProducts(KernelBuilder &k, const Convolution &c, const ConvolutionTile &tile,
+                                    Value position) {
+  return PositionTaps(k, c, tile, position).sums();
+}
+
+SmallVector<Value> lineProducts(KernelBuilder &k, const Convolution &c, const ConvolutionTile &tile,
+                                ArrayRef<Value> line, Value first) {
+  return LineTaps(k, c, tile, line, first).sums();
+}
+
+std::optional<TileShape> lineTile(KernelBuilder &k, const Convolution &c) {
+  constexpr unsigned fewestRows = 4, fewestChains = 8;
+  if (!c.g.plainInput())
+    return std::nullopt;
+  Size size = c.g.out.back();
+  auto length = size.constant();
+  int64_t rowBytes = c.channels * c.groups * c.g.strides.back() * (c.inElement.getIntOrFloatBitWidth() / 8);
+  TileShape shape =
+      tileFor(k.target(), c.accumulator.getIntOrFloatBitWidth(), length, c.panelCount, rowBytes);
+  if (!length) // an open length has to consist of whole tiles
+    while (shape.rows >= fewestRows && size.knownDivisor() % shape.rows != 0)
+      --shape.rows;
+  int64_t computed = length ? llvm::divideCeil(*length, shape.rows) * shape.rows : 0;
+  bool wasteful = length && computed * 8 > *length * 9; // positions waste nothing but at the very end
+  if (wasteful || shape.rows < fewestRows || shape.rows * shape.vectors < fewestChains)
+    return std::nullopt;
+  return shape;
+}
+
+} // namespace tenon::cpu

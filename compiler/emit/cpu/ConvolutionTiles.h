@@ -1,0 +1,61 @@
+//===- ConvolutionTiles.h - register tiles of convolutions
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A convolution's register tile has output positions as rows. Two forms exist:
+// - positions: rows are consecutive positions of all images, each with a pointer of its own for every tap; a
+// tap
+//   that falls into the padding reads a row of zeros. Any stride, dilation and shape.
+// - lines: rows are neighbours in one line of the innermost spatial axis, at a fixed distance in memory, so
+//   that one pointer serves all. Taps of outer axes that fall into the padding are skipped; along the line,
+//   only rows at its ends can meet padding: those read zeros, or are left out where a tile is a whole line.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "compiler/emit/cpu/TilePrefetch.h"
+#include "compiler/emit/cpu/WindowGeometry.h"
+
+namespace tenon::cpu {
+
+/// What all tiles of one convolution share.
+struct Convolution {
+  explicit Convolution(KernelBuilder &k);
+
+  mutable PackedConvOp op; // a handle, whose accessors are not const
+  WindowGeometry g;
+  Size positions; ///< output positions of all images
+  int64_t groups = 1, channels = 0, outputs = 0, panelCount = 0, taps = 1;
+  /// Without padding the innermost window axis and the channels are one contiguous run.
+  bool mergedTaps = false;
+  mlir::Type inElement, filterElement, accumulator;
+  mlir::Value zeros; ///< a pixel of zeros; null when no tap can fall into the padding
+
+  unsigned tapAxes() const { return mergedTaps ? g.rank() - 1 : g.rank(); }
+  /// Products of one tap.
+  int64_t depth() const { return mergedTaps ? channels * g.window.back() : channels; }
+};
+
+/// A tile's place.
+struct ConvolutionTile {
+  TileShape shape;
+  mlir::Value group, firstPanel;
+  mlir::Value number; ///< in its block
+  bool only = false;  ///< the block has no other
+};
+
+/// The sums of the tile whose rows are the positions from `position` on.
+llvm::SmallVector<mlir::Value> positionProducts(KernelBuilder &k, const Convolution &c,
+                                                const ConvolutionTile &tile, mlir::Value position);
+/// The sums of the tile whose rows are the positions from `first` on in the line at `line` (image, outer
+/// spatial positions).
+llvm::SmallVector<mlir::Value> lineProducts(KernelBuilder &k, const Convolution &c,
+                                            const ConvolutionTile &tile, llvm::ArrayRef<mlir::Value> line,
+                                            mlir::Value first);
+/// The rows of a tile with which lines are walked well; none when positions do better.
+std::optional<TileShape> lineTile(KernelBuilder &k, const Convolution &c);
+
+} // namespace tenon::cpu

@@ -1,0 +1,39 @@
+//===- TilePrefetch.h - lines that products ask for early
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "compiler/emit/cpu/TileCode.h"
+
+namespace tenon::cpu {
+
+/// What the products of a tile ask for early: the panels that come next in the kernel's range, when many
+/// tiles pass over a panel; else the tile's own panels, some steps ahead. Nothing when all panels stay in the
+/// second cache anyhow.
+class PanelPrefetch {
+public:
+  /// Panels of `elements` elements each, one behind the other from `pointer`; `total` of them, where known.
+  PanelPrefetch(KernelBuilder &k, mlir::Value pointer, mlir::Type element, Size elements,
+                std::optional<int64_t> total);
+  /// For the products of tile number `tile` of the block from step `step` of the panels on, which begin at
+  /// element `base`; `panels` of them belong to the tile. `onlyTile`: the block has no other.
+  llvm::SmallVector<TilePrefetch> at(mlir::Value tile, bool onlyTile, mlir::Value base, unsigned panels,
+                                     mlir::Value step) const;
+
+private:
+  KernelBuilder &k;
+  mlir::Value pointer;
+  Size elements;
+  int64_t line; // in elements
+  bool useful;
+};
+/// Asks for what the epilogue of a tile will read from buffers of the product's shape (a residual branch) and
+/// for the lines that it will write: rows [row, row + rows) of the product seen as a matrix, `columns`
+/// columns from `column`.
+void prefetchEpilogue(KernelBuilder &k, mlir::Value product, mlir::Value row, unsigned rows,
+                      mlir::Value column, unsigned columns);
+
+} // namespace tenon::cpu
