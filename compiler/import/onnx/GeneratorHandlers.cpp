@@ -109,6 +109,14 @@ LogicalResult range(NodeContext &n) {
       unit = unit * -1;
     }
     count = span.max(g.size(0)).ceilDiv(unit);
+  } else if (SmallVector<int64_t> declared = n.declaredShape(0);
+             declared.size() == 1 && !(isa<IntegerType>(element) && delta)) {
+    // ceil((limit - start) / delta) in doubles, as ONNX Runtime has it.
+    auto number = [&](int64_t input) { return g.reshape(n.in(input), {g.size(1)}); };
+    Type f64 = g.builder.getF64Type();
+    Tensor span = g.convert(g.binary<SubOp>(number(1), number(0)), f64);
+    Tensor steps = g.unary<CeilOp>(g.binary<DivOp>(span, g.convert(number(2), f64)));
+    count = g.readScalar(g.convert(g.binary<MaxOp>(steps, 0), n.i64()), 0, 0, declared[0]);
   } else if (isa<IntegerType>(element)) {
     ONNX_TRY(firsts, n.sizesOf(0));
     ONNX_TRY(lasts, n.sizesOf(1));
@@ -118,7 +126,8 @@ LogicalResult range(NodeContext &n) {
     Size span = steps[0] > 0 ? lasts[0] - firsts[0] : firsts[0] - lasts[0];
     count = span.max(g.size(0)).ceilDiv(std::abs(steps[0]));
   } else {
-    return n.unsupported("a range of floating-point numbers needs bounds that are known at import");
+    return n.unsupported("a range of floating-point numbers needs bounds that are known at import, or a "
+                         "declared shape");
   }
   Dims dims{count};
   Tensor result = g.iota(dims, 0, element);

@@ -141,11 +141,14 @@ LogicalResult oneHot(NodeContext &n) {
   if (failed(n.needInputs(3)))
     return failure();
   GraphBuilder &g = n.g;
-  ONNX_TRY(depths, n.sizesOf(1, 0));
+  SmallVector<int64_t> declared = n.declaredShape(0);
+  ONNX_TRY(axis, n.axis(n.intAttr("axis", -1), n.in(0).rank() + 1));
+  if (!n.in(1).content)
+    n.inputs[1] = g.convert(n.in(1), n.i64()); // exporters compute it in floats, too
+  ONNX_TRY(depths, n.sizesOf(1, 0, declared.empty() ? declared : SmallVector<int64_t>{declared[axis]}));
   if (depths.size() != 1 || !elementCount(n.in(2).dims) || *elementCount(n.in(2).dims) != 2 ||
       n.in(2).rank() != 1)
     return n.invalid("expected one depth and two values (off, on)");
-  ONNX_TRY(axis, n.axis(n.intAttr("axis", -1), n.in(0).rank() + 1));
   Type i64 = n.i64();
   Tensor indices = g.unsqueeze(g.convert(n.in(0), i64), axis);
   Dims dims = indices.dims;
@@ -170,7 +173,10 @@ LogicalResult topK(NodeContext &n) {
   ONNX_TRY(axis, n.axis(n.intAttr("axis", -1), x.rank()));
   Size k = g.size(n.intAttr("k", 1));
   if (n.has(1)) {
-    ONNX_TRY(list, n.sizesOf(1, 0));
+    SmallVector<int64_t> most;
+    if (auto all = x.dims[axis].range().max)
+      most.push_back(*all);
+    ONNX_TRY(list, n.sizesOf(1, 0, most));
     if (list.size() != 1)
       return n.invalid("expected one k, found " + Twine(list.size()));
     k = list[0];

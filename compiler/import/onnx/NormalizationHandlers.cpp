@@ -28,17 +28,55 @@ FailureOr<Tensor> perChannel(NodeContext &n, int64_t input) {
   return p;
 }
 
+/// One number a channel, as [1, C, 1, ...].
+Tensor alongChannels(GraphBuilder &g, const Tensor &t, int64_t rank) {
+  Dims dims(rank, g.size(1));
+  dims[1] = t.dims[0];
+  return g.reshape(t, dims);
+}
+
+/// Statistics of the batch itself; the running ones move towards them.
+LogicalResult batchNormTraining(NodeContext &n, const Tensor &scale, const Tensor &bias, const Tensor &mean,
+                                const Tensor &variance) {
+  GraphBuilder &g = n.g;
+  const Tensor &x = n.in(0);
+  SmallVector<int64_t> axes{0};
+  for (int64_t axis = 2; axis < x.rank(); ++axis)
+    axes.push_back(axis);
+  Tensor batchMean = g.mean(x, axes);
+  Tensor centered = g.binary<SubOp>(x, g.broadcast(batchMean, x.dims));
+  Tensor batchVariance = g.mean(g.binary<MulOp>(centered, centered), axes);
+  Tensor factor = g.unary<RsqrtOp>(g.binary<AddOp>(batchVariance, n.floatAttr("epsilon", 1e-5)));
+  factor = g.binary<MulOp>(factor, g.convert(alongChannels(g, scale, x.rank()), x.element));
+  Tensor y = g.binary<MulOp>(centered, g.broadcast(factor, x.dims));
+  y = g.binary<AddOp>(y, g.broadcast(g.convert(alongChannels(g, bias, x.rank()), x.element), x.dims));
+  double momentum = n.floatAttr("momentum", 0.9);
+  auto moved = [&](const Tensor &running, const Tensor &batch) {
+    Tensor flat = g.convert(g.reshape(batch, running.dims), running.element);
+    return g.binary<AddOp>(g.binary<MulOp>(running, momentum), g.binary<MulOp>(flat, 1 - momentum));
+  };
+  (void)n.out(y, 0);
+  if (n.wants(1))
+    (void)n.out(moved(mean, batchMean), 1);
+  if (n.wants(2))
+    (void)n.out(moved(variance, batchVariance), 2);
+  return success();
+}
+
 LogicalResult batchNorm(NodeContext &n) {
   if (failed(n.needInputs(5)) || failed(n.needFloat(0)) || failed(n.needRank(0, 2)))
     return failure();
-  if (n.intAttr("training_mode", 0) || n.wants(1))
-    return n.unsupported("training_mode is set or statistics are wanted; export the model for inference");
+  bool training = n.opset >= 14 && n.intAttr("training_mode", 0);
+  if (n.wants(3) || (n.wants(1) && !training))
+    return n.unsupported("statistics are wanted without training_mode; export the model for inference");
   if (!n.intAttr("spatial", 1))
     return n.unsupported("spatial=0 is not supported");
   ONNX_TRY(scale, perChannel(n, 1));
   ONNX_TRY(bias, perChannel(n, 2));
   ONNX_TRY(mean, perChannel(n, 3));
   ONNX_TRY(variance, perChannel(n, 4));
+  if (training)
+    return batchNormTraining(n, scale, bias, mean, variance);
   GraphBuilder &g = n.g;
   Value v = g.value(n.in(0));
   auto axis = g.builder.getI64IntegerAttr(1);

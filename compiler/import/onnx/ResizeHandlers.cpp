@@ -72,7 +72,10 @@ FailureOr<SmallVector<AxisScale>> fromScales(NodeContext &n, const Tensor &scale
 FailureOr<SmallVector<AxisScale>> fromSizes(NodeContext &n, int64_t input, ArrayRef<int64_t> axes) {
   if (n.stringAttr("keep_aspect_ratio_policy", "stretch") != "stretch")
     return n.unsupported("keep_aspect_ratio_policy other than 'stretch' is not supported");
-  ONNX_TRY(sizes, n.sizesOf(input, 1));
+  SmallVector<int64_t> declared = n.declaredShape(0), most; // of sizes that only the run knows
+  if (static_cast<int64_t>(declared.size()) == n.in(0).rank())
+    most = llvm::map_to_vector(axes, [&](int64_t axis) { return declared[axis]; });
+  ONNX_TRY(sizes, n.sizesOf(input, 1, most));
   if (sizes.size() != axes.size())
     return n.invalid("expected a size for each of " + Twine(axes.size()) + " axes, found " +
                      Twine(sizes.size()));

@@ -4,7 +4,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "compiler/import/onnx/NodeContext.h"
+#include "compiler/import/onnx/RunTimeAxes.h"
+#include "compiler/import/onnx/RunTimeBounds.h"
 #include "compiler/import/onnx/SizeLogic.h"
 
 using namespace mlir;
@@ -53,6 +54,8 @@ AxisSlice sliceOf(GraphBuilder &g, Size start, Size end, int64_t step, Size dim)
 LogicalResult slice(NodeContext &n) {
   if (failed(n.needInputs(1)))
     return failure();
+  if (isRunTime(n, 3) || isRunTime(n, 4))
+    return sliceAtRunTime(n);
   const Tensor &x = n.in(0);
   SmallVector<Size> starts, ends;
   SmallVector<int64_t> axes, steps;
@@ -103,20 +106,14 @@ LogicalResult slice(NodeContext &n) {
   return n.out(n.g.slice(x, offsets, dims, strides));
 }
 
-/// Positions of a padded axis in the input: the index in the result less `low`, folded back by the mode.
-Tensor foldedPositions(GraphBuilder &g, StringRef mode, Size dim, Size low, Size length) {
-  Type i64 = g.builder.getI64Type();
-  Dims dims{length};
-  auto constant = [&](Size s) { return g.broadcast(g.toRank(g.fromSize(s, i64), 1), dims); };
-  Tensor i = g.binary<SubOp>(g.iota(dims, 0, i64), constant(low));
-  if (mode == "edge")
-    return g.binary<MinOp>(g.binary<MaxOp>(i, constant(g.size(0))), constant(dim - 1));
-  if (mode == "wrap")
-    return g.binary<ModOp>(i, constant(dim));
-  // reflect: a period of 2 (dim - 1); the second half of it runs backwards.
-  Size period = ((dim - 1) * 2).max(g.size(1));
-  Tensor within = g.binary<ModOp>(i, constant(period));
-  return g.binary<MinOp>(within, g.binary<SubOp>(constant(period), within));
+/// What constant mode pads with.
+FailureOr<Tensor> fillOf(NodeContext &n) {
+  Type element = n.in(0).element;
+  if (n.has(2) && n.in(2).element == element && elementCount(n.in(2).dims) == 1)
+    return n.g.reshape(n.in(2), {});
+  if (n.has(2))
+    return n.invalid("expected one number of the input's type to pad with, found " + describe(n.in(2)));
+  return n.g.scalar(isa<FloatType>(element) ? n.floatAttr("value", 0) : 0, element);
 }
 
 LogicalResult pad(NodeContext &n) {
@@ -124,6 +121,16 @@ LogicalResult pad(NodeContext &n) {
     return failure();
   GraphBuilder &g = n.g;
   Tensor x = n.in(0);
+  std::string mode = n.stringAttr("mode", "constant");
+  if (mode != "constant" && mode != "edge" && mode != "reflect" && mode != "wrap")
+    return n.invalid("expected mode constant, edge, reflect or wrap, found '" + mode + "'");
+  Tensor fill = g.scalar(0, x.element);
+  if (mode == "constant") {
+    ONNX_TRY(given, fillOf(n));
+    fill = given;
+  }
+  if ((isRunTime(n, 1) && !n.declaredShape(0).empty()) || isRunTime(n, 3))
+    return padAtRunTime(n, mode, fill);
   SmallVector<Size> pads;
   if (n.has(1)) {
     ONNX_TRY(list, n.sizesOf(1));
@@ -147,9 +154,6 @@ LogicalResult pad(NodeContext &n) {
     low[axis] = pads[i];
     high[axis] = pads[i + axes.size()];
   }
-  std::string mode = n.stringAttr("mode", "constant");
-  if (mode != "constant" && mode != "edge" && mode != "reflect" && mode != "wrap")
-    return n.invalid("expected mode constant, edge, reflect or wrap, found '" + mode + "'");
   for (int64_t i = 0; i < x.rank(); ++i) {
     Size length = x.dims[i] + low[i] + high[i];
     if (length.constant() && *length.constant() < 0)
@@ -168,16 +172,7 @@ LogicalResult pad(NodeContext &n) {
     low[i] = low[i].max(g.size(0));
     high[i] = high[i].max(g.size(0));
   }
-  if (mode != "constant")
-    return n.out(x);
-  Tensor fill = g.scalar(0, x.element);
-  if (n.has(2) && n.in(2).element == x.element && elementCount(n.in(2).dims) == 1)
-    fill = g.reshape(n.in(2), {});
-  else if (n.has(2))
-    return n.invalid("expected one number of the input's type to pad with, found " + describe(n.in(2)));
-  else if (isa<FloatType>(x.element))
-    fill = g.scalar(n.floatAttr("value", 0), x.element);
-  return n.out(g.pad(x, fill, low, high));
+  return n.out(mode == "constant" ? g.pad(x, fill, low, high) : x);
 }
 
 } // namespace
