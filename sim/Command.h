@@ -12,6 +12,10 @@ namespace tenon::sim {
 using mortise::Field, mortise::Id, mortise::Type;
 
 constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
+/// Addresses beyond are out of range whatever is added to them. Registers hold any number.
+constexpr int64_t kFarthest = int64_t(1) << 60;
+inline bool isNear(int64_t address) { return address > -kFarthest && address < kFarthest; }
+inline int64_t wrapping(int64_t a, int64_t b) { return int64_t(uint64_t(a) + uint64_t(b)); }
 /// `low` and `high` of a descriptor that does not clamp.
 constexpr int64_t kNoLow = std::numeric_limits<int64_t>::min(), kNoHigh = std::numeric_limits<int64_t>::max();
 

@@ -66,7 +66,7 @@ bool Debugger::execute(const std::string &line) {
     else
       breakpoints_.clear();
   } else if (verb == "watch") {
-    if (words >> std::setbase(0) >> a >> b && b > 0)
+    if (words >> std::setbase(0) >> a >> b && b > 0 && isNear(a) && isNear(b))
       watches_.emplace_back(a, a + b);
     else
       out_ << "watch needs an address and a number of bytes\n";

@@ -116,6 +116,19 @@ TEST(Hazards, lanesThatAreOffMayLieAnywhere) {
             "none");
 }
 
+TEST(Hazards, addressesOfAnySizeAreRefused) {
+  for (const char *far : {"li r1, -1\nlih r1, r1, 0x7fffffff\n", "li r1, 0\nlih r1, r1, -2147483648\n"}) {
+    std::string load(far);
+    for (const char *use :
+         {"dma in0, d0, r1, r2\n", "dma in0, d0, r2, r1\n", "lds r5, [r1+4]\n", "mm.load d0, r1\n",
+          "vset r1, r1\nvrun k\n", "dseti d0.k, 4\nli r4, 0\nmm.load d0, r4\nmm.mul d0, r4, r1, swap\n",
+          "drain d0, r1, r4\n"}) {
+      std::string error = errorOf(load + use + "halt\nk: vld.w v0, [r1+0], 8, p0\nret\n");
+      EXPECT_TRUE(error.starts_with("TN1204") || error.starts_with("TN1205")) << use << error;
+    }
+  }
+}
+
 TEST(Hazards, coresShareMemoryAndSemaphores) {
   Hardware h = loadHardware("edge-512k");
   h.cores = 2;

@@ -60,7 +60,7 @@ int64_t Machine::semaphore(unsigned index) const { return simulation_->semaphore
 
 std::span<const uint8_t> Machine::scratchpad(unsigned core, int64_t address, int64_t bytes) const {
   LocalMemory &memory = simulation_->cores.at(core)->state.local;
-  if (!simulation_->options.functional || bytes <= 0 || !memory.contains(address, address + bytes))
+  if (!simulation_->options.functional || bytes <= 0 || bytes > kFarthest || !memory.holds(address, bytes))
     return {};
   return {memory.at(address), size_t(bytes)};
 }

@@ -35,6 +35,10 @@ public:
   LocalMemory(const mortise::Hardware &hardware, bool allocate);
   /// Whether all of [low, high) is one memory's.
   bool contains(int64_t low, int64_t high) const;
+  /// The same of [address, address + bytes), for any address.
+  bool holds(int64_t address, int64_t bytes) const {
+    return isNear(address) && contains(address, address + bytes);
+  }
   uint8_t *at(int64_t address) {
     return address >= mortise::kAccumulatorBase ? &accumulators_[size_t(address - mortise::kAccumulatorBase)]
                                                 : &scratchpad_[size_t(address)];

@@ -133,7 +133,7 @@ int64_t ControlProcessor::loadWord(const Operation &op, uint64_t now) {
   if (!simulation.options.functional)
     simulation.fail("TN1208", *this, pc_,
                     "the program's course depends on data: run it with functional execution");
-  int64_t address = scalars.registers[op.a] + op.i;
+  int64_t address = wrapping(scalars.registers[op.a], op.i);
   // What was queued before does not know of this access.
   ++clock.epochs[index];
   simulation.touchLocal(*this, pc_, {address, 4}, false, now);

@@ -39,6 +39,8 @@ void DmaChannel::check(const Command &command) {
     }
   }
   limit(Field::Mode, 0, 2);
+  for (int64_t address : {command.a, command.b, d[Field::Index]})
+    simulation.requireNear(*this, command.instruction, address);
   int64_t size = d[Field::Esize];
   if (size != 1 && size != 2 && size != 4)
     simulation.fail("TN1205", *this, command.instruction,

@@ -44,6 +44,7 @@ void checkTile(Simulation &simulation, const Unit &unit, const Command &command,
 
 void checkAccumulators(Simulation &simulation, const Unit &unit, const Command &command, int64_t first) {
   int64_t rows = command.descriptor.rows(), available = simulation.hardware.accumulatorRows();
+  simulation.requireNear(unit, command.instruction, first);
   if (first < 0 || rows > available || first > available - rows)
     simulation.fail("TN1204", unit, command.instruction,
                     "accumulator rows " + std::to_string(first) + " to " + std::to_string(first + rows - 1) +

@@ -139,6 +139,7 @@ void Simulation::raced(const Unit &unit, uint32_t instruction, const Race &race,
 void Simulation::touchLocal(Unit &unit, uint32_t instruction, const Region &region, bool write,
                             uint64_t cycle) {
   Core &here = *cores[unit.core];
+  requireNear(unit, instruction, region.base);
   auto [low, high] = region.bounds();
   if (!here.state.local.contains(low, high))
     fail("TN1204", unit, instruction,
@@ -156,6 +157,7 @@ void Simulation::touchLocal(Unit &unit, uint32_t instruction, const Region &regi
 }
 
 void Simulation::touchMemory(Unit &unit, uint32_t instruction, const Region &region, bool write) {
+  requireNear(unit, instruction, region.base);
   auto [low, high] = region.bounds();
   int index = memory.find(low, high);
   if (index < 0)

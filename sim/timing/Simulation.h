@@ -65,6 +65,13 @@ public:
   void touchLocal(Unit &unit, uint32_t instruction, const Region &region, bool write, uint64_t now);
   void touchMemory(Unit &unit, uint32_t instruction, const Region &region, bool write);
 
+  /// Fails where the address is beyond everything, before anything is added to it.
+  void requireNear(const Unit &unit, uint32_t instruction, int64_t address) const {
+    if (!isNear(address))
+      fail("TN1204", unit, instruction,
+           "address " + std::to_string(address) + " lies outside of every memory");
+  }
+
   bool acquire(Unit &unit, const Command &command);
   void release(Unit &unit, const Command &command, uint64_t when);
   void initialise(Unit &unit, uint32_t instruction, unsigned semaphore, int64_t count);

@@ -124,12 +124,12 @@ void VectorCore::prepareAccess(const Operation &op, bool write, uint64_t now) {
     const VectorRegisters &v = *here.state.vectors;
     for (unsigned l = 0; l < lanes_; ++l) {
       bool active = !simulation.options.functional || v.predicates[op.g][l];
-      int64_t at = address + (simulation.options.functional ? v.vectors[op.b][l] : int64_t(l) * 4);
+      int64_t at = wrapping(address, simulation.options.functional ? v.vectors[op.b][l] : int64_t(l) * 4);
       if (!active)
         continue;
       if (simulation.options.functional)
         simulation.touchLocal(*this, pc_, {at, 4}, write, now);
-      if (here.state.local.contains(at, at + 4))
+      if (here.state.local.holds(at, 4))
         pending_.add(here.banks, at, 4);
     }
   } else {
@@ -140,7 +140,7 @@ void VectorCore::prepareAccess(const Operation &op, bool write, uint64_t now) {
     // Time does not depend on data: all lanes take their words. What is touched ends at the last active lane,
     // which is known where data is computed.
     // Without active lanes the address may be anything.
-    if (here.state.local.contains(address, address + 1))
+    if (here.state.local.holds(address, 1))
       pending_.add(here.banks, address, bytes);
     if (wide && op.g) {
       unsigned active = simulation.options.functional ? lanes_ : 0;
@@ -228,7 +228,7 @@ void VectorCore::executeScalarSlot(const Bundle &bundle, uint64_t now) {
       scalars.registers[op.d] = loadAs<int32_t>(simulation.cores[core]->state.local.at(addressOf(op)));
       scalarReady_[op.d] = now + op.latency;
     }
-    scalars.registers[op.a] += op.j;
+    scalars.registers[op.a] = wrapping(scalars.registers[op.a], op.j);
   }
   if (outcome.writes) {
     const Operation &op = bundle.at(Slot::Scalar);

@@ -35,7 +35,7 @@ private:
   void executeScalarSlot(const Bundle &bundle, uint64_t now);
   void needData();
   int64_t addressOf(const Operation &op) const {
-    return scalars.registers[op.a] + (op.id == Id::Vgather || op.id == Id::Vscatter ? 0 : op.i);
+    return wrapping(scalars.registers[op.a], op.id == Id::Vgather || op.id == Id::Vscatter ? 0 : op.i);
   }
 
   std::vector<Bundle> bundles_;
