@@ -45,7 +45,10 @@ public:
     loadWeights(0, pieces);
     for (int64_t step = 0; step < steps; ++step) {
       int64_t tile = step / (cut.panels * pieces);
-      if (step % (cut.panels * pieces) == 0 && tile + 1 < cut.tiles)
+      bool firstOfTile = step % (cut.panels * pieces) == 0;
+      if (firstOfTile && h.dma.inChannels > 1)
+        inputReady_[tile % 2] = arrived(0, activations());
+      if (firstOfTile && tile + 1 < cut.tiles)
         loadInput(tile + 1);
       if (step + 1 < steps)
         loadWeights(step + 1, pieces);
@@ -71,8 +74,12 @@ private:
   }
   void loadInput(int64_t tile) {
     control_ += 6;
-    inputReady_[tile % 2] =
-        load(0, activations(), std::max(control_, inputFree_[tile % 2]), inputBytes(tile));
+    double request = std::max(control_, inputFree_[tile % 2]);
+    // Channels take turns; with one alone, what is asked for first comes first.
+    if (h.dma.inChannels > 1)
+      loadBeside(0, activations(), request, inputBytes(tile));
+    else
+      inputReady_[tile % 2] = load(0, activations(), request, inputBytes(tile));
   }
   void loadWeights(int64_t step, int64_t pieces) {
     control_ += 6;

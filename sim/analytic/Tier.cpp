@@ -42,14 +42,52 @@ double Memory::take(double begin, double cost) {
   }
   if (cost > 0) {
     double at = std::max(free_, begin);
+    // The flow takes the idle time first, then every other turn.
+    double idle = std::min(flowLeft_, std::max(0.0, at - std::max(free_, flowBegin_)));
+    flowLeft_ -= idle;
+    if (idle > 0)
+      flowEnd_ = free_ = std::max(free_, flowBegin_) + idle;
     if (at > free_)
       keep(free_, at);
-    free_ = end = at + cost;
+    double shared = at + cost > flowBegin_ ? std::min(flowLeft_, cost) : 0;
+    flowLeft_ -= shared;
+    if (shared > 0)
+      flowEnd_ = at + 2 * shared;
+    free_ = end = at + cost + shared;
   }
   size_t dropped = count > kGaps ? count - kGaps : 0;
   gapCount_ = count - dropped;
   std::copy_n(left.begin() + dropped, gapCount_, gaps_.begin());
   return end;
+}
+
+void Memory::flow(double begin, double cost) {
+  settle();
+  flowBegin_ = begin;
+  flowLeft_ = cost;
+  busy += cost;
+}
+
+double Memory::settle() {
+  if (flowLeft_ > 0)
+    flowEnd_ = free_ = std::max(free_, flowBegin_) + flowLeft_;
+  flowLeft_ = 0;
+  return flowEnd_;
+}
+
+void Tier::loadBeside(unsigned channel, Memory &from, double request, int64_t bytes) {
+  double &setUp = setUp_[channel];
+  setUp = std::max(setUp, request) + double(h.dma.setup);
+  double begin = std::max(setUp, port_[channel]),
+         bursts = std::ceil(double(bytes) / double(from.timing.burst));
+  from.read += bursts * double(from.timing.burst);
+  from.flow(begin, bursts * double(from.timing.burst) / from.timing.bytesPerCycle);
+  besideWords_ = begin + ceilDiv(bytes, std::min(h.scratchpad.width, from.timing.burst));
+}
+
+double Tier::arrived(unsigned channel, Memory &from) {
+  port_[channel] = std::max(from.settle(), besideWords_);
+  return port_[channel] + double(from.timing.latency) + 1;
 }
 
 double Tier::move(unsigned channel, Memory &memory, double request, double bursts, double words) {

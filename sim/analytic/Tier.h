@@ -24,6 +24,11 @@ public:
   /// Takes it for `cost` cycles from `begin` on; bursts of others that were asked for later, but come earlier
   /// in this program's order, leave gaps that are used. Returns the end.
   double take(double begin, double cost);
+  /// A long transfer of another channel, which takes what is idle and turns with what `take` asks for until
+  /// it is through. One at a time: an unfinished one is settled first.
+  void flow(double begin, double cost);
+  /// When the last one is through; from then on the memory is free.
+  double settle();
 
   const mortise::MemoryTiming &timing;
   double busy = 0, read = 0, written = 0; ///< cycles; bytes
@@ -34,6 +39,7 @@ private:
   };
   static constexpr size_t kGaps = 8;
   double free_ = 0;
+  double flowBegin_ = 0, flowLeft_ = 0, flowEnd_ = 0;
   std::array<Gap, kGaps> gaps_{};
   size_t gapCount_ = 0;
 };
@@ -59,6 +65,9 @@ struct Tier {
     from.read += bursts * double(from.timing.burst);
     return move(channel, from, request, bursts, words);
   }
+  /// Begins to load while other channels go on; `arrived` tells when the last byte is there.
+  void loadBeside(unsigned channel, Memory &from, double request, int64_t bytes);
+  double arrived(unsigned channel, Memory &from);
   double store(double request, int64_t runs, int64_t bytes, int64_t stride, int64_t local) {
     Memory &to = activations();
     double bursts = burstsOf(runs, bytes, stride, local, to.timing.burst);
@@ -81,6 +90,7 @@ struct Tier {
 
 private:
   double setUp_[3] = {}, port_[3] = {}; ///< by channel
+  double besideWords_ = 0; ///< when the scratchpad has taken what is loaded beside, at the earliest
 };
 
 Estimate estimateConvolution(const Layer &layer, const mortise::Hardware &hardware);
