@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/defects/PlantedDefect.h"
 #include "compiler/dialect/tenon/SizeAnalysis.h"
+#include "compiler/kernel/ExpandNonZero.h"
 #include "compiler/kernel/Passes.h"
 
 using namespace mlir;
@@ -190,6 +191,9 @@ struct PackProducts : impl::PackProductsBase<PackProducts> {
   void runOnOperation() override {
     if (failed(decomposeRest(getOperation())))
       return signalPassFailure();
+    SmallVector<NonZeroOp> positions;
+    getOperation().walk([&](NonZeroOp op) { positions.push_back(op); });
+    llvm::for_each(positions, expandNonZero);
     Packer packer(getOperation());
     SmallVector<Operation *> work;
     getOperation().walk([&](Operation *op) {

@@ -15,7 +15,8 @@ def PackProducts : Pass<"tenon-pack-products", "::mlir::func::FuncOp"> {
     without stride and padding, a contraction. The packing itself is core operations on the operand (pad, reshape,
     transpose): for a weight they run at compile time, for an activation they become a kernel. Depthwise convolutions
     keep their form. Attention that has no kernel (lengths, sinks, windows, pages, f64) and other composites are
-    decomposed first. Convolutions of few channels get their padding as a `tenon.pad`.
+    decomposed first, and `tenon.non_zero` becomes a scan and a scatter. Convolutions of few channels get their padding
+    as a `tenon.pad`.
 
     Before: `%y = tenon.contract %x, %w : tensor<?x384xf32>, tensor<384x1536xf32> -> tensor<?x1536xf32>`
     After: `%y = tenon.packed_contract %x, %p : tensor<?x384xf32>, tensor<96x384x16xf32> -> tensor<?x1536xf32>`

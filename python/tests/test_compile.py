@@ -243,3 +243,20 @@ def test_backend_interface(model):
     np.testing.assert_array_equal(backend.run_node(node, [x, x + 1])[0], x * (x + 1))
     with pytest.raises(tenon.RunError):
         prepared.run([x, x])
+
+
+@pytest.mark.parametrize("op", ["ReduceMax", "Shape"])
+def test_ranges_hold_where_no_kernel_needs_the_symbol(compiler, op):
+    attributes = {"axes": [0], "keepdims": 0} if op == "ReduceMax" else {"start": 1}
+    kind = TensorProto.FLOAT if op == "ReduceMax" else TensorProto.INT64
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["b", 4])
+    y = helper.make_tensor_value_info("y", kind, None)
+    graph = helper.make_graph([helper.make_node(op, ["x"], ["y"], **attributes)], "graph", [x], [y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    package = tenon.compile(model, symbols={"b": (2, 8, 2)})
+    assert [(s.min, s.max, s.multiple_of) for s in package.symbols] == [(2, 8, 2)]
+    session = package.session(threads=1)
+    assert session.run({"x": np.ones((4, 4), np.float32)})["y"].size in (1, 4)
+    for rows in (1, 3, 10):
+        with pytest.raises(tenon.RunError, match=f"TN0909: size b is {rows}, expected "):
+            session.run({"x": np.ones((rows, 4), np.float32)})

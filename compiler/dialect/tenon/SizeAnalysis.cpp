@@ -478,6 +478,9 @@ private:
 //===----------------------------------------------------------------------===//
 
 SizeAnalysis::SizeAnalysis(func::FuncOp function) : impl(std::make_unique<Impl>(function)) {
+  if (auto symbols = function->getAttrOfType<ArrayAttr>(kSymbolsAttr))
+    for (auto symbol : symbols.getAsRange<DictionaryAttr>())
+      impl->context.declare(symbolInfo(symbol));
   function.walk([&](SymbolOp op) {
     SymbolInfo info;
     info.name = op.getName().str();
@@ -489,6 +492,12 @@ SizeAnalysis::SizeAnalysis(func::FuncOp function) : impl(std::make_unique<Impl>(
     impl->context.declare(info);
     impl->bindings[op.getName()] = {op.getResult(), -1};
   });
+  // The names in the inputs' sizes are taken, also where no operation has been asked for them yet.
+  for (unsigned i = 0; i < function.getNumArguments(); ++i)
+    if (auto dims = function.getArgAttrOfType<ArrayAttr>(i, kDimsAttr))
+      for (Attribute dim : dims)
+        if (auto name = dyn_cast<StringAttr>(dim))
+          (void)impl->context.symbol(name.getValue());
 }
 
 SizeAnalysis::~SizeAnalysis() = default;

@@ -127,3 +127,30 @@ LogicalResult tenon::verifyInferred(Operation *op) {
   }
   return success();
 }
+
+DictionaryAttr tenon::symbolAttr(MLIRContext *context, const SymbolInfo &info) {
+  Builder b(context);
+  NamedAttrList list;
+  list.append("name", b.getStringAttr(info.name));
+  list.append("min", b.getI64IntegerAttr(info.min));
+  if (info.max)
+    list.append("max", b.getI64IntegerAttr(*info.max));
+  list.append("multiple_of", b.getI64IntegerAttr(info.multipleOf));
+  list.append("likely", b.getDenseI64ArrayAttr(info.likely));
+  return list.getDictionary(context);
+}
+
+SymbolInfo tenon::symbolInfo(DictionaryAttr attr) {
+  SymbolInfo info;
+  if (auto name = attr.getAs<StringAttr>("name"))
+    info.name = name.str();
+  if (auto min = attr.getAs<IntegerAttr>("min"))
+    info.min = min.getInt();
+  if (auto max = attr.getAs<IntegerAttr>("max"))
+    info.max = max.getInt();
+  if (auto multiple = attr.getAs<IntegerAttr>("multiple_of"))
+    info.multipleOf = std::max<int64_t>(multiple.getInt(), 1);
+  if (auto likely = attr.getAs<DenseI64ArrayAttr>("likely"))
+    info.likely.assign(likely.asArrayRef().begin(), likely.asArrayRef().end());
+  return info;
+}

@@ -15,6 +15,14 @@
 
 namespace tenon {
 
+/// Attribute of a function: the ranges of its inputs' symbols, [{name, min, max, multiple_of, likely}], which
+/// hold although no operation uses the symbol any more.
+inline constexpr llvm::StringLiteral kSymbolsAttr = "tenon.ranges";
+
+mlir::DictionaryAttr symbolAttr(mlir::MLIRContext *context, const SymbolInfo &info);
+/// The reverse; a missing key has its default.
+SymbolInfo symbolInfo(mlir::DictionaryAttr attr);
+
 /// Attribute of tenon.read_scalar: what a run says when the value is out of bounds, instead of naming them.
 inline constexpr llvm::StringLiteral kMessageAttr = "tenon.message";
 

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/import/onnx/GraphImporter.h"
 
+#include "compiler/dialect/tenon/SizeRules.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
@@ -305,6 +307,11 @@ LogicalResult GraphImporter::run(StringRef name) {
     function.erase();
     return failure();
   }
+  SmallVector<Attribute> ranges;
+  for (const std::string &symbol : inputSymbols)
+    ranges.push_back(symbolAttr(builder.getContext(), *sizes.info(symbol)));
+  if (!ranges.empty())
+    function->setAttr(kSymbolsAttr, builder.getArrayAttr(ranges));
   return success();
 }
 

@@ -70,3 +70,16 @@ func.func @control(%x: tensor<?x4xf32> {tenon.dims = ["n", 4]}, %p: i1, %z: tens
   }
   return
 }
+
+// -----
+// A size that data decides has a name of its own, whatever the inputs' symbols are called.
+// CHECK-LABEL: sizes of @taken_names
+func.func @taken_names(%x: tensor<?x4xf32> {tenon.dims = ["n", 4]}, %c: tensor<1xi64>, %z: tensor<1xf32>) {
+  // CHECK: tenon.read_scalar index(n_1)
+  %k = tenon.read_scalar %c at 0 min 0 max 4 : tensor<1xi64>
+  // CHECK: tenon.broadcast [n_1]
+  %0 = tenon.broadcast %z(%k) : tensor<1xf32> -> tensor<?xf32>
+  // CHECK: tenon.exp [n, 4]
+  %1 = tenon.exp %x : tensor<?x4xf32>
+  return
+}

@@ -105,7 +105,7 @@ def test_sizes_that_must_be_equal_become_one_symbol(tmp_path, translate):
             )
         )
     )
-    assert out.count("tenon.symbol") == 1 and out.count('"x.0"') == 3
+    assert out.count("tenon.symbol") == 1 and out.count('"x.0"') == 4
 
 
 def test_halved_and_doubled_image_asks_for_multiples(tmp_path, translate):
