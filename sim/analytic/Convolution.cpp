@@ -48,11 +48,14 @@ public:
       bool firstOfTile = step % (cut.panels * pieces) == 0;
       if (firstOfTile && h.dma.inChannels > 1)
         inputReady_[tile % 2] = arrived(0, activations());
-      if (firstOfTile && tile + 1 < cut.tiles)
+      if (firstOfTile && cut.inputBuffers == 2 && tile + 1 < cut.tiles)
         loadInput(tile + 1);
       if (step + 1 < steps)
         loadWeights(step + 1, pieces);
       multiply(step, pieces);
+      bool lastOfTile = (step + 1) % (cut.panels * pieces) == 0;
+      if (lastOfTile && cut.inputBuffers == 1 && tile + 1 < cut.tiles)
+        loadInput(tile + 1);
     }
     double words = 0;
     for (int64_t depth : cut.depths)
@@ -74,7 +77,7 @@ private:
   }
   void loadInput(int64_t tile) {
     control_ += 6;
-    double request = std::max(control_, inputFree_[tile % 2]);
+    double request = std::max(control_, inputFree_[tile % cut.inputBuffers]);
     // Channels take turns; with one alone, what is asked for first comes first.
     if (h.dma.inChannels > 1)
       loadBeside(0, activations(), request, inputBytes(tile));
@@ -111,7 +114,7 @@ private:
     result.matrixBusy += stream * double(count);
     double done = arrayFree_ + double(h.matrix.rows + h.matrix.columns - 2);
     if (panel + 1 == cut.panels && piece + 1 == pieces)
-      inputFree_[tile % 2] = done;
+      inputFree_[tile % cut.inputBuffers] = done;
     if (piece + 1 == pieces)
       store(panel, pixels, done);
   }

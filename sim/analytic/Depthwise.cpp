@@ -32,7 +32,9 @@ public:
     weightReady[0] = load(0, dram, control, weightBytes);
     for (int64_t step = 0; step < steps; ++step) {
       int64_t tile = step / cut.panels, panel = step % cut.panels;
-      if (step + 1 < steps && (step + 1) % cut.panels == 0)
+      if (panel == 0 && tile > 0 && cut.inputBuffers == 1)
+        inputReady[tile % 2] = load(0, activations(), std::max(control, inputFree[0]), inputBytes(tile));
+      if (step + 1 < steps && (step + 1) % cut.panels == 0 && cut.inputBuffers == 2)
         inputReady[(tile + 1) % 2] =
             load(0, activations(), std::max(control, inputFree[(tile + 1) % 2]), inputBytes(tile + 1));
       if (step + 1 < steps)
@@ -47,7 +49,7 @@ public:
       vectorFree = start + busy;
       weightFree[step % 2] = vectorFree;
       if (panel + 1 == cut.panels)
-        inputFree[tile % 2] = vectorFree;
+        inputFree[tile % cut.inputBuffers] = vectorFree;
       int64_t active = std::min(lanes, layer.channels - panel * lanes);
       end = store(vectorFree, rowsOf(tile) * layer.outputWidth(), active, layer.channels, lanes);
       resultFree[step % 2] = end;

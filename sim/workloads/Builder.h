@@ -35,8 +35,12 @@ public:
   void field(unsigned descriptor, mortise::Field field, int64_t value) {
     emit(mortise::Id::Dseti, {descriptor, int64_t(field), value});
   }
-  void acquire(unsigned engine, unsigned semaphore) { emit(mortise::Id::Acq, {engine, semaphore, 1}); }
-  void release(unsigned engine, unsigned semaphore) { emit(mortise::Id::Rel, {engine, semaphore, 1}); }
+  void acquire(unsigned engine, unsigned semaphore, int64_t count = 1) {
+    emit(mortise::Id::Acq, {engine, semaphore, count});
+  }
+  void release(unsigned engine, unsigned semaphore, int64_t count = 1) {
+    emit(mortise::Id::Rel, {engine, semaphore, count});
+  }
   /// The address. `onChip`: in the second level.
   uint64_t tensor(const std::string &name, mortise::Role role, mortise::Type type, std::vector<int64_t> shape,
                   bool onChip = false) {

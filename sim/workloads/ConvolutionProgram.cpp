@@ -35,9 +35,9 @@ public:
     scale_ = to_.tensor(prefix + "scale", Role::Input, Type::F32, {columns_});
     output_ = to_.tensor(prefix + "output", Role::Output, layer.type,
                          {layer.outputHeight(), layer.outputWidth(), layer.outputs}, cut_.onChip);
-    int64_t next = 0;
-    for (auto [at, bytes] : {std::pair(inputAt_, cut_.inputBytes), std::pair(weightAt_, cut_.weightBytes),
-                             std::pair(resultAt_, cut_.outputBytes)})
+    int64_t next = cut_.inputBuffers * cut_.inputBytes;
+    inputAt_[1] = next - cut_.inputBytes;
+    for (auto [at, bytes] : {std::pair(weightAt_, cut_.weightBytes), std::pair(resultAt_, cut_.outputBytes)})
       for (int buffer = 0; buffer < 2; ++buffer, next += bytes)
         at[buffer] = next;
     scaleAt_ = next;
@@ -50,8 +50,10 @@ public:
     loadInput(0);
     loadWeights(0);
     for (size_t i = 0; i < steps_.size(); ++i) {
-      bool firstOfTile = i == 0 || steps_[i].tile != steps_[i - 1].tile;
-      if (firstOfTile && steps_[i].tile + 1 < cut_.tiles)
+      bool firstOfTile = i == 0 || steps_[i].tile != steps_[i - 1].tile,
+           lastOfTile = i + 1 < steps_.size() && steps_[i].tile != steps_[i + 1].tile;
+      // Into a single buffer the next input comes behind everything that its channel owes this tile.
+      if ((cut_.inputBuffers == 2 ? firstOfTile : lastOfTile) && steps_[i].tile + 1 < cut_.tiles)
         loadInput(steps_[i].tile + 1);
       if (i + 1 < steps_.size())
         loadWeights(i + 1);
@@ -113,8 +115,10 @@ private:
     to_.acquire(kDrain, kScaleThere);
   }
 
+  /// A single buffer takes both units of the semaphore.
+  int64_t inputUnits() const { return 2 / cut_.inputBuffers; }
   void loadInput(int64_t tile) {
-    to_.acquire(kIn, kInputFree);
+    to_.acquire(kIn, kInputFree, inputUnits());
     to_.field(kInput, Field::N1, (rowsOf(tile) - 1) * layer_.stride + layer_.kernelHeight);
     transfer(kIn, kInput, inputAt_[tile % 2], input_ + uint64_t(tile * cut_.rows * layer_.stride * line()));
     to_.release(kIn, kInputFull);
@@ -170,7 +174,7 @@ private:
     int64_t pixels = rowsOf(step.tile) * layer_.outputWidth(), within = step.panel % cut_.stored;
     to_.release(kMatrix, kSumFull);
     if (index + 1 == steps_.size() || steps_[index + 1].tile != step.tile)
-      to_.release(kMatrix, kInputFree);
+      to_.release(kMatrix, kInputFree, inputUnits());
     to_.acquire(kDrain, kSumFull);
     if (within == 0)
       to_.acquire(kDrain, kResultFree);

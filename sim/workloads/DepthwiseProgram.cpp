@@ -39,7 +39,8 @@ void emitDepthwise(const Layer &layer, const mortise::Hardware &h, Builder &to, 
   uint64_t weights = to.tensor(prefix + "weights", Role::Input, Type::I8, {cut.panels, taps, lanes});
   uint64_t output = to.tensor(prefix + "output", Role::Output, Type::I8,
                               {layer.outputHeight(), layer.outputWidth(), layer.channels}, cut.onChip);
-  int64_t weightAt = 2 * cut.inputBytes, resultAt = weightAt + 2 * cut.weightBytes;
+  int64_t buffers = cut.inputBuffers, weightAt = buffers * cut.inputBytes,
+          resultAt = weightAt + 2 * cut.weightBytes;
   for (unsigned d : {kInput, kPiece, kResult})
     for (Field field : {Field::L0, Field::G0})
       to.field(d, field, 1);
@@ -56,9 +57,10 @@ void emitDepthwise(const Layer &layer, const mortise::Hardware &h, Builder &to, 
   };
   auto rowsOf = [&](int64_t tile) { return std::min(cut.rows, layer.outputHeight() - tile * cut.rows); };
   auto loadInput = [&](int64_t tile) {
-    to.acquire(kIn, kInputFree);
+    to.acquire(kIn, kInputFree, 2 / buffers);
     to.field(kInput, Field::N1, (rowsOf(tile) - 1) * layer.stride + layer.kernelHeight);
-    transfer(kIn, kInput, tile % 2 * cut.inputBytes, input + uint64_t(tile * cut.rows * layer.stride * line));
+    transfer(kIn, kInput, tile % buffers * cut.inputBytes,
+             input + uint64_t(tile * cut.rows * layer.stride * line));
     to.release(kIn, kInputFull);
   };
   auto loadWeights = [&](int64_t step) {
@@ -87,14 +89,14 @@ void emitDepthwise(const Layer &layer, const mortise::Hardware &h, Builder &to, 
       to.emit(Id::Vset, {reg, 8});
     };
     for (int64_t r = 0; r < layer.kernelHeight; ++r)
-      set(unsigned(kRows + r), tile % 2 * cut.inputBytes + panel * lanes + r * line);
+      set(unsigned(kRows + r), tile % buffers * cut.inputBytes + panel * lanes + r * line);
     set(kWeightAt, weightAt + step % 2 * cut.weightBytes);
     set(kResultAt, result);
     set(kRowCount, rowsOf(tile));
     set(kLanes, active);
     runs.push_back(to.emit(Id::Vrun, {0}));
     if (panel + 1 == cut.panels)
-      to.release(kVector, kInputFree);
+      to.release(kVector, kInputFree, 2 / buffers);
     to.release(kVector, kWeightFree);
     to.release(kVector, kResultFull);
     to.acquire(kOut, kResultFull);

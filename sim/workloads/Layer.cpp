@@ -124,7 +124,8 @@ bool fits(Cut &cut, const Layer &layer, const mortise::Hardware &h) {
                               : aligned(cut.depth * h.matrix.rows * columns * size);
   cut.outputBytes = aligned(cut.rows * layer.outputWidth() * columns * size * cut.stored);
   int64_t scales = aligned(columns * 4);
-  return 2 * (cut.inputBytes + cut.weightBytes + cut.outputBytes) + scales <= h.scratchpad.bytes;
+  return cut.inputBuffers * cut.inputBytes + 2 * (cut.weightBytes + cut.outputBytes) + scales <=
+         h.scratchpad.bytes;
 }
 
 /// Whether descriptors and kernels can say it.
@@ -178,7 +179,12 @@ Cut cutLayer(const Layer &layer, const mortise::Hardware &h) {
   cut.panels = depthwise ? ceilDiv(layer.channels, h.vector.lanes) : ceilDiv(layer.outputs, h.matrix.columns);
   if (!depthwise)
     cut.depths = weightDepths(layer, h.matrix.rows);
-  if (!isAddressable(layer, h) || !search(cut, layer, h))
+  bool found = isAddressable(layer, h) && search(cut, layer, h);
+  if (!found && isAddressable(layer, h)) {
+    cut.inputBuffers = 1;
+    found = search(cut, layer, h);
+  }
+  if (!found)
     refuse("one row of outputs needs more scratchpad, accumulators or DMA counts than there are");
   cut.tiles = ceilDiv(layer.outputHeight(), cut.rows);
   return cut;

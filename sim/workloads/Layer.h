@@ -50,6 +50,7 @@ struct Cut {
   std::vector<int64_t> depths; ///< rows of each weight tile
   int64_t stored = 1;          ///< panels of results that leave together, so that they fill bursts
   int64_t inputBytes = 0, weightBytes = 0, outputBytes = 0; ///< of one buffer; there are two of each
+  int64_t inputBuffers = 2;                                 ///< but where only one input fits
   bool onChip = false; ///< the machine has a second level that holds input and output
 };
 /// TN1221 where the layer cannot be cut to fit the machine.

@@ -87,6 +87,8 @@ TEST(Layer, programsComputeTheirLayers) {
     check({"conv 1x1 s2", LayerKind::Convolution, 9, 9, 40, 70, 1, 1, 2}, h);
     check(Layer::gemm("gemm", 50, 33, 100), h);
     check({"depthwise", LayerKind::Depthwise, 12, 11, 70, 70, 3, 3, 1}, h);
+    check({"one input", LayerKind::Convolution, 16, 30, 96, 20, 3, 3, 1}, h);
+    check({"depthwise, one input", LayerKind::Depthwise, 9, 30, 96, 96, 3, 3, 1}, h);
     check({"depthwise 5x5 s2", LayerKind::Depthwise, 13, 13, 9, 9, 5, 5, 2}, h);
   }
 }
@@ -105,6 +107,18 @@ void fillNormal(std::span<uint8_t> bytes, uint64_t seed, Type type) {
     float value = normal(random);
     uint16_t bits = type == Type::Bf16 ? toBf16(value) : toF16(value);
     std::memcpy(&bytes[i], &bits, 2);
+  }
+}
+
+TEST(Layer, oneInputIsEnough) {
+  // 32 KB hold three rows of this input once, not twice.
+  Hardware h = loadHardware("u55-256");
+  for (LayerKind kind : {LayerKind::Convolution, LayerKind::Depthwise}) {
+    Layer layer{"one input", kind, 16, 58, 128, 128, 3, 3, 1};
+    EXPECT_EQ(cutLayer(layer, h).inputBuffers, 1);
+    check(layer, h);
+    h.dma.inChannels = 1;
+    check(layer, h);
   }
 }
 
