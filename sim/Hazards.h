@@ -43,10 +43,27 @@ private:
     uint64_t mask;
     Access access;
   };
-  static constexpr int64_t kPageLines = 64;
-  using Page = std::array<std::vector<Entry>, kPageLines>;
+  static constexpr int64_t kPageLines = 64, kPageBytes = kPageLines * kLine;
+  /// Accesses to whole pages are kept once, those to parts by line.
+  struct Page {
+    std::vector<Entry> wholes;
+    bool hasParts = false;
+    std::array<std::vector<Entry>, kPageLines> lines;
+  };
 
-  std::vector<Entry> &line(int64_t index);
+  Page &page(int64_t index);
+  static bool isOrdered(const Access &before, const Access &access, const Clock &clock) {
+    return before.engine == access.engine || clock.epochs[before.engine] >= before.epoch;
+  }
+  /// Whether `before` need not be kept: whatever races with it races with `access`, too, or comes after both.
+  static bool covers(const Access &access, const Access &before) {
+    return access.write || (!before.write && before.engine == access.engine);
+  }
+  static const Entry *findRace(const std::vector<Entry> &entries, uint64_t mask, const Access &access,
+                               const Clock &clock);
+  static Race touchPage(Page &page, int64_t address, const Access &access, const Clock &clock);
+  static Race touchLines(Page &page, int64_t address, int64_t bytes, const Access &access,
+                         const Clock &clock);
   static const Entry *touchLine(std::vector<Entry> &entries, uint64_t mask, const Access &access,
                                 const Clock &clock);
 

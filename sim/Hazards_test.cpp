@@ -1,6 +1,9 @@
+#include "sim/Hazards.h"
 #include "sim/Machine.h"
 
 #include <gtest/gtest.h>
+#include <map>
+#include <random>
 
 using namespace tenon::sim;
 using namespace tenon::mortise;
@@ -32,6 +35,64 @@ TEST(Hazards, aReadOfWhatADmaStillWritesIsFoundWhateverTheTiming) {
     EXPECT_NE(error.find("written by engine in0, instruction 6 'dma in0, d0, r1, r2'"), std::string::npos)
         << error;
   }
+}
+
+/// What `Shadow` must find, byte by byte, with every access kept.
+class EveryByte {
+public:
+  bool touch(int64_t address, int64_t bytes, const Access &access, const Clock &clock) {
+    for (int64_t at = address; at < address + bytes; ++at) {
+      for (const Access &before : bytes_[at])
+        if (before.engine != access.engine && clock.epochs[before.engine] < before.epoch &&
+            (before.write || access.write))
+          return true;
+      bytes_[at].push_back(access);
+    }
+    return false;
+  }
+
+private:
+  std::map<int64_t, std::vector<Access>> bytes_;
+};
+
+TEST(Hazards, theShadowFindsWhatEveryByteFinds) {
+  std::mt19937_64 random(9);
+  int races = 0;
+  for (int round = 0; round < 400; ++round) {
+    Shadow shadow;
+    EveryByte exact;
+    std::array<Clock, 3> clocks;
+    for (unsigned engine = 0; engine < 3; ++engine)
+      clocks[engine].epochs[engine] = 1;
+    for (int step = 0; step < 40; ++step) {
+      auto engine = unsigned(random() % 3);
+      for (unsigned other = 0; other < 3; ++other) {
+        if (other == engine || random() % 32 == 0)
+          continue;
+        // The engine learns all that the other has done.
+        ++clocks[other].epochs[other];
+        Clock known = clocks[other];
+        --known.epochs[other];
+        clocks[engine].join(known, 3);
+      }
+      int64_t address = int64_t(random() % 3) * 4096, bytes = 4096 * int64_t(1 + random() % 2);
+      if (random() % 2) {
+        address += int64_t(random() % 4096);
+        bytes = 1 + int64_t(random() % 200);
+      }
+      Access access{uint16_t(engine), random() % 2 == 0, clocks[engine].epochs[engine], uint32_t(step)};
+      bool expected = exact.touch(address, bytes, access, clocks[engine]);
+      Race found = shadow.touchRun(address, bytes, access, clocks[engine]);
+      ASSERT_EQ(found.found, expected) << "round " << round << ", step " << step;
+      if (!expected)
+        continue;
+      EXPECT_TRUE(found.address >= address && found.address < address + bytes);
+      ++races;
+      break;
+    }
+  }
+  EXPECT_GT(races, 100);
+  EXPECT_LT(races, 390);
 }
 
 TEST(Hazards, aSemaphoreOrdersThem) {
