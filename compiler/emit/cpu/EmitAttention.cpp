@@ -33,6 +33,7 @@ private:
   void block(Value batch, Value head, Value m0);
   void packQueries(Value batch, Value head, Value m0, Value m1, Value panels);
   void scores(Value batch, Value keyHead, Value panels);
+  void scorePanels(Value batch, Value keyHead, Value panel, unsigned count);
   void softmax(Value batch, Value head, Value m0, Value panels);
   void output(Value batch, Value head, Value keyHead, Value m0, Value m1);
   void outputTile(Value batch, Value head, Value keyHead, Value m0, Value m, unsigned rows, Value column,
@@ -43,7 +44,11 @@ private:
   Value f32(double v, unsigned width) {
     return k.splat(arith::ConstantOp::create(b, k.loc(), b.getF32FloatAttr(static_cast<float>(v))), width);
   }
-  Value maskTerm(Value batch, Value head, Value m, Value n, unsigned width, Value score);
+  SmallVector<Value> transposed(SmallVector<Value> rows);
+  bool maskLiesAcross();
+  Value maskElements(Value batch, Value head, Coord m, Coord n, unsigned width, Value lanesInUse);
+  Value masked(Value m, Value n, unsigned width, Value score, Value term);
+  Value largestScores(Value batch, Value head, Value m, Value column);
   /// Coordinates of the attention's result -> coordinates of the kernel's result.
   Coords forward(Evaluator &e, Value tensor, Coords at);
 
@@ -118,93 +123,157 @@ void AttentionEmitter::packQueries(Value batchIndex, Value head, Value m0, Value
     factor = k.splat(
         arith::DivFOp::create(b, k.loc(), f32(1.0, 1), math::SqrtOp::create(b, k.loc(), dimension)), lanes);
   }
+  auto query = [&](unsigned w, Value mask, Coord m, Coord d) -> Value {
+    Evaluator e(k, w, mask);
+    Value v = e.eval(op.getQuery(), {{batchIndex}, {head}, m, d});
+    if (!v) {
+      failed = e.failedOp();
+      return f32(0.0, w);
+    }
+    Type wide = k.vectorOf(b.getF32Type(), w);
+    if (v.getType() != wide)
+      v = arith::ExtFOp::create(b, k.loc(), wide, v);
+    return arith::MulFOp::create(b, k.loc(), v, factor);
+  };
+  auto place = [&](Value panel, unsigned part, Value d) {
+    Value at = k.add(k.mul(k.add(k.mul(panel, k.size(width)), d), k.constant(16)), k.constant(part));
+    return k.add(queryBase, at);
+  };
+  // Squares of lanes x lanes are read along the width and transposed in registers; what is left of the width
+  // is gathered.
+  Value squares = k.mul(k.div(k.size(width), k.constant(lanes)), k.constant(lanes));
   k.loop(k.constant(0), panels, 1, [&](Value panel) {
     for (unsigned part = 0; part < 16; part += lanes) {
       Value m = k.add(m0, k.add(k.mul(panel, k.constant(16)), k.constant(part)));
-      Value mask = k.tailMask(m, m1, lanes);
-      k.loop(k.constant(0), k.size(width), 1, [&](Value d) {
-        Evaluator e(k, lanes, mask);
-        Value v = e.eval(op.getQuery(), {{batchIndex}, {head}, {m, 1}, {d}});
-        if (!v) {
-          failed = e.failedOp();
-          return;
+      k.loop(k.constant(0), squares, lanes, [&](Value d) {
+        SmallVector<Value> rows;
+        for (unsigned r = 0; r < lanes; ++r) {
+          Value at = k.add(m, k.constant(r)), last = k.sub(m1, k.constant(1));
+          Value row = query(lanes, {}, {k.min(at, last)}, {d, 1});
+          rows.push_back(arith::SelectOp::create(b, k.loc(), k.less(at, m1), row, f32(0.0, lanes)));
         }
-        Type wide = k.vectorOf(b.getF32Type(), lanes);
-        if (v.getType() != wide)
-          v = arith::ExtFOp::create(b, k.loc(), wide, v);
-        v = arith::MulFOp::create(b, k.loc(), v, factor);
+        for (auto [l, column] : llvm::enumerate(transposed(rows)))
+          k.store(column, k.scratch(), place(panel, part, k.add(d, k.constant(l))), b.getF32Type(), lanes);
+      });
+      Value mask = k.tailMask(m, m1, lanes);
+      k.loop(squares, k.size(width), 1, [&](Value d) {
+        Value v = query(lanes, mask, {m, 1}, {d});
         v = arith::SelectOp::create(b, k.loc(), mask, v, f32(0.0, lanes));
-        Value at = k.add(k.mul(k.add(k.mul(panel, k.size(width)), d), k.constant(16)), k.constant(part));
-        k.store(v, k.scratch(), k.add(queryBase, at), b.getF32Type(), lanes);
+        k.store(v, k.scratch(), place(panel, part, d), b.getF32Type(), lanes);
       });
     }
   });
 }
 
+/// Lane c of row r becomes lane r of row c; as many rows as lanes. Swaps blocks of 1, 2, 4, ... (Eklundh, "A
+/// fast computer method for matrix transposing", 1972).
+SmallVector<Value> AttentionEmitter::transposed(SmallVector<Value> rows) {
+  int64_t size = rows.size();
+  for (int64_t block = 1; block < size; block *= 2) {
+    SmallVector<int64_t> low, high;
+    for (int64_t lane = 0; lane < size; ++lane) {
+      low.push_back(lane & block ? size + lane - block : lane);
+      high.push_back(lane & block ? size + lane : lane + block);
+    }
+    for (int64_t r = 0; r < size; ++r) {
+      if (r & block)
+        continue;
+      Value first = rows[r], second = rows[r + block];
+      rows[r] = vector::ShuffleOp::create(b, k.loc(), first, second, low);
+      rows[r + block] = vector::ShuffleOp::create(b, k.loc(), first, second, high);
+    }
+  }
+  return rows;
+}
+
 void AttentionEmitter::scores(Value batchIndex, Value keyHead, Value panels) {
+  // Two panels at once halve the broadcasts of keys.
+  unsigned wide = k.target().vectorRegisters >= 32 && blockQueries >= 32 ? 2 : 1;
+  Value pairs = k.mul(k.div(panels, k.constant(wide)), k.constant(wide));
+  k.loop(k.constant(0), pairs, wide, [&](Value panel) { scorePanels(batchIndex, keyHead, panel, wide); });
+  if (wide > 1)
+    k.loop(pairs, panels, 1, [&](Value panel) { scorePanels(batchIndex, keyHead, panel, 1); });
+}
+
+void AttentionEmitter::scorePanels(Value batchIndex, Value keyHead, Value panel, unsigned count) {
   TileShape tile;
   tile.lanes = lanes;
-  tile.vectors = 16 / lanes;
+  unsigned perPanel = 16 / lanes;
+  tile.vectors = perPanel * count;
   unsigned most = k.target().vectorRegisters >= 32 ? 12 : 6;
   auto extent = keys.constant();
   if (extent)
     most = std::min<unsigned>(most, std::max<int64_t>(1, *extent));
   Type keyElement = cast<RankedTensorType>(op.getKey().getType()).getElementType();
-  k.loop(k.constant(0), panels, 1, [&](Value panel) {
-    Value panelBase = k.add(queryBase, k.mul(panel, k.size(width * 16)));
-    tileRows(k, k.constant(0), k.size(keys), most, extent, [&](Value n, unsigned count) {
-      tile.rows = count;
-      SmallVector<TileRow> rows;
-      for (unsigned r = 0; r < count; ++r) {
-        Evaluator e(k, 1);
-        auto at = e.addressOf(op.getKey(),
-                              {{batchIndex}, {keyHead}, {k.add(n, k.constant(r))}, {k.constant(0), 1}});
-        if (!at || at->second.lanes || at->second.stride != 1) {
-          failed = op;
-          return;
-        }
-        rows.push_back({at->first, at->second.base});
+  Value panelBase = k.add(queryBase, k.mul(panel, k.size(width * 16)));
+  tileRows(k, k.constant(0), k.size(keys), most, extent, [&](Value n, unsigned rowCount) {
+    tile.rows = rowCount;
+    SmallVector<TileRow> rows;
+    for (unsigned r = 0; r < rowCount; ++r) {
+      Evaluator e(k, 1);
+      auto at =
+          e.addressOf(op.getKey(), {{batchIndex}, {keyHead}, {k.add(n, k.constant(r))}, {k.constant(0), 1}});
+      if (!at || at->second.lanes || at->second.stride != 1) {
+        failed = op;
+        return;
       }
-      SmallVector<TileColumn> columns;
-      for (unsigned u = 0; u < tile.vectors; ++u)
-        columns.push_back({k.scratch(), k.add(panelBase, k.constant(u * lanes)), k.constant(16)});
-      SmallVector<Value> acc = tileProduct(k, tile, rows, columns, k.size(width), keyElement, b.getF32Type(),
-                                           b.getF32Type(), tileZero(k, tile, b.getF32Type()));
-      for (unsigned r = 0; r < count; ++r)
-        for (unsigned u = 0; u < tile.vectors; ++u) {
-          Value at = k.add(k.mul(k.add(n, k.constant(r)), k.constant(blockQueries)),
-                           k.add(k.mul(panel, k.constant(16)), k.constant(u * lanes)));
-          k.store(acc[r * tile.vectors + u], k.scratch(), k.add(scoreBase, at), b.getF32Type(), lanes);
-        }
-    });
+      rows.push_back({at->first, at->second.base});
+    }
+    SmallVector<TileColumn> columns;
+    for (unsigned u = 0; u < tile.vectors; ++u) {
+      Value offset =
+          k.add(k.mul(k.constant(u / perPanel), k.size(width * 16)), k.constant(u % perPanel * lanes));
+      columns.push_back({k.scratch(), k.add(panelBase, offset), k.constant(16)});
+    }
+    SmallVector<Value> acc = tileProduct(k, tile, rows, columns, k.size(width), keyElement, b.getF32Type(),
+                                         b.getF32Type(), tileZero(k, tile, b.getF32Type()));
+    for (unsigned r = 0; r < rowCount; ++r)
+      for (unsigned u = 0; u < tile.vectors; ++u) {
+        Value at = k.add(k.mul(k.add(n, k.constant(r)), k.constant(blockQueries)),
+                         k.add(k.mul(panel, k.constant(16)), k.constant(u * lanes)));
+        k.store(acc[r * tile.vectors + u], k.scratch(), k.add(scoreBase, at), b.getF32Type(), lanes);
+      }
   });
 }
 
-/// The score with the mask applied: queries m.. across the lanes, key n.
-Value AttentionEmitter::maskTerm(Value batchIndex, Value head, Value m, Value n, unsigned w, Value score) {
+/// Whether the mask tells queries apart as well as keys, so that it lies across the lanes.
+bool AttentionEmitter::maskLiesAcross() {
+  if (!op.getMask())
+    return false;
+  ArrayRef<Size> dims = k.spec().dims(op.getMask());
+  return !dims[2].isConstant(1) && !dims[3].isConstant(1);
+}
+
+/// Elements of the mask as what is added to scores.
+Value AttentionEmitter::maskElements(Value batchIndex, Value head, Coord m, Coord n, unsigned w,
+                                     Value lanesInUse) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
-  if (Value mask = op.getMask()) {
-    ArrayRef<Size> dims = k.spec().dims(mask);
-    Evaluator e(k, w, dims[2].isConstant(1) ? Value() : k.tailMask(m, k.size(queries), w));
-    auto coordinate = [&](unsigned axis, Value v, int64_t stride) {
-      return dims[axis].isConstant(1) ? Coord{k.constant(0)} : Coord{v, stride};
-    };
-    Value v = e.eval(mask, {coordinate(0, batchIndex, 0), coordinate(1, head, 0), coordinate(2, m, 1), {n}});
-    if (!v) {
-      failed = e.failedOp();
-      return score;
-    }
-    if (cast<RankedTensorType>(mask.getType()).getElementType().isInteger(1)) {
-      score = arith::SelectOp::create(b, k.loc(), v, score, f32(-infinity, w));
-    } else {
-      Type wide = k.vectorOf(b.getF32Type(), w);
-      if (v.getType() != wide)
-        v = arith::ExtFOp::create(b, k.loc(), wide, v);
-      if (planted(Defect::AttentionMaskNegated))
-        v = arith::NegFOp::create(b, k.loc(), v);
-      score = arith::AddFOp::create(b, k.loc(), score, v);
-    }
+  Value mask = op.getMask();
+  ArrayRef<Size> dims = k.spec().dims(mask);
+  auto coordinate = [&](unsigned axis, Coord c) {
+    return dims[axis].isConstant(1) ? Coord{k.constant(0)} : c;
+  };
+  Evaluator e(k, w, lanesInUse);
+  Value v =
+      e.eval(mask, {coordinate(0, {batchIndex}), coordinate(1, {head}), coordinate(2, m), coordinate(3, n)});
+  if (!v) {
+    failed = e.failedOp();
+    return f32(0.0, w);
   }
+  if (cast<RankedTensorType>(mask.getType()).getElementType().isInteger(1))
+    return arith::SelectOp::create(b, k.loc(), v, f32(0.0, w), f32(-infinity, w));
+  Type wide = k.vectorOf(b.getF32Type(), w);
+  if (v.getType() != wide)
+    v = arith::ExtFOp::create(b, k.loc(), wide, v);
+  return planted(Defect::AttentionMaskNegated) ? Value(arith::NegFOp::create(b, k.loc(), v)) : v;
+}
+
+/// The score with the mask applied: queries m.. across the lanes, key n; `term` is what the mask adds, if
+/// any.
+Value AttentionEmitter::masked(Value m, Value n, unsigned w, Value score, Value term) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  if (term)
+    score = arith::AddFOp::create(b, k.loc(), score, term);
   if (op.getCausal()) {
     // Key n is visible to query m when n - (keys - queries) <= m.
     Value limit = k.sub(n, k.sub(k.size(keys), k.size(queries)));
@@ -218,6 +287,48 @@ Value AttentionEmitter::maskTerm(Value batchIndex, Value head, Value m, Value n,
   return score;
 }
 
+/// The largest score of each lane's query, with the masks applied to the scores in scratch.
+Value AttentionEmitter::largestScores(Value batchIndex, Value head, Value m, Value column) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  auto at = [&](Value n) { return k.add(scoreBase, k.add(k.mul(n, k.constant(blockQueries)), column)); };
+  auto more = [&](Value a, Value c) -> Value {
+    Value greater = arith::CmpFOp::create(b, k.loc(), arith::CmpFPredicate::OGT, a, c);
+    return arith::SelectOp::create(b, k.loc(), greater, a, c);
+  };
+  auto score = [&](Value n, Value term) {
+    Value s = k.load(k.scratch(), at(n), b.getF32Type(), lanes);
+    if (term || op.getCausal()) {
+      s = masked(m, n, lanes, s, term);
+      k.store(s, k.scratch(), at(n), b.getF32Type(), lanes);
+    }
+    return s;
+  };
+  Value largest = f32(-infinity, lanes), from = k.constant(0);
+  if (maskLiesAcross()) {
+    // Squares of the mask are read along the keys and transposed in registers.
+    Value squares = k.mul(k.div(k.size(keys), k.constant(lanes)), k.constant(lanes));
+    Value last = k.sub(k.size(queries), k.constant(1));
+    largest = k.loop(from, squares, lanes, largest, [&](Value n, ValueRange carried) {
+      SmallVector<Value> terms, scores;
+      for (unsigned r = 0; r < lanes; ++r)
+        terms.push_back(
+            maskElements(batchIndex, head, {k.min(k.add(m, k.constant(r)), last)}, {n, 1}, lanes, {}));
+      for (auto [l, term] : llvm::enumerate(transposed(terms)))
+        scores.push_back(score(k.add(n, k.constant(l)), term));
+      for (size_t half = lanes / 2; half > 0; half /= 2)
+        for (size_t i = 0; i < half; ++i)
+          scores[i] = more(scores[i], scores[i + half]);
+      return SmallVector<Value>{more(carried[0], scores[0])};
+    })[0];
+    from = squares;
+  }
+  Value inUse = maskLiesAcross() ? k.tailMask(m, k.size(queries), lanes) : Value();
+  return k.loop(from, k.size(keys), 1, largest, [&](Value n, ValueRange carried) {
+    Value term = op.getMask() ? maskElements(batchIndex, head, {m, 1}, {n}, lanes, inUse) : Value();
+    return SmallVector<Value>{more(carried[0], score(n, term))};
+  })[0];
+}
+
 /// Scores become exp(score - largest); the reciprocal of their sum goes to sumBase.
 void AttentionEmitter::softmax(Value batchIndex, Value head, Value m0, Value panels) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -225,18 +336,7 @@ void AttentionEmitter::softmax(Value batchIndex, Value head, Value m0, Value pan
   k.loop(k.constant(0), parts, 1, [&](Value part) {
     Value column = k.mul(part, k.constant(lanes)), m = k.add(m0, column);
     auto at = [&](Value n) { return k.add(k.mul(n, k.constant(blockQueries)), column); };
-    bool masked = op.getMask() || op.getCausal();
-    Value largest =
-        k.loop(k.constant(0), k.size(keys), 1, f32(-infinity, lanes), [&](Value n, ValueRange carried) {
-          Value s = loadScratch(scoreBase, at(n), lanes);
-          if (masked) {
-            s = maskTerm(batchIndex, head, m, n, lanes, s);
-            k.store(s, k.scratch(), k.add(scoreBase, at(n)), b.getF32Type(), lanes);
-          }
-          // NaN is kept: `carried > s` is false with it.
-          Value more = arith::CmpFOp::create(b, k.loc(), arith::CmpFPredicate::OGT, carried[0], s);
-          return SmallVector<Value>{arith::SelectOp::create(b, k.loc(), more, carried[0], s)};
-        })[0];
+    Value largest = largestScores(batchIndex, head, m, column);
     // A row that sees no key has no largest score; its exponentials are all zero.
     Value none = arith::CmpFOp::create(b, k.loc(), arith::CmpFPredicate::OEQ, largest, f32(-infinity, lanes));
     largest = arith::SelectOp::create(b, k.loc(), none, f32(0.0, lanes), largest);
@@ -315,8 +415,9 @@ void AttentionEmitter::outputTile(Value batchIndex, Value head, Value keyHead, V
 }
 
 void AttentionEmitter::output(Value batchIndex, Value head, Value keyHead, Value m0, Value m1) {
-  unsigned vectors = k.target().vectorRegisters >= 32 ? 2 : 2;
-  unsigned most = k.target().vectorRegisters >= 32 ? 8 : 6;
+  constexpr unsigned vectors = 2;
+  // 64 queries are 5 tiles of 13.
+  unsigned most = k.target().vectorRegisters >= 32 ? 13 : 6;
   std::optional<int64_t> extent;
   if (auto m = queries.constant(); m && *m <= blockQueries)
     extent = m;
