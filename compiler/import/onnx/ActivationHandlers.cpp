@@ -41,6 +41,22 @@ LogicalResult thresholdedRelu(NodeContext &n) { return oneParameter<ThresholdedR
 LogicalResult elu(NodeContext &n) { return oneParameter<EluOp>(n, "alpha", 1.0); }
 LogicalResult celu(NodeContext &n) { return oneParameter<CeluOp>(n, "alpha", 1.0); }
 LogicalResult swish(NodeContext &n) { return oneParameter<SiluOp>(n, "alpha", 1.0); }
+/// The gate's swish times the value.
+LogicalResult swiGlu(NodeContext &n) {
+  if (failed(n.needInputs(2)) || failed(n.needFloat(0)))
+    return failure();
+  const Tensor &gate = n.in(0), &value = n.in(1);
+  if (gate.rank() != value.rank() || gate.element != value.element)
+    return n.invalid("expected a gate and a value of one shape and type, found " + describe(gate) + " and " +
+                     describe(value));
+  for (auto [a, b] : llvm::zip_equal(gate.dims, value.dims))
+    if (failed(n.sameSize(a, b, "a dimension of the gate and the value")))
+      return failure();
+  Value v = n.g.value(gate);
+  auto swished = SiluOp::create(n.g.builder, n.g.loc, v.getType(), v,
+                                n.g.builder.getF64FloatAttr(n.floatAttr("alpha", 1.0)));
+  return n.out(n.g.binary<MulOp>(n.g.wrap(swished, gate.dims), value));
+}
 LogicalResult quickGelu(NodeContext &n) { return oneParameter<SiluOp>(n, "alpha", 1.702f); }
 
 LogicalResult hardSigmoid(NodeContext &n) {
@@ -125,6 +141,7 @@ void tenon::importer::registerActivations(OpTable &t) {
   t.add("HardSigmoid", hardSigmoid);
   t.add("HardSwish", plain<HardSwishOp>);
   t.add("Swish", swish);
+  t.add("SwiGLU", swiGlu);
   t.add("Softplus", plain<SoftplusOp>);
   t.add("Softsign", plain<SoftsignOp>);
   t.add("Mish", plain<MishOp>);

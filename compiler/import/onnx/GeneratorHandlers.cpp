@@ -140,6 +140,32 @@ LogicalResult range(NodeContext &n) {
   return n.out(result);
 }
 
+/// a0 - a1 cos(t) + a2 cos(2 t) with t = 2 pi i / N, or / (N - 1) for windows that are not periodic.
+LogicalResult cosineWindow(NodeContext &n, double a0, double a1, double a2) {
+  if (failed(n.needInputs(1)))
+    return failure();
+  GraphBuilder &g = n.g;
+  ONNX_TRY(sizes, n.sizesOf(0, 0, n.declaredShape(0)));
+  Type element =
+      elementTypeOf(*g.builder.getContext(), static_cast<int32_t>(n.intAttr("output_datatype", 1)));
+  if (sizes.size() != 1 || !element)
+    return n.invalid("expected one size and a supported output_datatype");
+  Dims dims{sizes[0]};
+  Type f32 = n.f32();
+  Size period = n.intAttr("periodic", 1) ? sizes[0] : sizes[0] - 1;
+  Tensor step = g.binary<DivOp>(g.full(2 * M_PI, f32, {}), g.fromSize(period, f32));
+  Tensor angle = g.binary<MulOp>(g.iota(dims, 0, f32), g.broadcast(g.toRank(step, 1), dims));
+  auto cosine = [&](double factor, const Tensor &t) { return g.binary<MulOp>(g.unary<CosOp>(t), factor); };
+  Tensor window = g.binary<AddOp>(cosine(-a1, angle), a0);
+  if (a2 != 0)
+    window = g.binary<AddOp>(window, cosine(a2, g.binary<MulOp>(angle, 2)));
+  return n.out(g.convert(window, element));
+}
+
+LogicalResult hannWindow(NodeContext &n) { return cosineWindow(n, 0.5, 0.5, 0); }
+LogicalResult hammingWindow(NodeContext &n) { return cosineWindow(n, 25.0 / 46, 21.0 / 46, 0); }
+LogicalResult blackmanWindow(NodeContext &n) { return cosineWindow(n, 0.42, 0.5, 0.08); }
+
 LogicalResult eyeLike(NodeContext &n) {
   if (failed(n.needInputs(1)))
     return failure();
@@ -185,5 +211,8 @@ void tenon::importer::registerGenerators(OpTable &t) {
   t.add("ConstantOfShape", constantOfShape);
   t.add("Range", range);
   t.add("EyeLike", eyeLike);
+  t.add("HannWindow", hannWindow);
+  t.add("HammingWindow", hammingWindow);
+  t.add("BlackmanWindow", blackmanWindow);
   t.add("Trilu", trilu);
 }
