@@ -148,3 +148,29 @@ def test_batch_norm_in_training(compiler):
     np.testing.assert_allclose(found["y"], y, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found["m"], 0.8 * mean + 0.2 * m, rtol=1e-5)
     np.testing.assert_allclose(found["v"], 0.8 * variance + 0.2 * v, rtol=1e-5)
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("sizes", [(2, 9), (7, 3), (4, 6), (5, 5)])
+def test_center_crop_pad(compiler, known, sizes):
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("CenterCropPad", ["x", "sizes"], ["y"], axes=[-2, -1])],
+        "g",
+        [value("x", TensorProto.FLOAT, [2, 4, 6]), *([] if known else [value("sizes", TensorProto.INT64, [2])])],
+        [value("y", TensorProto.FLOAT, [2, *sizes])],
+        [helper.make_tensor("sizes", TensorProto.INT64, [2], sizes)] if known else [],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    x = np.arange(1, 49, dtype=np.float32).reshape(2, 4, 6)
+    expected = x
+    for axis, size in zip((1, 2), sizes, strict=True):
+        more = size - x.shape[axis]
+        if more < 0:
+            expected = np.take(expected, range(-more // 2, -more // 2 + size), axis)
+        else:
+            widths = [(0, 0)] * 3
+            widths[axis] = (more // 2, more - more // 2)
+            expected = np.pad(expected, widths)
+    inputs = {"x": x} if known else {"x": x, "sizes": i64(*sizes)}
+    np.testing.assert_array_equal(tenon.compile(model).session(threads=1).run(inputs)["y"], expected)

@@ -100,6 +100,51 @@ Tensor tenon::importer::foldedPositions(GraphBuilder &g, StringRef mode, Size di
   return g.binary<MinOp>(within, g.binary<SubOp>(spread(g, period, dims), within));
 }
 
+/// `length` elements of an axis, the first of them `low` before the axis begins; `fill` where there is none.
+static Tensor shifted(NodeContext &n, const Tensor &x, int64_t axis, Size low, Size length,
+                      const Tensor &fill) {
+  GraphBuilder &g = n.g;
+  Size dim = x.dims[axis];
+  Dims line{length}, dims = x.dims, shape(x.rank(), g.size(1));
+  dims[axis] = shape[axis] = length;
+  Tensor at = g.binary<SubOp>(g.iota(line, 0, n.i64()), spread(g, low, line));
+  Tensor inside = g.binary<AndOp>(g.compare(CmpPredicate::ge, at, spread(g, g.size(0), line)),
+                                  g.compare(CmpPredicate::lt, at, spread(g, dim, line)));
+  Tensor kept = g.gather(x, foldedPositions(g, "edge", dim, low, length), axis);
+  return g.select(g.broadcast(g.reshape(inside, shape), dims), kept,
+                  g.broadcast(g.toRank(fill, x.rank()), dims));
+}
+
+LogicalResult tenon::importer::centerCropPad(NodeContext &n) {
+  if (failed(n.needInputs(2)))
+    return failure();
+  GraphBuilder &g = n.g;
+  Tensor x = n.in(0), fill = g.scalarInt(0, x.element);
+  SmallVector<int64_t> axes = n.intsAttr("axes").value_or(SmallVector<int64_t>()), most;
+  if (axes.empty())
+    for (int64_t axis = 0; axis < x.rank(); ++axis)
+      axes.push_back(axis);
+  for (int64_t &axis : axes) {
+    ONNX_TRY(normal, n.axis(axis, x.rank()));
+    axis = normal;
+  }
+  if (SmallVector<int64_t> declared = n.declaredShape(0); static_cast<int64_t>(declared.size()) == x.rank())
+    most = llvm::map_to_vector(axes, [&](int64_t axis) { return declared[axis]; });
+  ONNX_TRY(sizes, n.sizesOf(1, 0, most));
+  if (sizes.size() != axes.size())
+    return n.invalid("expected a size for each of " + Twine(axes.size()) + " axes, found " +
+                     Twine(sizes.size()));
+  Size zero = g.size(0);
+  for (auto [axis, size] : llvm::zip_equal(axes, sizes)) {
+    Size more = size - x.dims[axis];
+    // Of an odd difference the larger half is at the end.
+    Size low = more.max(zero).floorDiv(2) - (zero - more).max(zero).floorDiv(2);
+    if (more != zero)
+      x = shifted(n, x, axis, low, size, fill);
+  }
+  return n.out(x);
+}
+
 LogicalResult tenon::importer::padAtRunTime(NodeContext &n, StringRef mode, const Tensor &fill) {
   GraphBuilder &g = n.g;
   Tensor x = n.in(0);
@@ -121,14 +166,7 @@ LogicalResult tenon::importer::padAtRunTime(NodeContext &n, StringRef mode, cons
       x = g.gather(x, foldedPositions(g, mode, dim, low[axis], length), axis);
       continue;
     }
-    Dims line{length}, dims = x.dims, shape(x.rank(), g.size(1));
-    dims[axis] = shape[axis] = length;
-    Tensor at = g.binary<SubOp>(g.iota(line, 0, n.i64()), spread(g, low[axis], line));
-    Tensor inside = g.binary<AndOp>(g.compare(CmpPredicate::ge, at, spread(g, g.size(0), line)),
-                                    g.compare(CmpPredicate::lt, at, spread(g, dim, line)));
-    Tensor kept = g.gather(x, foldedPositions(g, "edge", dim, low[axis], length), axis);
-    x = g.select(g.broadcast(g.reshape(inside, shape), dims), kept,
-                 g.broadcast(g.toRank(fill, x.rank()), dims));
+    x = shifted(n, x, axis, low[axis], length, fill);
   }
   return n.out(x);
 }

@@ -22,6 +22,9 @@ mlir::LogicalResult sliceAtRunTime(NodeContext &n);
 /// Pads of the run, for the constant axes given. Fails (TN0102) as above.
 mlir::LogicalResult padAtRunTime(NodeContext &n, llvm::StringRef mode, const Tensor &fill);
 
+/// Axes cut or filled with 0 at both ends to sizes that may be values of the run.
+mlir::LogicalResult centerCropPad(NodeContext &n);
+
 /// Positions of a padded axis in the input: the index in the result less `low`, folded back by the mode
 /// (edge, wrap or reflect).
 Tensor foldedPositions(GraphBuilder &g, llvm::StringRef mode, Size dim, Size low, Size length);

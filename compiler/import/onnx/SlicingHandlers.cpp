@@ -180,4 +180,5 @@ LogicalResult pad(NodeContext &n) {
 void tenon::importer::registerSlicing(OpTable &t) {
   t.add("Slice", slice);
   t.add("Pad", pad);
+  t.add("CenterCropPad", centerCropPad);
 }
