@@ -37,25 +37,22 @@ class ConvolutionTier : public Tier {
 public:
   using Tier::Tier;
   Estimate run() {
-    auto pieces = int64_t((cut.depths.size() + size_t(cut.depth) - 1) / size_t(cut.depth));
-    int64_t steps = cut.tiles * cut.panels * pieces;
+    std::vector<Step> steps = stepsOf(cut);
     control_ = 45; // descriptors
     scale_ = load(0, dram, control_, h.matrix.columns * 4);
-    loadInput(0);
-    loadWeights(0, pieces);
-    for (int64_t step = 0; step < steps; ++step) {
-      int64_t tile = step / (cut.panels * pieces);
-      bool firstOfTile = step % (cut.panels * pieces) == 0;
-      if (firstOfTile && h.dma.inChannels > 1)
-        inputReady_[tile % 2] = arrived(0, activations());
-      if (firstOfTile && cut.inputBuffers == 2 && tile + 1 < cut.tiles)
-        loadInput(tile + 1);
-      if (step + 1 < steps)
-        loadWeights(step + 1, pieces);
-      multiply(step, pieces);
-      bool lastOfTile = (step + 1) % (cut.panels * pieces) == 0;
-      if (lastOfTile && cut.inputBuffers == 1 && tile + 1 < cut.tiles)
-        loadInput(tile + 1);
+    loadInput(steps[0]);
+    loadWeights(steps[0]);
+    for (const Step &step : steps) {
+      bool loadsInput = step.nextInput >= 0 && (cut.inputBuffers == 2 ? step.beginsInput : step.endsInput);
+      if (step.beginsInput && h.dma.inChannels > 1)
+        inputReady_[step.input % 2] = arrived(0, activations());
+      if (loadsInput && cut.inputBuffers == 2)
+        loadInput(steps[size_t(step.nextInput)]);
+      if (step.beginsWeights && step.nextWeights >= 0)
+        loadWeights(steps[size_t(step.nextWeights)]);
+      multiply(step);
+      if (loadsInput && cut.inputBuffers == 1)
+        loadInput(steps[size_t(step.nextInput)]);
     }
     double words = 0;
     for (int64_t depth : cut.depths)
@@ -68,55 +65,51 @@ public:
   }
 
 private:
-  int64_t depthSum(int64_t piece) const {
-    int64_t sum = 0;
-    for (int64_t t = piece * cut.depth;
-         t < std::min<int64_t>((piece + 1) * cut.depth, int64_t(cut.depths.size())); ++t)
-      sum += cut.depths[size_t(t)];
-    return sum;
-  }
-  void loadInput(int64_t tile) {
+  void loadInput(const Step &step) {
     control_ += 6;
-    double request = std::max(control_, inputFree_[tile % cut.inputBuffers]);
+    double request = std::max(control_, inputFree_[step.input % cut.inputBuffers]);
     // Channels take turns; with one alone, what is asked for first comes first.
     if (h.dma.inChannels > 1)
-      loadBeside(0, activations(), request, inputBytes(tile));
+      loadBeside(0, activations(), request, inputBytes(step.tile));
     else
-      inputReady_[tile % 2] = load(0, activations(), request, inputBytes(tile));
+      inputReady_[step.input % 2] = load(0, activations(), request, inputBytes(step.tile));
   }
-  void loadWeights(int64_t step, int64_t pieces) {
+  void loadWeights(const Step &step) {
     control_ += 6;
-    weightReady_[step % 2] =
-        load(h.dma.inChannels > 1 ? 1 : 0, dram, std::max(control_, weightFree_[step % 2]),
-             depthSum(step % pieces) * h.matrix.columns * layer.elementBytes());
+    int64_t depth = 0;
+    for (int64_t t = step.first; t < step.first + step.count; ++t)
+      depth += cut.depths[size_t(t)];
+    weightReady_[step.weights % 2] =
+        load(h.dma.inChannels > 1 ? 1 : 0, dram, std::max(control_, weightFree_[step.weights % 2]),
+             depth * h.matrix.columns * layer.elementBytes());
   }
-  void multiply(int64_t step, int64_t pieces) {
-    int64_t piece = step % pieces, panel = step / pieces % cut.panels, tile = step / (pieces * cut.panels);
-    int64_t count = std::min<int64_t>(cut.depth, int64_t(cut.depths.size()) - piece * cut.depth);
-    int64_t pixels = rowsOf(tile) * layer.outputWidth();
+  void multiply(const Step &step) {
+    int64_t pixels = rowsOf(step.tile) * layer.outputWidth();
     double rate = h.rate(layer.type);
     double stream = std::max(ceilDiv(pixels, h.matrix.positions) / rate, double(h.matrix.issueGap));
     double fetch = double(h.matrix.rows) + (h.matrix.weightTiles > 1 ? 0 : 1);
     constexpr double kInstructionsPerTile = 5;
     double pace = std::max({stream, fetch, kInstructionsPerTile});
     double tileLoaded =
-        std::max({weightReady_[step % 2] + double(h.matrix.rows), lastTaken_ + fetch, control_});
-    double start = std::max({tileLoaded, arrayFree_, inputReady_[tile % 2]});
-    if (piece == 0)
+        std::max({weightReady_[step.weights % 2] + double(h.matrix.rows), lastTaken_ + fetch, control_});
+    double start = std::max({tileLoaded, arrayFree_, inputReady_[step.input % 2]});
+    if (step.first == 0)
       start = std::max(start, sumFree_[results_ % 2]);
-    products_.add(start, pace, count);
+    products_.add(start, pace, step.count);
     // The control processor is ahead by what the queue holds, with the acquires and releases between.
-    control_ = std::max(control_ + kInstructionsPerTile * double(count),
+    control_ = std::max(control_ + kInstructionsPerTile * double(step.count),
                         products_.startOf(products_.total() - h.queueDepth + 3));
-    lastTaken_ = start + double(count - 1) * pace;
+    lastTaken_ = start + double(step.count - 1) * pace;
     arrayFree_ = lastTaken_ + stream;
-    weightFree_[step % 2] = std::max(lastTaken_, weightReady_[step % 2] + double(h.matrix.rows));
-    result.matrixBusy += stream * double(count);
+    if (step.endsWeights)
+      weightFree_[step.weights % 2] =
+          std::max(lastTaken_, weightReady_[step.weights % 2] + double(h.matrix.rows));
+    result.matrixBusy += stream * double(step.count);
     double done = arrayFree_ + double(h.matrix.rows + h.matrix.columns - 2);
-    if (panel + 1 == cut.panels && piece + 1 == pieces)
-      inputFree_[tile % cut.inputBuffers] = done;
-    if (piece + 1 == pieces)
-      store(panel, pixels, done);
+    if (step.endsInput)
+      inputFree_[step.input % cut.inputBuffers] = done;
+    if (step.first + step.count == int64_t(cut.depths.size()))
+      store(step.panel, pixels, done);
   }
   void store(int64_t panel, int64_t pixels, double done) {
     int64_t size = layer.elementBytes(), columns = h.matrix.columns, within = panel % cut.stored;

@@ -40,7 +40,7 @@ mortise::Hardware randomMachine(std::mt19937_64 &random) {
   h.accumulators.bytes = h.matrix.columns * 4 * pick(256, 512, 1024);
   h.scratchpad.bytes = pick(262144, 524288, 1048576);
   h.vector.lanes = pick(16, 32, 64);
-  h.dram.bytesPerCycle = double(pick(4, 8, 16, 32, 64));
+  h.dram.bytesPerCycle = double(pick(1, 4, 8, 16, 32, 64));
   h.dram.latency = pick(50, 100, 200);
   h.dma.setup = pick(16, 32, 64);
   if (pick(0, 0, 1)) {

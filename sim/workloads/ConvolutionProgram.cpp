@@ -45,38 +45,25 @@ public:
 
   void emit() {
     setDescriptors();
-    listSteps();
+    steps_ = stepsOf(cut_);
     loadScale();
-    loadInput(0);
-    loadWeights(0);
-    for (size_t i = 0; i < steps_.size(); ++i) {
-      bool firstOfTile = i == 0 || steps_[i].tile != steps_[i - 1].tile,
-           lastOfTile = i + 1 < steps_.size() && steps_[i].tile != steps_[i + 1].tile;
-      // Into a single buffer the next input comes behind everything that its channel owes this tile.
-      if ((cut_.inputBuffers == 2 ? firstOfTile : lastOfTile) && steps_[i].tile + 1 < cut_.tiles)
-        loadInput(steps_[i].tile + 1);
-      if (i + 1 < steps_.size())
-        loadWeights(i + 1);
-      multiply(i, firstOfTile);
+    loadInput(steps_[0]);
+    loadWeights(steps_[0]);
+    for (const Step &step : steps_) {
+      // Into a single buffer the next input comes behind everything that its channel owes this one.
+      bool loadsInput = cut_.inputBuffers == 2 ? step.beginsInput : step.endsInput;
+      if (loadsInput && step.nextInput >= 0)
+        loadInput(steps_[size_t(step.nextInput)]);
+      if (step.beginsWeights && step.nextWeights >= 0)
+        loadWeights(steps_[size_t(step.nextWeights)]);
+      multiply(step);
     }
   }
 
 private:
-  struct Step {
-    int64_t tile, panel, first, count; ///< weight tiles first .. first + count
-  };
-
   int64_t rowsOf(int64_t tile) const { return std::min(cut_.rows, layer_.outputHeight() - tile * cut_.rows); }
   int64_t columnsOf(int64_t panel) const { return std::min(columns_, layer_.outputs - panel * columns_); }
   int64_t line() const { return layer_.width * layer_.channels * size_; }
-
-  void listSteps() {
-    auto count = int64_t(cut_.depths.size());
-    for (int64_t tile = 0; tile < cut_.tiles; ++tile)
-      for (int64_t panel = 0; panel < cut_.panels; ++panel)
-        for (int64_t first = 0; first < count; first += cut_.depth)
-          steps_.push_back({tile, panel, first, std::min(cut_.depth, count - first)});
-  }
 
   void setDescriptors() {
     for (unsigned d : {kInput, kPiece, kResult, kScale})
@@ -117,21 +104,21 @@ private:
 
   /// A single buffer takes both units of the semaphore.
   int64_t inputUnits() const { return 2 / cut_.inputBuffers; }
-  void loadInput(int64_t tile) {
+  void loadInput(const Step &step) {
     to_.acquire(kIn, kInputFree, inputUnits());
-    to_.field(kInput, Field::N1, (rowsOf(tile) - 1) * layer_.stride + layer_.kernelHeight);
-    transfer(kIn, kInput, inputAt_[tile % 2], input_ + uint64_t(tile * cut_.rows * layer_.stride * line()));
+    to_.field(kInput, Field::N1, (rowsOf(step.tile) - 1) * layer_.stride + layer_.kernelHeight);
+    transfer(kIn, kInput, inputAt_[step.input % 2],
+             input_ + uint64_t(step.tile * cut_.rows * layer_.stride * line()));
     to_.release(kIn, kInputFull);
   }
 
-  void loadWeights(size_t index) {
-    const Step &step = steps_[index];
+  void loadWeights(const Step &step) {
     int64_t before = 0, depth = 0;
     for (int64_t t = 0; t < step.first + step.count; ++t)
       (t < step.first ? before : depth) += cut_.depths[size_t(t)];
     to_.acquire(weightChannel_, kWeightFree);
     to_.field(kPiece, Field::N1, depth);
-    transfer(weightChannel_, kPiece, weightAt_[index % 2],
+    transfer(weightChannel_, kPiece, weightAt_[step.weights % 2],
              weights_ + uint64_t((step.panel * depthSum_ + before) * columns_ * size_));
     to_.release(weightChannel_, kWeightFull);
   }
@@ -142,38 +129,39 @@ private:
     return tile / perRow * line() + tile % perRow * h_.matrix.rows * size_;
   }
 
-  void multiply(size_t index, bool firstOfTile) {
-    const Step &step = steps_[index];
+  void multiply(const Step &step) {
     int64_t bank = h_.accumulatorRows() / h_.accumulators.banks;
     sums_ = results_ % 2 * (h_.accumulators.banks >= 2 ? bank : bank / 2);
-    if (firstOfTile)
+    if (step.beginsInput)
       to_.acquire(kMatrix, kInputFull);
-    to_.acquire(kWeights, kWeightFull);
+    if (step.beginsWeights)
+      to_.acquire(kWeights, kWeightFull);
     if (step.first == 0) {
       to_.acquire(kMatrix, kSumFree);
       to_.field(kTile, Field::N, columnsOf(step.panel));
       to_.field(kPixels, Field::N1, rowsOf(step.tile));
     }
     to_.constant(3, sums_);
-    int64_t offset = weightAt_[index % 2];
+    int64_t offset = weightAt_[step.weights % 2];
     for (int64_t t = step.first; t < step.first + step.count; ++t) {
       to_.field(kTile, Field::K, cut_.depths[size_t(t)]);
       to_.constant(1, offset);
       to_.emit(Id::MmLoad, {kTile, 1});
-      to_.constant(2, inputAt_[step.tile % 2] + inputOffset(t));
+      to_.constant(2, inputAt_[step.input % 2] + inputOffset(t));
       to_.emit(Id::MmMul, {kPixels, 2, 3, mortise::kFlagSwap | (t ? mortise::kFlagAccumulate : 0)});
       offset += cut_.depths[size_t(t)] * columns_ * size_;
     }
-    to_.release(kWeights, kWeightFree);
+    if (step.endsWeights)
+      to_.release(kWeights, kWeightFree);
     if (step.first + step.count == int64_t(cut_.depths.size()))
-      store(step, index);
+      store(step);
   }
 
   /// Drains a panel; `cut_.stored` panels leave together.
-  void store(const Step &step, size_t index) {
+  void store(const Step &step) {
     int64_t pixels = rowsOf(step.tile) * layer_.outputWidth(), within = step.panel % cut_.stored;
     to_.release(kMatrix, kSumFull);
-    if (index + 1 == steps_.size() || steps_[index + 1].tile != step.tile)
+    if (step.endsInput)
       to_.release(kMatrix, kInputFree, inputUnits());
     to_.acquire(kDrain, kSumFull);
     if (within == 0)

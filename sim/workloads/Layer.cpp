@@ -148,16 +148,51 @@ bool search(Cut &cut, const Layer &layer, const mortise::Hardware &h) {
   // and the array can begin soon.
   auto worthwhile = int64_t(4 * double(h.dma.setup + h.dram.latency) * h.dram.bytesPerCycle);
   int64_t piece = std::max<int64_t>(1, ceilDiv(worthwhile, h.matrix.rows * h.matrix.columns * size));
-  int64_t allDepths = depthwise ? 1 : std::min(piece, int64_t(cut.depths.size()));
+  auto all = int64_t(cut.depths.size());
+  int64_t deepest = depthwise ? 1 : cut.weightsOnce ? all : std::min(piece, all);
+  int64_t shallowest = cut.weightsOnce ? all : 1;
   int64_t burst = (cut.onChip ? h.l2 : h.dram).burst;
-  int64_t stored = depthwise ? 1 : std::min(cut.panels, ceilDiv(burst, h.matrix.columns * size));
+  int64_t stored =
+      depthwise || cut.weightsOnce ? 1 : std::min(cut.panels, ceilDiv(burst, h.matrix.columns * size));
   int64_t first = std::min(layer.outputHeight(), std::max<int64_t>(1, most / layer.outputWidth()));
   for (cut.rows = first; cut.rows >= 1; cut.rows /= 2)
     for (cut.stored = stored; cut.stored >= 1; cut.stored /= 2)
-      for (cut.depth = allDepths; cut.depth >= 1; cut.depth /= 2)
-        if (cut.rows * layer.outputWidth() <= most && fits(cut, layer, h))
+      for (cut.depth = deepest; cut.depth >= shallowest; cut.depth /= 2)
+        if (cut.rows * layer.outputWidth() <= most && fits(cut, layer, h)) {
+          cut.tiles = ceilDiv(layer.outputHeight(), cut.rows);
           return true;
+        }
   return false;
+}
+
+/// The same with two buffers of inputs, or else one.
+bool searchBuffers(Cut &cut, const Layer &layer, const mortise::Hardware &h) {
+  for (cut.inputBuffers = 2; cut.inputBuffers >= 1; --cut.inputBuffers)
+    if (search(cut, layer, h))
+      return true;
+  return false;
+}
+
+/// Roughly the cycles of a convolution: the fuller of memories and array, after the first weights.
+double roughCycles(const Cut &cut, const Layer &layer, const mortise::Hardware &h) {
+  const mortise::MemoryTiming &place = cut.onChip ? h.l2 : h.dram;
+  int64_t size = layer.elementBytes(), depth = 0;
+  for (int64_t rows : cut.depths)
+    depth += rows;
+  auto weights = double(depth * h.matrix.columns * size * cut.panels),
+       input = double(cut.inputBytes * cut.tiles);
+  int64_t run = cut.stored * h.matrix.columns * size,
+          bursts = ceilDiv(cut.panels, cut.stored) * ceilDiv(run, place.burst);
+  double output = double(layer.pixels() * bursts * place.burst);
+  if (cut.weightsOnce)
+    input *= cut.tiles > 1 ? double(cut.panels) : 1;
+  else
+    weights *= double(cut.tiles);
+  double first = weights / h.dram.bytesPerCycle, second = (input + output) / place.bytesPerCycle;
+  double memory = cut.onChip ? std::max(first, second) : first + second;
+  double products = double(cut.panels * int64_t(cut.depths.size())) *
+                    double(ceilDiv(layer.pixels(), h.matrix.positions)) / h.rate(layer.type);
+  return std::max(memory, products) + double(cut.weightBytes) / h.dram.bytesPerCycle;
 }
 
 } // namespace
@@ -179,15 +214,53 @@ Cut cutLayer(const Layer &layer, const mortise::Hardware &h) {
   cut.panels = depthwise ? ceilDiv(layer.channels, h.vector.lanes) : ceilDiv(layer.outputs, h.matrix.columns);
   if (!depthwise)
     cut.depths = weightDepths(layer, h.matrix.rows);
-  bool found = isAddressable(layer, h) && search(cut, layer, h);
-  if (!found && isAddressable(layer, h)) {
-    cut.inputBuffers = 1;
-    found = search(cut, layer, h);
+  bool found = isAddressable(layer, h) && searchBuffers(cut, layer, h);
+  if (!depthwise && isAddressable(layer, h)) {
+    Cut other = cut;
+    other.weightsOnce = true;
+    if (searchBuffers(other, layer, h) &&
+        (!found || roughCycles(other, layer, h) < 0.9 * roughCycles(cut, layer, h))) {
+      cut = other;
+      found = true;
+    }
   }
   if (!found)
     refuse("one row of outputs needs more scratchpad, accumulators or DMA counts than there are");
-  cut.tiles = ceilDiv(layer.outputHeight(), cut.rows);
   return cut;
+}
+
+std::vector<Step> stepsOf(const Cut &cut) {
+  std::vector<Step> steps;
+  auto all = int64_t(cut.depths.size());
+  int64_t outer = cut.weightsOnce ? cut.panels : cut.tiles, inner = cut.weightsOnce ? cut.tiles : cut.panels;
+  for (int64_t o = 0; o < outer; ++o)
+    for (int64_t i = 0; i < inner; ++i)
+      for (int64_t first = 0; first < all; first += cut.depth) {
+        Step step;
+        step.tile = cut.weightsOnce ? i : o;
+        step.panel = cut.weightsOnce ? o : i;
+        step.first = first;
+        step.count = std::min(cut.depth, all - first);
+        auto index = int64_t(steps.size());
+        step.input = !cut.weightsOnce ? o : cut.tiles > 1 ? index : 0;
+        step.weights = cut.weightsOnce ? o : index;
+        steps.push_back(step);
+      }
+  int64_t nextInput = -1, nextWeights = -1;
+  for (auto i = int64_t(steps.size()); i--;) {
+    Step &step = steps[size_t(i)];
+    const Step *before = i > 0 ? &steps[size_t(i - 1)] : nullptr;
+    const Step *after = i + 1 < int64_t(steps.size()) ? &steps[size_t(i + 1)] : nullptr;
+    step.beginsInput = !before || before->input != step.input;
+    step.endsInput = !after || after->input != step.input;
+    step.beginsWeights = !before || before->weights != step.weights;
+    step.endsWeights = !after || after->weights != step.weights;
+    step.nextInput = nextInput;
+    step.nextWeights = nextWeights;
+    nextInput = step.beginsInput ? i : nextInput;
+    nextWeights = step.beginsWeights ? i : nextWeights;
+  }
+  return steps;
 }
 
 } // namespace tenon::sim

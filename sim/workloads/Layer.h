@@ -51,10 +51,23 @@ struct Cut {
   int64_t stored = 1;          ///< panels of results that leave together, so that they fill bursts
   int64_t inputBytes = 0, weightBytes = 0, outputBytes = 0; ///< of one buffer; there are two of each
   int64_t inputBuffers = 2;                                 ///< but where only one input fits
+  /// Convolutions: panels are outermost, all weights of a panel stay for every tile; else tiles are
+  /// outermost, and weights come anew for each. What moves less data is taken.
+  bool weightsOnce = false;
   bool onChip = false; ///< the machine has a second level that holds input and output
 };
 /// TN1221 where the layer cannot be cut to fit the machine.
 Cut cutLayer(const Layer &layer, const mortise::Hardware &hardware);
+
+/// A step of a convolution: `count` weight tiles, from `first` on, of a panel, times a tile of rows.
+struct Step {
+  int64_t tile = 0, panel = 0, first = 0, count = 0;
+  int64_t input = 0, weights = 0; ///< numbers of the loads that it needs
+  bool beginsInput = false, endsInput = false, beginsWeights = false, endsWeights = false;
+  int64_t nextInput = -1, nextWeights = -1; ///< the step that begins the next load; -1: none
+};
+/// The steps in the order of the program.
+std::vector<Step> stepsOf(const Cut &cut);
 
 /// The program; its tensors are input, weights, scale and output; of attention q, k [heads, sequence, depth]
 /// and v, output [heads, depth, sequence].

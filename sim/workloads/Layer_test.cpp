@@ -122,6 +122,22 @@ TEST(Layer, oneInputIsEnough) {
   }
 }
 
+TEST(Layer, weightsStayWhereTheyAreDear) {
+  // Flash of one byte a cycle: weights come once, the input for every panel.
+  Hardware h = loadHardware("u55-256");
+  Layer layer{"weights once", LayerKind::Convolution, 30, 30, 64, 64, 3, 3, 1};
+  ASSERT_TRUE(cutLayer(layer, h).weightsOnce);
+  check(layer, h);
+  Statistics s = Machine(h, layerProgram(layer, h), {false}).run();
+  EXPECT_LT(s.dram.read, 9U * 64 * 64 + 8U * 1024);
+  for (int64_t channels : {1, 2})
+    for (int64_t bytes : {16384, 65536}) {
+      h.dma.inChannels = channels;
+      h.scratchpad.bytes = bytes;
+      check(layer, h);
+    }
+}
+
 TEST(Layer, convolutionsOfFloats) {
   for (const char *preset : {"eyeriss", "edge-512k"}) {
     Hardware h = loadHardware(preset);

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/mortise-silicon.md"
 
 
-@pytest.mark.parametrize("section", ["tpu", "eyeriss", "gemmini"])
+@pytest.mark.parametrize("section", ["tpu", "eyeriss", "gemmini", "ethos"])
 def test_page_is_current(tenon, section):
     done = subprocess.run(
         [sys.executable, ROOT / "bench/mortise_silicon.py", section], capture_output=True, text=True, env=os.environ
