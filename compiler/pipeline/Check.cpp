@@ -92,10 +92,7 @@ Outcome Check::checkTarget() {
 
 /// What only the whole graph tells (whether the sizes fit), then what the target makes of it.
 Outcome Check::import() {
-  std::vector<importer::ImportDiagnostic> found;
-  FailureOr<importer::ImportedModel> imported =
-      importer::importOnnx(context, {model}, settings.import, found);
-  append(diagnostics, found);
+  FailureOr<importer::ImportedModel> imported = importModels(context, {model}, settings, diagnostics);
   if (failed(imported))
     return Outcome::BadInput;
   if (auto function = imported->module->lookupSymbol<func::FuncOp>(model.functionName))

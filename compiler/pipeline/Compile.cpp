@@ -75,9 +75,7 @@ Outcome Compilation::failedPhase() const {
 }
 
 LogicalResult Compilation::import() {
-  std::vector<importer::ImportDiagnostic> found;
-  FailureOr<importer::ImportedModel> imported = importer::importOnnx(context, models, settings.import, found);
-  append(diagnostics, found);
+  FailureOr<importer::ImportedModel> imported = importModels(context, models, settings, diagnostics);
   if (failed(imported))
     return failure();
   module = std::move(imported->module);

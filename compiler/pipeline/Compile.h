@@ -42,6 +42,11 @@ Outcome compile(llvm::ArrayRef<importer::OnnxModel> models, const Settings &sett
 
 /// Appends what the importer says.
 void append(std::vector<Diagnostic> &diagnostics, llvm::ArrayRef<importer::ImportDiagnostic> found);
+/// Imports models as the functions of one module; what the importer finds goes to `diagnostics`.
+mlir::FailureOr<importer::ImportedModel> importModels(mlir::MLIRContext &context,
+                                                      llvm::ArrayRef<importer::OnnxModel> models,
+                                                      const Settings &settings,
+                                                      std::vector<Diagnostic> &diagnostics);
 
 /// The diagnostic of an MLIR message: its code is the "TNxxxx: " that it begins with, its node that of the
 /// location.

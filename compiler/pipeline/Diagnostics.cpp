@@ -24,6 +24,15 @@ void append(std::vector<Diagnostic> &diagnostics, ArrayRef<importer::ImportDiagn
   }
 }
 
+FailureOr<importer::ImportedModel> importModels(MLIRContext &context, ArrayRef<importer::OnnxModel> models,
+                                                const Settings &settings,
+                                                std::vector<Diagnostic> &diagnostics) {
+  std::vector<importer::ImportDiagnostic> found;
+  FailureOr<importer::ImportedModel> imported = importer::importOnnx(context, models, settings.import, found);
+  append(diagnostics, found);
+  return imported;
+}
+
 /// The model's node of a location: importers write NameLocs "node:<id>:<operation>:<name>".
 static std::string nodeOf(Location location) {
   std::string node;

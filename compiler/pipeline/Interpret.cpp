@@ -33,10 +33,7 @@ Outcome interpret(const importer::OnnxModel &model, const Settings &settings,
                   ArrayRef<reference::NamedTensor> inputs, std::vector<reference::NamedTensor> &outputs,
                   std::vector<Diagnostic> &diagnostics) {
   MLIRContext context(MLIRContext::Threading::DISABLED);
-  std::vector<importer::ImportDiagnostic> found;
-  FailureOr<importer::ImportedModel> imported =
-      importer::importOnnx(context, {model}, settings.import, found);
-  append(diagnostics, found);
+  FailureOr<importer::ImportedModel> imported = importModels(context, {model}, settings, diagnostics);
   if (failed(imported))
     return Outcome::BadInput;
   ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &message) {
