@@ -4,7 +4,14 @@
 
 namespace tenon::runtime {
 
-ThreadPool *createThreadPool(uint32_t) { return nullptr; }
+package::Status createThreadPool(const Allocator &, uint32_t threads, ThreadPool *&pool) {
+  pool = nullptr;
+  return package::Status::error(
+      package::Code::ThreadsUnavailable,
+      "this runtime has no threads of its own, expected %u; give parallel_for or ask for "
+      "one thread",
+      threads);
+}
 
 void destroyThreadPool(ThreadPool *) {}
 

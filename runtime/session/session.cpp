@@ -6,9 +6,9 @@ using tenon::package::Code;
 using tenon::runtime::SharedPool;
 using Status = tenon_session::Status;
 
-/// Below this a dispatch is faster on the calling thread alone: entering and leaving pthreadpool costs a few
-/// microseconds.
-static constexpr int64_t kParallelThresholdNs = 15000;
+/// Below this a dispatch is faster on the calling thread alone: opening a job for workers that are awake,
+/// their first misses and waiting for the last of them cost about a microsecond.
+static constexpr int64_t kParallelThresholdNs = 4000;
 
 static Status noMemory(const char *what) {
   return Status::error(Code::OutOfMemory, "no memory for %s", what);
@@ -35,12 +35,11 @@ Status tenon_session::createPool(const tenon_session_options &options, SharedPoo
     if (!pool)
       return noMemory("a thread pool");
     pool->allocator = counting.inner();
-    pool->pool = tenon::runtime::createThreadPool(threads);
+    Status status = tenon::runtime::createThreadPool(pool->allocator, threads, pool->pool);
+    if (!status.ok() && (options.threads != 0 || status.code() != Code::ThreadsUnavailable))
+      return status;
   }
   if (!pool->pool) {
-    if (options.threads != 0)
-      return Status::error(Code::ThreadsUnavailable,
-                           "cannot start %u threads; give parallel_for or ask for one thread", threads);
     threads = 1;
     return {};
   }

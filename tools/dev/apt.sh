@@ -8,7 +8,7 @@ packages=(
   clang-22 lld-22 llvm-22-dev llvm-22-tools libmlir-22-dev mlir-22-tools liblld-22-dev libclang-rt-22-dev
   clang-tidy-22 clang-format-22
   protobuf-compiler libprotobuf-dev flatbuffers-compiler libflatbuffers-dev
-  libcli11-dev nlohmann-json3-dev libyaml-cpp-dev libsodium-dev libsqlite3-dev libpthreadpool-dev libfxdiv-dev
+  libcli11-dev nlohmann-json3-dev libyaml-cpp-dev libsodium-dev libsqlite3-dev
   libgtest-dev libgmock-dev libbenchmark-dev
   python3 python3-venv python3-dev
   fonts-dejavu-core # the demo draws words
