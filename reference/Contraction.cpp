@@ -98,22 +98,24 @@ static std::vector<T> convolve(ConvOp op, const Tensor &input, const Tensor &fil
   int64_t groupInputs = filter.dims()[spatial], groupOutputs = outputs / op.getGroups();
   ArrayRef<int64_t> window = filter.dims().take_front(spatial);
   Index strides = stridesOf(input.dims()), windowStrides = stridesOf(filter.dims());
-  T *result = y.data();
+  T *result = y.data(), padding = static_cast<T>(static_cast<int64_t>(op.getPadValue()));
   forEachIndex(dims.drop_back(), [&](ArrayRef<int64_t> position) {
     forEachIndex(window, [&](ArrayRef<int64_t> tap) {
       int64_t from = position[0] * strides[0], weight = 0;
+      bool inside = true;
       for (size_t d = 0; d < spatial; ++d) {
         int64_t i = sourcePosition(op, d, position[d + 1], tap[d], input.dims()[d + 1]);
-        if (i < 0)
-          return;
+        inside &= i >= 0;
         from += i * strides[d + 1];
         weight += tap[d] * windowStrides[d];
       }
+      if (!inside && padding == T(0))
+        return;
       for (int64_t c = 0; c < channels; ++c) {
         int64_t firstOutput = c / groupInputs * groupOutputs;
         const T *row = w.data() + weight + c % groupInputs * outputs + firstOutput;
         for (int64_t o = 0; o < groupOutputs; ++o)
-          result[firstOutput + o] += x[from + c] * row[o];
+          result[firstOutput + o] += (inside ? x[from + c] : padding) * row[o];
       }
     });
     result += outputs;

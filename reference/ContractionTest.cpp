@@ -83,6 +83,15 @@ TEST_F(ContractionTest, TransposedConvolutionByInputDilation) {
                {1, 6, 1}, {1, 10, 2, 20, 3, 30});
 }
 
+TEST_F(ContractionTest, PaddingAndHolesReadThePadValue) {
+  // 5 1 5 2 5 under the filter 10, -1.
+  Tensor x = Tensor::fromInts(DType::U8, {1, 2, 1}, {1, 2}),
+         w = Tensor::fromInts(DType::I8, {2, 1, 1}, {10, -1});
+  expectInts(conv("strides [1] dilations [1] low [1] high [1] input_dilations [2] groups 1 pad_value 5",
+                  "tensor<1x2x1xui8>", "tensor<2x1x1xi8>", "tensor<1x4x1xi32>", x, w),
+             {1, 4, 1}, {49, 5, 48, 15});
+}
+
 TEST_F(ContractionTest, ConvolutionOfImagesMixesChannels) {
   // 1x1 window: a matrix product over channels at each pixel.
   expectFloats(conv("strides [1, 1] dilations [1, 1] low [0, 0] high [0, 0] input_dilations [1, 1] groups 1",

@@ -105,6 +105,8 @@ struct SplitConv : OpRewritePattern<ConvOp> {
   LogicalResult matchAndRewrite(ConvOp op, PatternRewriter &rewriter) const override {
     if (op.getGroups() != 1)
       return rewriter.notifyMatchFailure(op, "the phases of groups are not neighbouring channels");
+    if (op.getPadValue() != 0)
+      return rewriter.notifyMatchFailure(op, "the holes between the inputs count");
     RankedTensorType filterType = tensorType(op.getFilter());
     SmallVector<Axis> axes;
     SmallVector<int64_t> low(op.getLow()), high(op.getHigh());
@@ -145,7 +147,7 @@ struct SplitConv : OpRewritePattern<ConvOp> {
       shape.push_back(known ? (in + low[d] + high[d] - span) / op.getStrides()[d] + 1 : ShapedType::kDynamic);
     }
     shape.push_back(tensorType(filter).getShape().back());
-    auto type = RankedTensorType::get(shape, input.getElementType());
+    auto type = RankedTensorType::get(shape, op.getType().getElementType());
     Value phases = ConvOp::create(rewriter, op.getLoc(), type, op.getInput(), filter, op.getStrides(),
                                   op.getDilations(), low, high, ones, 1);
     Value y = interleave(b, phases, axes, b.dim(op.getFilter(), filterType.getRank() - 1));

@@ -36,10 +36,10 @@ private:
     return TransposeOp::create(b, loc, typeFor(dims, getElementTypeOrSelf(v)), v, permutation);
   }
   Value padded(OpBuilder &b, Location loc, Value v, unsigned axis, Size to);
-  Value zero(OpBuilder &b, Location loc, Type element) {
+  Value scalar(OpBuilder &b, Location loc, Type element, int64_t value) {
     auto type = RankedTensorType::get({}, element);
-    Attribute a = isa<FloatType>(element) ? Attribute(b.getFloatAttr(element, 0.0))
-                                          : Attribute(b.getIntegerAttr(element, 0));
+    Attribute a = isa<FloatType>(element) ? Attribute(b.getFloatAttr(element, static_cast<double>(value)))
+                                          : Attribute(b.getIntegerAttr(element, value));
     return ConstantOp::create(b, loc, type, DenseElementsAttr::get(type, a));
   }
   void replace(Operation *op, Value with) {
@@ -56,7 +56,7 @@ Value Packer::padded(OpBuilder &b, Location loc, Value v, unsigned axis, Size to
     return v;
   SmallVector<Size> low(dims.size(), context.constant(0)), high = low;
   high[axis] = to - dims[axis];
-  return createPad(b, loc, sizes, v, zero(b, loc, getElementTypeOrSelf(v)), low, high);
+  return createPad(b, loc, sizes, v, scalar(b, loc, getElementTypeOrSelf(v), 0), low, high);
 }
 
 void Packer::contract(ContractOp op) {
@@ -128,7 +128,8 @@ void Packer::conv(ConvOp op) {
       before[d + 1] = context.constant(low[d]);
       after[d + 1] = context.constant(high[d]);
     }
-    input = createPad(b, loc, sizes, input, zero(b, loc, getElementTypeOrSelf(input)), before, after);
+    input = createPad(b, loc, sizes, input, scalar(b, loc, getElementTypeOrSelf(input), op.getPadValue()),
+                      before, after);
     low.assign(rank, 0);
     high.assign(rank, 0);
   }
@@ -150,7 +151,7 @@ void Packer::conv(ConvOp op) {
   permutation.push_back(rank + 3);
   filter = transpose(b, loc, filter, permutation);
   replace(op, PackedConvOp::create(b, loc, op.getType(), input, filter, op.getStrides(), op.getDilations(),
-                                   low, high, op.getInputDilations()));
+                                   low, high, op.getInputDilations(), op.getPadValue()));
 }
 
 /// Whether the attention kernel has this form; the others are core operations.

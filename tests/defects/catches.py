@@ -39,6 +39,7 @@ CATCHES: dict[str, tuple[str, str]] = {
     "DilationIgnored": (KERNELS, "Convolution.PaddedStridedGrouped"),
     "GroupOffsetMissing": (KERNELS, "Convolution.PaddedStridedGrouped"),
     "DilatedInputRepeats": (KERNELS, "Convolution.Transposed"),
+    "PadValueIgnored": (KERNELS, "IntegerConvolution.PaddingIsTheZeroPoint"),
     "MaxPoolPadsZero": (KERNELS, "Window.MaxPoolOfNegatives"),
     "AttentionMaskNegated": (KERNELS, "Attention.HeadsInPlace"),
     "CausalOffByOne": (KERNELS, "Attention.HeadsInPlace"),

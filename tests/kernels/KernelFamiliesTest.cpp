@@ -248,6 +248,56 @@ TEST(Window, Depthwise) {
         {{1, 13, 13, 20}, {5, 5, 1, 20}}, {"window"});
 }
 
+/// Convolutions of ui8 by i8.
+void checkIntegers(const std::string &in, const std::string &filter, const std::string &out,
+                   const std::string &attributes, std::vector<std::vector<int64_t>> sizes,
+                   Families expected) {
+  std::string types = " : tensor<" + in + "xui8>, tensor<" + filter + "xi8> -> tensor<" + out + "xi32>";
+  ValueRange values;
+  values.leastInteger = -128;
+  values.mostInteger = 127;
+  check("func.func @main(%x: tensor<" + in + "xui8>, %w: tensor<" + filter + "xi8>) -> tensor<" + out +
+            "xi32> {\n %p = tenon.conv %x, %w " + attributes + types + "\n return %p : tensor<" + out +
+            "xi32> }",
+        std::move(sizes), std::move(expected), 0, values);
+}
+
+TEST(IntegerConvolution, PaddingIsTheZeroPoint) {
+  const char *padded = "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] ";
+  std::string zeroPoint = " pad_value 131";
+  // A line is a tile; lines of several tiles; positions; few channels.
+  checkIntegers("2x9x7x16", "3x3x16x24", "2x9x7x24", padded + ("groups 1" + zeroPoint),
+                {{2, 9, 7, 16}, {3, 3, 16, 24}}, {"map", "conv"});
+  checkIntegers("1x5x48x16", "3x3x16x24", "1x5x48x24", padded + ("groups 1" + zeroPoint),
+                {{1, 5, 48, 16}, {3, 3, 16, 24}}, {"map", "conv"});
+  checkIntegers("2x9x11x16", "3x3x8x40", "2x9x11x40", padded + ("groups 2" + zeroPoint),
+                {{2, 9, 11, 16}, {3, 3, 8, 40}}, {"map", "conv"});
+  checkIntegers("1x9x11x3", "3x3x3x16", "1x9x11x16", padded + ("groups 1" + zeroPoint),
+                {{1, 9, 11, 3}, {3, 3, 3, 16}}, {"map", "map", "conv"});
+  checkIntegers("1x9x11x16", "3x3x16x24", "1x5x6x24",
+                "strides [2, 2] dilations [2, 2] low [2, 2] high [2, 2] input_dilations [1, 1] groups 1" +
+                    zeroPoint,
+                {{1, 9, 11, 16}, {3, 3, 16, 24}}, {"map", "conv"});
+}
+
+TEST(IntegerConvolution, HolesAreTheZeroPoint) {
+  checkIntegers(
+      "1x5x6x8", "2x2x8x16", "1x10x12x16",
+      "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [2, 2] groups 1 pad_value 9",
+      {{1, 5, 6, 8}, {2, 2, 8, 16}}, {"map", "conv"});
+}
+
+TEST(IntegerConvolution, DepthwisePaddingIsTheZeroPoint) {
+  checkIntegers(
+      "2x9x10x40", "3x3x1x40", "2x9x10x40",
+      "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 40 pad_value 77",
+      {{2, 9, 10, 40}, {3, 3, 1, 40}}, {"window"});
+  checkIntegers(
+      "1x13x13x20", "7x7x1x20", "1x7x7x20",
+      "strides [2, 2] dilations [1, 1] low [3, 3] high [3, 3] input_dilations [1, 1] groups 20 pad_value 77",
+      {{1, 13, 13, 20}, {7, 7, 1, 20}}, {"window"});
+}
+
 const char *maxPool = R"(func.func @main(%x: tensor<1x9x9x24xf32>) -> tensor<1x5x5x24xf32> {
     %0 = tenon.reduce_window max %x window [1, 3, 3, 1] strides [1, 2, 2, 1] dilations [1, 1, 1, 1] low [0, 1, 1, 0] high [0, 1, 1, 0] : tensor<1x9x9x24xf32> -> tensor<1x5x5x24xf32>
     return %0 : tensor<1x5x5x24xf32> })";

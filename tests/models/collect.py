@@ -1,9 +1,9 @@
 """Collects the models that Tenon must run:  collect.py DEST [--torch-free] [NAME ...]
 
 Writes DEST/<name>.onnx and DEST/manifest.json. Each entry of `models` has `file`, `source`, `origin` (wheel, helper,
-torch), `inputs` (name, dtype, shape with typical sizes, dims with symbol names, fill), `symbols` (min, max, multiple,
-typical, tests) and `states` (input -> output); `programs` lists models compiled into one package as functions. What is
-there already is kept.
+torch, quantized), `inputs` (name, dtype, shape with typical sizes, dims with symbol names, fill), `symbols` (min, max,
+multiple, typical, tests) and `states` (input -> output); `programs` lists models compiled into one package as
+functions. What is there already is kept.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import onnx
 import wheels
-from catalog import MODELS, PROGRAMS, Dim, Model
+from catalog import MODELS, PROGRAMS, Dim, Model, needs_torch
 
 
 def collect(name: str, dest: Path) -> Path:
@@ -29,6 +29,13 @@ def collect(name: str, dest: Path) -> Path:
         import export_torch
 
         export_torch.export(name, dest, archive)
+    elif model.origin == "quantized":
+        import quantize_static
+
+        base = dest / f"{model.base}.onnx"
+        if not base.exists():
+            collect(model.base, dest)
+        quantize_static.quantize(base, path, model.inputs, model.reduced)
     elif name.startswith("minilm"):
         import build_minilm
 
@@ -75,6 +82,8 @@ def describe(name: str, path: Path) -> dict:
 
 
 def source(model: Model) -> str:
+    if model.base:
+        return f"{model.base}, quantized to {7 if model.reduced else 8}-bit weights"
     package = f"{model.package} {wheels.WHEELS[model.package]}" if model.package else ""
     random = "random weights, fixed seed" if model.origin == "torch" and not package else ""
     return ", ".join(part for part in (package, model.path, model.note, random) if part)
@@ -87,7 +96,7 @@ def main() -> int:
     parser.add_argument("--torch-free", action="store_true", help="only the models that need no torch")
     parser.add_argument("--list", action="store_true", help="print the names and stop")
     options = parser.parse_intermixed_args()
-    known = [n for n, m in MODELS.items() if not (options.torch_free and m.origin == "torch")]
+    known = [n for n in MODELS if not (options.torch_free and needs_torch(n))]
     if options.list:
         print("\n".join(known))
         return 0

@@ -25,6 +25,7 @@ NAMES = [
         else [pytest.mark.torch, pytest.mark.skipif(not WITH_TORCH, reason="torch exports it: ./dev test --models")],
     )
     for name, model in MODELS.items()
+    if model.origin != "quantized"
 ]
 every_model = pytest.mark.parametrize("name", NAMES)
 every_target = pytest.mark.parametrize("target", TARGETS)

@@ -13,6 +13,17 @@ using namespace tenon;
 // contract
 //===----------------------------------------------------------------------===//
 
+/// Operands and result are floating numbers, or integers of any width and sign.
+static LogicalResult verifyProductTypes(Operation *op, Value lhs, Value rhs) {
+  Type l = tensorType(lhs).getElementType(), r = tensorType(rhs).getElementType();
+  Type result = getElementTypeOrSelf(op->getResult(0).getType());
+  bool floats = isa<FloatType>(l);
+  if (floats != isa<FloatType>(r) || floats != isa<FloatType>(result))
+    return op->emitOpError() << "expected operands and result to be all floating or all integer, found " << l
+                             << ", " << r << " and " << result;
+  return success();
+}
+
 LogicalResult ContractOp::verify() {
   ArrayRef<int64_t> lhs = tensorType(getLhs()).getShape(), rhs = tensorType(getRhs()).getShape();
   if (lhs.size() < 2)
@@ -26,11 +37,8 @@ LogicalResult ContractOp::verify() {
   for (size_t d = 0; d + 2 < n; ++d)
     if (failed(verifyDim(*this, "batch dimension " + Twine(d) + " of rhs", rhs[d], lhs[d])))
       return failure();
-  Type l = tensorType(getLhs()).getElementType(), r = tensorType(getRhs()).getElementType();
-  bool floats = isa<FloatType>(l);
-  if (floats != isa<FloatType>(r) || floats != isa<FloatType>(getType().getElementType()))
-    return emitOpError() << "expected operands and result to be all floating or all integer, found " << l
-                         << ", " << r << " and " << getType().getElementType();
+  if (failed(verifyProductTypes(*this, getLhs(), getRhs())))
+    return failure();
   return verifyInferred(*this);
 }
 
@@ -77,6 +85,9 @@ LogicalResult ConvOp::verify() {
   if (outputs != kDynamic && outputs % groups != 0)
     return emitOpError() << "expected output channels that are a multiple of the " << groups
                          << " groups, found " << outputs;
+  if (failed(verifyProductTypes(*this, getInput(), getFilter())) ||
+      failed(verifyPadValue(*this, tensorType(getInput()).getElementType(), getPadValue())))
+    return failure();
   return verifyInferred(*this);
 }
 

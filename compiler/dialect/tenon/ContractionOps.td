@@ -29,17 +29,21 @@ def Tenon_ConvOp : Tenon_CoreOp<"conv"> {
     low and high zero padding, and input dilation (fractional stride: `input_dilations[d] - 1` zeros between neighbours,
     which makes a transposed convolution) per spatial axis. The result has
     floor(((size - 1) * input_dilation + 1 + low + high - dilation * (window - 1) - 1) / stride) + 1 positions along an axis.
-    Padding may be negative, which crops.
+    Padding may be negative, which crops. Integers accumulate in the result's type, as in `tenon.contract`; for integer
+    inputs `pad_value` is what padding and the holes between dilated inputs read instead of zero: the zero point of
+    a quantized input.
 
     Example: `%y = tenon.conv %x, %w strides [2, 2] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1 : tensor<1x?x?x3xf32>, tensor<3x3x3x16xf32> -> tensor<1x?x?x16xf32>`
   }];
   let arguments = (ins Tenon_NumericTensor:$input, Tenon_NumericTensor:$filter, DenseI64ArrayAttr:$strides,
                        DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$low, DenseI64ArrayAttr:$high,
-                       DenseI64ArrayAttr:$input_dilations, I64Attr:$groups);
+                       DenseI64ArrayAttr:$input_dilations, I64Attr:$groups,
+                       DefaultValuedAttr<I64Attr, "0">:$pad_value);
   let results = (outs Tenon_NumericTensor:$result);
   let assemblyFormat = [{
     $input `,` $filter `strides` $strides `dilations` $dilations `low` $low `high` $high
-    `input_dilations` $input_dilations `groups` $groups attr-dict `:` type($input) `,` type($filter) `->` type($result)
+    `input_dilations` $input_dilations `groups` $groups
+    (`pad_value` $pad_value^)? attr-dict `:` type($input) `,` type($filter) `->` type($result)
   }];
   let hasVerifier = 1;
 }

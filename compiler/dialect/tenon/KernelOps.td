@@ -61,11 +61,11 @@ def Tenon_PackedConvOp : Tenon_CoreOp<"packed_conv"> {
   }];
   let arguments = (ins Tenon_NumericTensor:$input, Tenon_NumericTensor:$filter, DenseI64ArrayAttr:$strides,
                        DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$low, DenseI64ArrayAttr:$high,
-                       DenseI64ArrayAttr:$input_dilations);
+                       DenseI64ArrayAttr:$input_dilations, DefaultValuedAttr<I64Attr, "0">:$pad_value);
   let results = (outs Tenon_NumericTensor:$result);
   let assemblyFormat = [{
     $input `,` $filter `strides` $strides `dilations` $dilations `low` $low `high` $high
-    `input_dilations` $input_dilations attr-dict `:` type($input) `,` type($filter) `->` type($result)
+    `input_dilations` $input_dilations (`pad_value` $pad_value^)? attr-dict `:` type($input) `,` type($filter) `->` type($result)
   }];
   let hasVerifier = 1;
 }

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/dialect/tenon/SizeRules.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace tenon;
@@ -100,6 +101,20 @@ LogicalResult tenon::verifyAtLeast(Operation *op, StringRef what, ArrayRef<int64
     if (v < least)
       return op->emitOpError() << "expected entries of at least " << least << " in '" << what << "', found "
                                << v;
+  return success();
+}
+
+LogicalResult tenon::verifyPadValue(Operation *op, Type inputElement, int64_t value) {
+  if (value == 0)
+    return success();
+  auto type = dyn_cast<IntegerType>(inputElement);
+  if (!type)
+    return op->emitOpError() << "expected integer inputs with 'pad_value' " << value << ", found "
+                             << inputElement;
+  if (type.isUnsigned() ? value < 0 || !llvm::isUIntN(type.getWidth(), value)
+                        : !llvm::isIntN(type.getWidth(), value))
+    return op->emitOpError() << "expected a 'pad_value' that is an element of the input, " << inputElement
+                             << ", found " << value;
   return success();
 }
 

@@ -60,6 +60,8 @@ llvm::LogicalResult verifyLength(mlir::Operation *op, llvm::StringRef what, size
 /// Checks that every entry is at least `least`.
 llvm::LogicalResult verifyAtLeast(mlir::Operation *op, llvm::StringRef what, llvm::ArrayRef<int64_t> found,
                                   int64_t least);
+/// Checks that `value`, which padding is to read, is 0 or an element of an integer input.
+llvm::LogicalResult verifyPadValue(mlir::Operation *op, mlir::Type inputElement, int64_t value);
 /// Checks the types against what the operation's own inference says of them, taking dynamic dimensions as
 /// unknown.
 llvm::LogicalResult verifyInferred(mlir::Operation *op);

@@ -38,9 +38,9 @@ Convolution::Convolution(KernelBuilder &k) : op(theOp<PackedConvOp>(k)) {
   accumulator = accumulatorFor(k, inElement, cast<RankedTensorType>(op.getType()).getElementType());
   mergedTaps =
       g.unpadded() && g.plainInput() && g.dilations.back() == 1 && groups == 1 && g.window.back() > 1;
+  padValue = op.getPadValue();
   if (!g.unpadded() || !g.plainInput())
-    zeros = k.constantRow(inElement, channels,
-                          cast<TypedAttr>(k.builder().getZeroAttr(k.storageType(inElement))));
+    padding = k.constantRow(inElement, channels, paddingElement(k, inElement, padValue));
 }
 
 namespace {
@@ -158,7 +158,7 @@ protected:
         continue;
       }
       Value pointer =
-          arith::SelectOp::create(b, k.loc(), w.inside, k.address(input, offset, c.inElement), c.zeros);
+          arith::SelectOp::create(b, k.loc(), w.inside, k.address(input, offset, c.inElement), c.padding);
       rows.push_back({pointer, k.constant(0)});
     }
     return products(rows, index, SmallVector<Value>(acc));
@@ -183,7 +183,7 @@ public:
 
 protected:
   std::pair<Value, Value> tapRange(unsigned axis) override {
-    if (axis + 1 == g.rank() || (g.low[axis] <= 0 && g.high[axis] <= 0))
+    if (axis + 1 == g.rank() || !isPadded(axis) || c.padValue != 0)
       return TapNest::tapRange(axis);
     // Taps t with 0 <= origin + t * dilation < extent.
     Value dilation = k.constant(g.dilations[axis]), up = k.constant(g.dilations[axis] - 1);
@@ -199,12 +199,12 @@ protected:
     Value pixel = k.constant(0);
     for (unsigned d = 0; d < g.rank(); ++d)
       pixel = k.add(k.mul(pixel, k.size(g.in[d])), at(tap, d));
-    Value base = offsetOf(image, pixel);
+    Value base = offsetOf(image, pixel), inside = insideOuterAxes(tap);
     if (wholeLine && c.tapAxes() == g.rank())
-      return wholeLineProducts(tap, base, index, acc);
+      return wholeLineProducts(tap, base, inside, index, acc);
     SmallVector<TileRow> rows;
     for (unsigned r = 0; r < tile.shape.rows; ++r)
-      rows.push_back(mayMeetPadding(r) ? guarded(r, base, at(tap, g.rank() - 1)) : plain(r, base));
+      rows.push_back(guarded(r, base, mayMeetPadding(r) ? insideLine(r, tap, inside) : inside));
     return products(rows, index, SmallVector<Value>(acc));
   }
 
@@ -216,12 +216,31 @@ private:
   TileRow plain(unsigned row, Value base) {
     return {input, k.add(base, k.constant(row * g.strides.back() * c.channels * c.groups))};
   }
-  TileRow guarded(unsigned row, Value base, Value start) {
-    Value column = k.add(start, k.constant(row * g.strides.back()));
-    Value inside =
-        b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::ult, column, k.size(g.in.back()));
+  /// The row, or padding where `inside` is false; null is true.
+  TileRow guarded(unsigned row, Value base, Value inside) {
+    if (!inside)
+      return plain(row, base);
     Value pointer = k.address(input, plain(row, base).offset, c.inElement);
-    return {arith::SelectOp::create(b, k.loc(), inside, pointer, c.zeros), k.constant(0)};
+    return {arith::SelectOp::create(b, k.loc(), inside, pointer, c.padding), k.constant(0)};
+  }
+  bool isPadded(unsigned axis) const { return g.low[axis] > 0 || g.high[axis] > 0; }
+  Value isInside(unsigned axis, Value position) {
+    return b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::ult, position, k.size(g.in[axis]));
+  }
+  /// Whether the tap meets the image along all axes but the last; null where `tapRange` sees to that.
+  Value insideOuterAxes(ArrayRef<Value> tap) {
+    Value all;
+    for (unsigned d = 0; c.padValue != 0 && d + 1 < g.rank(); ++d)
+      if (isPadded(d)) {
+        Value here = isInside(d, at(tap, d));
+        all = all ? b.createOrFold<arith::AndIOp>(k.loc(), all, here) : here;
+      }
+    return all;
+  }
+  Value insideLine(unsigned row, ArrayRef<Value> tap, Value outer) {
+    unsigned last = g.rank() - 1;
+    Value here = isInside(last, k.add(at(tap, last), k.constant(row * g.strides.back())));
+    return outer ? b.createOrFold<arith::AndIOp>(k.loc(), outer, here) : here;
   }
   /// Only rows within the padding's reach of an end of the tile can meet it, since tiles lie within the line.
   bool mayMeetPadding(unsigned row) const {
@@ -229,7 +248,8 @@ private:
     return row * stride < g.low.back() || (tile.shape.rows - 1 - row) * stride < g.high.back();
   }
   /// The tap's number along the line is a constant, and so is which rows it reaches.
-  SmallVector<Value> wholeLineProducts(ArrayRef<Value> tap, Value base, Value index, ValueRange acc) {
+  SmallVector<Value> wholeLineProducts(ArrayRef<Value> tap, Value base, Value inside, Value index,
+                                       ValueRange acc) {
     int64_t number = *getConstantIntValue(tap.back());
     int64_t start = number * g.dilations.back() - g.low.back(), length = *g.in.back().constant();
     SmallVector<TileRow> rows;
@@ -237,11 +257,12 @@ private:
     unsigned first = 0, vectors = tile.shape.vectors;
     for (unsigned r = 0; r < tile.shape.rows; ++r) {
       int64_t column = start + r * g.strides.back();
-      if (column < 0 || column >= length)
+      bool outside = column < 0 || column >= length;
+      if (outside && c.padValue == 0)
         continue;
       if (rows.empty())
         first = r;
-      rows.push_back(plain(r, base));
+      rows.push_back(outside ? TileRow{c.padding, k.constant(0)} : guarded(r, base, inside));
     }
     if (rows.empty())
       return sums;

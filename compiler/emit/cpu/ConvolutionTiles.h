@@ -12,6 +12,8 @@
 // - lines: rows are neighbours in one line of the innermost spatial axis, at a fixed distance in memory, so
 //   that one pointer serves all. Taps of outer axes that fall into the padding are skipped; along the line,
 //   only rows at its ends can meet padding: those read zeros, or are left out where a tile is a whole line.
+// Where padding is another value than 0 (a zero point) nothing is skipped: what falls into it reads a row of
+// that value.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -32,7 +34,8 @@ struct Convolution {
   /// Without padding the innermost window axis and the channels are one contiguous run.
   bool mergedTaps = false;
   mlir::Type inElement, filterElement, accumulator;
-  mlir::Value zeros; ///< a pixel of zeros; null when no tap can fall into the padding
+  int64_t padValue = 0;
+  mlir::Value padding; ///< a pixel of the padding's value; null when no tap can fall into the padding
 
   unsigned tapAxes() const { return mergedTaps ? g.rank() - 1 : g.rank(); }
   /// Products of one tap.

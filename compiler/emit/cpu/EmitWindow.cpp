@@ -8,7 +8,8 @@
 // Vectors run along the channels; a tile is a few neighbouring output positions of one image row and one
 // block of channels. Taps above and below the image are left out of the loops. Tiles whose taps all lie
 // between the image's sides take a path without tests; at the sides a tap outside reads a row of neutral
-// elements.
+// elements. Where a convolution's padding is not neutral (a zero point), taps above and below read such a row
+// too.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/defects/PlantedDefect.h"
@@ -72,7 +73,8 @@ private:
   WindowGeometry g;
   Size channels, batch;
   Type element, filterElement, accumulator;
-  Value neutralRow;
+  int64_t padValue = 0;
+  Value paddingRow;
   unsigned native = 1;
   int64_t taps = 1;
   Operation *failed = nullptr;
@@ -82,6 +84,7 @@ void WindowEmitter::readConvolution(ConvOp op) {
   input = op.getInput();
   result = op.getResult();
   filter = op.getFilter();
+  padValue = op.getPadValue();
   auto type = cast<RankedTensorType>(filter.getType());
   filterElement = type.getElementType();
   unsigned rank = type.getRank() - 2;
@@ -125,8 +128,10 @@ LogicalResult WindowEmitter::run() {
   if (auto c = channels.constant())
     native = std::min<unsigned>(native, llvm::PowerOf2Ceil(*c));
   if (!g.unpadded() || !g.plainInput()) {
-    TypedAttr neutral = neutralElement(k, planted(Defect::MaxPoolPadsZero) ? ReduceKind::sum : kind, element);
-    neutralRow = k.constantRow(element, llvm::alignTo(channels.constant().value_or(1), 64), neutral);
+    TypedAttr padding =
+        filter ? paddingElement(k, element, padValue)
+               : neutralElement(k, planted(Defect::MaxPoolPadsZero) ? ReduceKind::sum : kind, element);
+    paddingRow = k.constantRow(element, llvm::alignTo(channels.constant().value_or(1), 64), padding);
     if (!channels.constant())
       return noForm(result.getDefiningOp(), "window");
   }
@@ -256,7 +261,7 @@ SmallVector<Value> WindowEmitter::accumulateTested(const Tile &t) {
       Value offset = k.add(k.mul(k.add(imageBase, w.pixel), k.size(channels)), t.channel);
       Value base = k.bufferOf(input);
       if (w.inside) {
-        base = arith::SelectOp::create(b, k.loc(), w.inside, k.address(base, offset, element), neutralRow);
+        base = arith::SelectOp::create(b, k.loc(), w.inside, k.address(base, offset, element), paddingRow);
         offset = k.constant(0);
       }
       for (unsigned u = 0; u < t.vectors; ++u) {
@@ -287,7 +292,8 @@ SmallVector<Value> WindowEmitter::accumulate(const Tile &t, bool interior) {
   auto dilation = [&](unsigned d) { return planted(Defect::DilationIgnored) ? 1 : g.dilations[d]; };
   Value column = k.sub(k.mul(t.x, k.constant(g.strides[last])), k.constant(g.low[last]));
 
-  auto row = [&](Value rowPixel, Value tapIndex, ValueRange carried) {
+  // `rowInside`: whether the row lies in the image; null where the loops around see to that.
+  auto row = [&](Value rowPixel, Value tapIndex, Value rowInside, ValueRange carried) {
     SmallVector<Value> sums(carried);
     std::map<int64_t, SmallVector<Value>> columns;
     auto inputAt = [&](int64_t at) -> ArrayRef<Value> {
@@ -297,11 +303,14 @@ SmallVector<Value> WindowEmitter::accumulate(const Tile &t, bool interior) {
       Value c = k.add(column, k.constant(at));
       Value base = k.bufferOf(input);
       Value offset = k.add(k.mul(k.add(rowPixel, c), k.size(channels)), t.channel);
+      Value inside = rowInside;
       if (!interior) {
         // One unsigned comparison covers both ends.
-        Value inside =
-            b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::ult, c, k.size(g.in[last]));
-        base = arith::SelectOp::create(b, k.loc(), inside, k.address(base, offset, element), neutralRow);
+        Value here = b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::ult, c, k.size(g.in[last]));
+        inside = inside ? b.createOrFold<arith::AndIOp>(k.loc(), inside, here) : here;
+      }
+      if (inside) {
+        base = arith::SelectOp::create(b, k.loc(), inside, k.address(base, offset, element), paddingRow);
         offset = k.constant(0);
       }
       for (unsigned u = 0; u < t.vectors; ++u)
@@ -319,29 +328,39 @@ SmallVector<Value> WindowEmitter::accumulate(const Tile &t, bool interior) {
     }
     return sums;
   };
-  std::function<SmallVector<Value>(unsigned, Value, Value, ValueRange)> nest =
-      [&](unsigned axis, Value pixel, Value tapIndex, ValueRange sums) -> SmallVector<Value> {
+  std::function<SmallVector<Value>(unsigned, Value, Value, Value, ValueRange)> nest =
+      [&](unsigned axis, Value pixel, Value tapIndex, Value inside, ValueRange sums) -> SmallVector<Value> {
     if (axis == last)
-      return row(k.mul(pixel, k.size(g.in[last])), tapIndex, sums);
+      return row(k.mul(pixel, k.size(g.in[last])), tapIndex, inside, sums);
     Value origin = k.sub(k.mul(t.outer[axis], k.constant(g.strides[axis])), k.constant(g.low[axis]));
+    bool unpadded = g.low[axis] == 0 && g.high[axis] == 0;
     auto step = [&](Value tap, ValueRange carried) {
-      Value at = k.add(origin, k.mul(tap, k.constant(dilation(axis))));
+      Value at = k.add(origin, k.mul(tap, k.constant(dilation(axis)))), within = inside;
+      if (!unpadded && padValue != 0) {
+        Value here =
+            b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::ult, at, k.size(g.in[axis]));
+        within = within ? b.createOrFold<arith::AndIOp>(k.loc(), within, here) : here;
+      }
       return nest(axis + 1, k.add(k.mul(pixel, k.size(g.in[axis])), at),
-                  k.add(k.mul(tapIndex, k.constant(g.window[axis])), tap), carried);
+                  k.add(k.mul(tapIndex, k.constant(g.window[axis])), tap), within, carried);
     };
-    if (g.low[axis] == 0 && g.high[axis] == 0 && taps <= unrolledTaps) {
+    bool allTaps = unpadded || padValue != 0;
+    if (allTaps && taps <= unrolledTaps) {
       SmallVector<Value> carried(sums);
       for (int64_t tap = 0; tap < g.window[axis]; ++tap)
         carried = step(k.constant(tap), carried);
       return carried;
     }
-    Value spacing = k.constant(dilation(axis)), rounding = k.constant(dilation(axis) - 1);
-    Value from = k.div(k.add(k.max(k.sub(k.constant(0), origin), k.constant(0)), rounding), spacing);
-    Value rest = k.max(k.sub(k.size(g.in[axis]), origin), k.constant(0));
-    Value to = k.min(k.constant(g.window[axis]), k.div(k.add(rest, rounding), spacing));
+    Value from = k.constant(0), to = k.constant(g.window[axis]);
+    if (!allTaps) {
+      Value spacing = k.constant(dilation(axis)), rounding = k.constant(dilation(axis) - 1);
+      from = k.div(k.add(k.max(k.sub(k.constant(0), origin), k.constant(0)), rounding), spacing);
+      Value rest = k.max(k.sub(k.size(g.in[axis]), origin), k.constant(0));
+      to = k.min(to, k.div(k.add(rest, rounding), spacing));
+    }
     return k.loop(from, to, 1, sums, [&](Value tap, ValueRange carried) { return step(tap, carried); });
   };
-  return nest(0, t.image, k.constant(0), SmallVector<Value>(t.count * t.vectors, neutral(t.lanes)));
+  return nest(0, t.image, k.constant(0), {}, SmallVector<Value>(t.count * t.vectors, neutral(t.lanes)));
 }
 
 void WindowEmitter::write(const Tile &t, ArrayRef<Value> acc) {

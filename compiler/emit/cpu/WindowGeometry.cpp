@@ -13,6 +13,15 @@ using namespace mlir;
 
 namespace tenon::cpu {
 
+TypedAttr paddingElement(KernelBuilder &k, Type element, int64_t value) {
+  if (planted(Defect::PadValueIgnored))
+    value = 0;
+  Type storage = k.storageType(element);
+  if (isa<FloatType>(storage))
+    return k.builder().getFloatAttr(storage, static_cast<double>(value));
+  return k.builder().getIntegerAttr(storage, value);
+}
+
 SmallVector<Value> windowOrigin(KernelBuilder &k, const WindowGeometry &g, ArrayRef<Value> out) {
   SmallVector<Value> origin;
   for (unsigned d = 0; d < g.rank(); ++d)

@@ -26,6 +26,8 @@ struct WindowGeometry {
   }
 };
 
+/// The constant that a pixel of padding consists of.
+mlir::TypedAttr paddingElement(KernelBuilder &k, mlir::Type element, int64_t value);
 /// The first input position (before dilation, may be negative) of an output position along every axis.
 llvm::SmallVector<mlir::Value> windowOrigin(KernelBuilder &k, const WindowGeometry &g,
                                             llvm::ArrayRef<mlir::Value> out);

@@ -41,3 +41,12 @@ func.func @grouped(%x: tensor<1x5x4xf32>, %w: tensor<3x1x4xf32>) -> tensor<1x9x4
   %y = tenon.conv %x, %w strides [1] dilations [1] low [1] high [1] input_dilations [2] groups 4 : tensor<1x5x4xf32>, tensor<3x1x4xf32> -> tensor<1x9x4xf32>
   return %y : tensor<1x9x4xf32>
 }
+
+// -----
+
+// CHECK-LABEL: @zero_points_in_the_holes
+// CHECK: tenon.conv {{.*}} input_dilations [2, 2] groups 1 pad_value 7
+func.func @zero_points_in_the_holes(%x: tensor<1x4x4x8xui8>, %w: tensor<2x2x8x16xi8>) -> tensor<1x8x8x16xi32> {
+  %0 = tenon.conv %x, %w strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [2, 2] groups 1 pad_value 7 : tensor<1x4x4x8xui8>, tensor<2x2x8x16xi8> -> tensor<1x8x8x16xi32>
+  return %0 : tensor<1x8x8x16xi32>
+}

@@ -94,6 +94,18 @@ func.func @contractions(%a: tensor<?x128x384xf32>, %b: tensor<384x1536xf32>, %x:
 }
 
 // -----
+// CHECK-LABEL: @integer_products
+func.func @integer_products(%a: tensor<7x24xui8>, %b: tensor<24x16xi8>, %x: tensor<1x8x8x3xui8>, %w: tensor<3x3x3x16xi8>) {
+  // CHECK: tenon.contract %{{.*}}, %{{.*}} : tensor<7x24xui8>, tensor<24x16xi8> -> tensor<7x16xi32>
+  %0 = tenon.contract %a, %b : tensor<7x24xui8>, tensor<24x16xi8> -> tensor<7x16xi32>
+  // CHECK: tenon.conv {{.*}} groups 1 pad_value 113 : tensor<1x8x8x3xui8>, tensor<3x3x3x16xi8> -> tensor<1x8x8x16xi32>
+  %1 = tenon.conv %x, %w strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1 pad_value 113 : tensor<1x8x8x3xui8>, tensor<3x3x3x16xi8> -> tensor<1x8x8x16xi32>
+  // CHECK: tenon.conv {{.*}} groups 1 : tensor
+  %2 = tenon.conv %x, %w strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1 pad_value 0 : tensor<1x8x8x3xui8>, tensor<3x3x3x16xi8> -> tensor<1x8x8x16xi32>
+  return
+}
+
+// -----
 // CHECK-LABEL: @indexed
 func.func @indexed(%table: tensor<30522x384xf32>, %ids: tensor<?x?xi64>, %x: tensor<2x8xf32>, %i: tensor<2x3xi64>, %u: tensor<2x3xf32>,
                    %y: tensor<8x4xf32>, %j: tensor<?x1xi64>, %v: tensor<?x4xf32>, %n: index) {

@@ -70,6 +70,27 @@ func.func @conv_positions(%x: tensor<1x4x4x4xf32>, %w: tensor<3x3x4x8xf32>) {
 }
 
 // -----
+func.func @conv_pad_value(%x: tensor<1x4x4x4xui8>, %w: tensor<1x1x4x8xi8>) {
+  // expected-error @+1 {{expected a 'pad_value' that is an element of the input, 'ui8', found -1}}
+  %0 = tenon.conv %x, %w strides [1, 1] dilations [1, 1] low [0, 0] high [0, 0] input_dilations [1, 1] groups 1 pad_value -1 : tensor<1x4x4x4xui8>, tensor<1x1x4x8xi8> -> tensor<1x4x4x8xi32>
+  return
+}
+
+// -----
+func.func @conv_pad_value_of_floats(%x: tensor<1x4x4x4xf32>, %w: tensor<1x1x4x8xf32>) {
+  // expected-error @+1 {{expected integer inputs with 'pad_value' 3, found 'f32'}}
+  %0 = tenon.conv %x, %w strides [1, 1] dilations [1, 1] low [0, 0] high [0, 0] input_dilations [1, 1] groups 1 pad_value 3 : tensor<1x4x4x4xf32>, tensor<1x1x4x8xf32> -> tensor<1x4x4x8xf32>
+  return
+}
+
+// -----
+func.func @conv_mixed(%x: tensor<1x4x4x4xui8>, %w: tensor<1x1x4x8xf32>) {
+  // expected-error @+1 {{expected operands and result to be all floating or all integer, found 'ui8', 'f32' and 'i32'}}
+  %0 = tenon.conv %x, %w strides [1, 1] dilations [1, 1] low [0, 0] high [0, 0] input_dilations [1, 1] groups 1 : tensor<1x4x4x4xui8>, tensor<1x1x4x8xf32> -> tensor<1x4x4x8xi32>
+  return
+}
+
+// -----
 func.func @gather_nd(%x: tensor<4x5xf32>, %i: tensor<2x3xi64>) {
   // expected-error @+1 {{expected index vectors of a constant length from 1 to 2, found 3}}
   %0 = tenon.gather_nd %x, %i batch 0 : tensor<4x5xf32>, tensor<2x3xi64> -> tensor<2xf32>
