@@ -1,7 +1,8 @@
 """One class per engine: load a model for some number of threads, then run it on arrays that the caller owns.
 
 `__init__` imports the engine's library, which no figure counts; `load(path, threads, inputs)` prepares everything that
-happens once for a model (`load_ms`); `run()` is what is timed; `outputs()` gives the results of the last run by name.
+happens once for a model (`load_ms`); `bind(inputs)` hands over the caller's arrays; `run()` is what is timed;
+`outputs()` gives the results of the last run by name. `precision` is `f32` or `bf16`; an engine without bf16 says so.
 """
 
 import os
@@ -10,10 +11,22 @@ from pathlib import Path
 import numpy as np
 
 
+class Unsupported(Exception):
+    """The engine cannot do what is asked; the message says why."""
+
+
+def only_f32(engine: str, precision: str) -> None:
+    if precision != "f32":
+        raise Unsupported(f"{engine} computes in f32 here, not in {precision}")
+
+
 class OnnxRuntime:
     """Inputs and outputs are bound to the caller's arrays, so that a run copies nothing."""
 
-    def __init__(self) -> None:
+    optimized = True
+
+    def __init__(self, precision: str = "f32") -> None:
+        only_f32("onnxruntime", precision)
         import onnxruntime
 
         self.library = onnxruntime
@@ -22,6 +35,8 @@ class OnnxRuntime:
         options = self.library.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 3
+        if not self.optimized:
+            options.graph_optimization_level = self.library.GraphOptimizationLevel.ORT_DISABLE_ALL
         self.session = self.library.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def bind(self, inputs: dict[str, np.ndarray]) -> None:
@@ -41,23 +56,35 @@ class OnnxRuntime:
         return self.results
 
 
-class OpenVino:
-    """Dimensions are fixed to those of the inputs, which is its faster form; one stream, f32."""
+class Oracle(OnnxRuntime):
+    """Node by node as the model says, without rewriting: what the others' results are compared with. Optimized int8
+    graphs of any engine may differ from what the quantized model states."""
 
-    def __init__(self) -> None:
+    optimized = False
+
+
+class OpenVino:
+    """Dimensions are fixed to those of the inputs; one stream."""
+
+    fixed = True
+
+    def __init__(self, precision: str = "f32") -> None:
         import openvino
 
-        self.library = openvino
+        self.library, self.precision = openvino, precision
 
     def load(self, path: Path, threads: int, inputs: dict[str, np.ndarray]) -> None:
         core = self.library.Core()
+        if self.precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise Unsupported("openvino finds no bf16 instructions on this CPU")
         model = core.read_model(path)
-        model.reshape({name: list(array.shape) for name, array in inputs.items()})
+        if self.fixed:
+            model.reshape({name: list(array.shape) for name, array in inputs.items()})
         settings = {
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": self.precision,
         }
         self.model = core.compile_model(model, "CPU", settings)
         self.request = self.model.create_infer_request()
@@ -73,10 +100,84 @@ class OpenVino:
         return {name: np.array(self.request.get_tensor(o).data) for o in self.model.outputs for name in o.names}
 
 
+class OpenVinoDynamic(OpenVino):
+    """Dimensions stay as open as the model declares them."""
+
+    fixed = False
+
+
+class LiteRt:
+    """`path` is a .tflite file (bench/conversion.py). The caller reads and writes the interpreter's own arrays, and
+    inputs outlast a run, so that a run copies nothing. Kernels are XNNPACK's."""
+
+    def __init__(self, precision: str = "f32") -> None:
+        only_f32("litert", precision)
+        from ai_edge_litert import interpreter
+
+        self.library = interpreter
+
+    def load(self, path: Path, threads: int, inputs: dict[str, np.ndarray]) -> None:
+        self.engine = self.library.Interpreter(str(path), num_threads=threads)
+        self.engine.allocate_tensors()
+
+    def bind(self, inputs: dict[str, np.ndarray]) -> None:
+        # Exported arguments are numbered: ..args_0, ..args_1.
+        details = sorted(self.engine.get_input_details(), key=lambda d: d["name"])
+        for detail, array in zip(details, inputs.values(), strict=True):
+            self.engine.set_tensor(detail["index"], array)
+        self.results = {d["name"]: d["index"] for d in self.engine.get_output_details()}
+
+    def run(self) -> None:
+        self.engine.invoke()
+
+    def outputs(self) -> dict[str, np.ndarray]:
+        return {name: self.engine.get_tensor(index) for name, index in self.results.items()}
+
+
+class Mnn:
+    """`path` is an .mnn file (bench/conversion.py) with the names of its outputs beside it. MNN keeps its own arrays,
+    in 32-bit integers where the model has 64; a run copies the inputs in and the outputs out."""
+
+    def __init__(self, precision: str = "f32") -> None:
+        import MNN
+
+        self.library, self.precision = MNN, {"f32": "high", "bf16": "low_bf16"}[precision]
+
+    def load(self, path: Path, threads: int, inputs: dict[str, np.ndarray]) -> None:
+        self.names = path.with_suffix(".outputs").read_text().splitlines()
+        runtime = self.library.nn.create_runtime_manager(
+            ({"backend": "CPU", "numThread": threads, "precision": self.precision},)
+        )
+        self.module = self.library.nn.load_module_from_file(
+            str(path), list(inputs), self.names, runtime_manager=runtime, shape_mutable=False
+        )
+        self.runtime = runtime
+
+    def bind(self, inputs: dict[str, np.ndarray]) -> None:
+        expr = self.library.expr
+        narrow = {np.dtype(np.int64): np.int32, np.dtype(np.bool_): np.int32}
+        self.sources = [np.ascontiguousarray(a, narrow.get(a.dtype, a.dtype)) for a in inputs.values()]
+        kinds = {np.dtype(np.float32): expr.float, np.dtype(np.int32): expr.int}
+        self.inputs = [expr.placeholder(list(a.shape), expr.NCHW, kinds[a.dtype]) for a in self.sources]
+
+    def run(self) -> None:
+        for variable, array in zip(self.inputs, self.sources, strict=True):
+            variable.write(array)
+        self.results = [self.as_planes(variable).read() for variable in self.module.forward(self.inputs)]
+
+    def as_planes(self, variable):
+        """Images come in blocks of channels."""
+        expr = self.library.expr
+        return expr.convert(variable, expr.NCHW) if variable.data_format == expr.NC4HW4 else variable
+
+    def outputs(self) -> dict[str, np.ndarray]:
+        return {name: np.array(value) for name, value in zip(self.names, self.results, strict=True)}
+
+
 class Tenon:
     """`path` is a package, compiled beforehand in a process of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, precision: str = "f32") -> None:
         import tenon
 
         self.library = tenon
@@ -95,7 +196,15 @@ class Tenon:
         return self.results
 
 
-ENGINES = {"tenon": Tenon, "onnxruntime": OnnxRuntime, "openvino": OpenVino}
+ENGINES = {
+    "tenon": Tenon,
+    "onnxruntime": OnnxRuntime,
+    "openvino": OpenVino,
+    "openvino_dynamic": OpenVinoDynamic,
+    "litert": LiteRt,
+    "mnn": Mnn,
+    "oracle": Oracle,
+}
 
 
 def peak_memory_mb() -> float:
@@ -103,3 +212,9 @@ def peak_memory_mb() -> float:
     status = Path(f"/proc/{os.getpid()}/status").read_text()
     line = next(row for row in status.splitlines() if row.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024 / 1e6
+
+
+def pin(threads: int) -> None:
+    """Keeps this process on the last `threads` CPUs that it may use: the first one serves most interrupts."""
+    allowed = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, allowed[-threads:])

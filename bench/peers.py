@@ -1,7 +1,8 @@
 """Tenon beside its peers, in one run:  peers.py --models DIR [--json FILE] [--html FILE] [MODEL ...]
 
-Every engine lives in a process of its own and stays hot; the processes take turns, so that a change of the machine's
-speed hits all alike. Reported are medians, and ratios of medians: the ratio is what carries over to other machines.
+Every engine lives in a process of its own, pinned to as many CPUs as it has threads, and stays hot; the processes take
+turns, so that a change of the machine's speed hits all alike. Reported are medians, and ratios of medians: the ratio is
+what carries over to other machines. What an engine cannot do is a row with the reason.
 """
 
 import argparse
@@ -14,8 +15,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import history
 import numpy as np
+import page
 import report
+from conversion import NotConverted, converted
 from engines import ENGINES
 
 HERE = Path(__file__).resolve().parent
@@ -23,8 +27,10 @@ sys.path.insert(0, str(HERE.parent / "tests/models"))
 
 from inputs import fixed_shapes, make_inputs  # noqa: E402
 
-PEERS = tuple(ENGINES)
+PEERS = tuple(name for name in ENGINES if name != "oracle")
 ROUNDS, SECONDS, RUNS, PAUSE = 7, 0.15, 3, 0.05
+REGRESSION_PERCENT = 10.0
+WRONG = 0.5  # of the largest output: what differs more is not this model, and its time counts for nothing
 
 
 class Worker:
@@ -63,40 +69,80 @@ class Worker:
         return peak
 
 
-def compile_model(model: Path, package: Path, shapes: dict) -> Worker:
-    worker = Worker("compile", model, package, json.dumps(shapes))
-    worker.process.wait()
-    return worker
+class Failed:
+    """Stands in for the worker of an engine that could not start."""
+
+    times: tuple = ()
+
+    def __init__(self, error: str):
+        self.error, self.facts = error, {}
+
+    def finish(self) -> None:
+        return None
+
+
+def compile_model(model: Path, package: Path, shapes: dict, precision: str) -> tuple[Worker, float | None]:
+    """Compiles twice, each time in a new process: with an empty object cache, and with what the first left there.
+    Returns the first worker, and the milliseconds of the second."""
+    options = {"shapes": shapes, "cache": str(package.parent / "cache")}
+    if precision != "f32":
+        options["precision"] = precision
+    cold = Worker("compile", model, package, json.dumps(options))
+    cold.process.wait()
+    if cold.error:
+        return cold, None
+    warm = Worker("compile", model, package, json.dumps(options))
+    warm.process.wait()
+    return cold, warm.facts.get("compile_ms")
 
 
 def measure(name: str, model: Path, entry: dict, options: argparse.Namespace, folder: Path) -> list[dict]:
     """The rows of one model; `entry` is its row in the manifest."""
     inputs = make_inputs(entry["inputs"], {})
-    package = folder / f"{name}.tenon"
-    compiled = compile_model(model, package, fixed_shapes(entry["inputs"])) if "tenon" in options.peers else None
     np.savez(folder / "inputs.npz", **inputs)
+    files, compiled, warm_ms = {}, None, None
+    for peer in options.peers:
+        try:
+            files[peer] = converted(peer, name, model, entry, options.models)
+        except NotConverted as error:
+            files[peer] = str(error)
+    if "tenon" in files:
+        files["tenon"] = folder / f"{name}.tenon"
+        shapes = fixed_shapes(entry["inputs"])
+        compiled, warm_ms = compile_model(model, files["tenon"], shapes, options.precision)
+    if "openvino_dynamic" in files and not entry["symbols"]:
+        del files["openvino_dynamic"]  # the same as `openvino`
+    oracle = start("oracle", model, 1, "f32", folder)
+    oracle.finish()
     rows = []
     for threads in options.threads:
-        workers = start(options.peers, compiled, model, package, threads)
+        workers = {
+            peer: compiled
+            if peer == "tenon" and compiled.error
+            else start(peer, file, threads, options.precision, folder)
+            for peer, file in files.items()
+        }
         take_turns([worker for worker in workers.values() if not worker.error])
-        made = [describe(name, peer, threads, w, compiled, model, package) for peer, w in workers.items()]
+        made = []
+        for peer, worker in workers.items():
+            row = {"model": name, "precision": options.precision, "peer": peer, "threads": threads}
+            row |= describe(peer, worker, files[peer], folder)
+            if peer == "tenon":
+                row |= {"compile_ms": compiled.facts.get("compile_ms"), "compile_warm_ms": warm_ms}
+            made.append(row)
         print(report.progress(made, name, threads), file=sys.stderr, flush=True)
         rows += made
     return rows
 
 
-def start(peers: list[str], compiled: Worker | None, model: Path, package: Path, threads: int) -> dict[str, Worker]:
-    """A hot worker for each engine; a model that did not compile stands in for its worker."""
-    workers, folder = {}, package.parent
-    for peer in peers:
-        if peer == "tenon" and compiled.error:
-            workers[peer] = compiled
-            continue
-        file = package if peer == "tenon" else model
-        workers[peer] = Worker(peer, file, threads, folder / "inputs.npz", folder / f"{peer}.npz")
-        if not workers[peer].error:
-            workers[peer].take_turn(0, RUNS)
-    return workers
+def start(peer: str, file: Path | str, threads: int, precision: str, folder: Path) -> Worker | Failed:
+    """A hot worker; `file` as text is the reason why there is none."""
+    if isinstance(file, str):
+        return Failed(file)
+    worker = Worker(peer, file, threads, precision, folder / "inputs.npz", folder / f"{peer}.npz")
+    if not worker.error:
+        worker.take_turn(0, RUNS if peer != "oracle" else 1)
+    return worker
 
 
 def take_turns(workers: list[Worker]) -> None:
@@ -107,67 +153,109 @@ def take_turns(workers: list[Worker]) -> None:
                 worker.times += worker.take_turn(SECONDS, RUNS)
 
 
-def describe(
-    name: str, peer: str, threads: int, worker: Worker, compiled: Worker | None, model: Path, package: Path
-) -> dict:
-    file = package if peer == "tenon" else model
+def describe(peer: str, worker: Worker | Failed, file: Path | str, folder: Path) -> dict:
     row = {
-        "model": name,
-        "peer": peer,
-        "threads": threads,
         "p50_ms": statistics.median(worker.times) if worker.times else None,
         "min_ms": min(worker.times, default=None),
         "load_ms": worker.facts.get("load_ms"),
-        "compile_ms": compiled.facts.get("compile_ms") if peer == "tenon" else None,
+        "compile_ms": None,
+        "compile_warm_ms": None,
         "peak_mb": worker.finish(),
-        "size_mb": file.stat().st_size / 1e6 if file.exists() else None,
-        "max_rel_error": None if worker.error else relative_error(package.parent, peer),
+        "size_mb": file.stat().st_size / 1e6 if isinstance(file, Path) and file.exists() else None,
+        "max_rel_error": None if worker.error else relative_error(folder, peer),
     }
+    if not worker.error and (row["max_rel_error"] or 0) > WRONG:
+        worker.error = (
+            f"its outputs differ by {row['max_rel_error']:.2g} of the largest one; it took {row['p50_ms']:.3g} ms"
+        )
+        row |= {"p50_ms": None, "min_ms": None}
     return {**row, "error": worker.error} if worker.error else row
 
 
 def relative_error(folder: Path, peer: str) -> float | None:
-    """The largest difference from ONNX Runtime's outputs, over the largest magnitude of each output."""
-    oracle, own = folder / "onnxruntime.npz", folder / f"{peer}.npz"
+    """The largest difference from the oracle's outputs, over the largest magnitude of each output. Outputs go together
+    by name, or by order where a converter renamed them."""
+    oracle, own = folder / "oracle.npz", folder / f"{peer}.npz"
     if not oracle.exists():
         return None
     expected, found = np.load(oracle), np.load(own)
+    same_names = set(expected.files) <= set(found.files)
+    if not same_names and len(expected.files) != len(found.files):
+        return float("inf")
     worst = 0.0
-    for key in expected.files:
-        if key not in found.files or found[key].shape != expected[key].shape:
+    for key, other in zip(expected.files, expected.files if same_names else found.files, strict=True):
+        a, b = expected[key], found[other]
+        if a.shape != b.shape:
             return float("inf")
-        scale = max(float(np.abs(expected[key]).max(initial=0)), 1e-30)
-        difference = np.abs(found[key].astype(np.float64) - expected[key]).max(initial=0)
-        worst = max(worst, float(difference) / scale)
+        scale = max(float(np.abs(a).max(initial=0)), 1e-30)
+        worst = max(worst, float(np.abs(b.astype(np.float64) - a).max(initial=0)) / scale)
     return worst
 
 
-def main() -> int:
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="MODEL")
     parser.add_argument("--models", type=Path, required=True, help="folder of collected models")
     parser.add_argument("--torch-free", action="store_true", help="leave out what torch exports")
     parser.add_argument("--threads", type=lambda s: [int(t) for t in s.split(",")], default=[1, 2], metavar="N,..")
     parser.add_argument("--peers", type=lambda s: s.split(","), default=list(PEERS), metavar="NAME,..")
+    parser.add_argument("--precision", choices=("f32", "bf16"), default="f32", help="what engines may compute f32 in")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--html", type=Path, metavar="FILE")
+    parser.add_argument("--history", type=Path, metavar="FILE", help="append to, and compare with, these JSON lines")
+    parser.add_argument("--regressions", action="store_true", help="run nothing: show what the history's last run lost")
+    parser.add_argument(
+        "--fail-over",
+        type=float,
+        metavar="PERCENT",
+        help=f"exit with 1 if something is slower by more than this (shown: over {REGRESSION_PERCENT:g})",
+    )
     options = parser.parse_intermixed_args()
-    manifest = json.loads((options.models / "manifest.json").read_text())["models"]
-    names = options.names or [n for n, m in manifest.items() if not (options.torch_free and m["origin"] == "torch")]
-    for name in names:
-        if name not in manifest:
-            parser.error(f"{name!r} is not collected in {options.models}; known: {', '.join(manifest)}")
+    for peer in options.peers:
+        if peer not in PEERS:
+            parser.error(f"unknown engine {peer!r}; known: {', '.join(PEERS)}")
+    if options.regressions and not options.history:
+        parser.error("--regressions reads the file that --history names")
+    if not options.regressions:
+        choose_models(parser, options)
+    return options
+
+
+def choose_models(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    options.manifest = json.loads((options.models / "manifest.json").read_text())["models"]
+    torch = {name for name, entry in options.manifest.items() if entry["origin"] in ("torch", "quantized")}
+    options.names = options.names or [n for n in options.manifest if not (options.torch_free and n in torch)]
+    for name in options.names:
+        if name not in options.manifest:
+            parser.error(f"{name!r} is not collected in {options.models}; known: {', '.join(options.manifest)}")
+
+
+def main() -> int:
+    options = parse()
+    if options.regressions:
+        return tell_regressions(options)
     rows = []
-    for name in names:
-        model = options.models / manifest[name]["file"]
+    for name in options.names:
+        model = options.models / options.manifest[name]["file"]
         with tempfile.TemporaryDirectory(prefix="tenon-bench-") as folder:
-            rows += measure(name, model, manifest[name], options, Path(folder))
+            rows += measure(name, model, options.manifest[name], options, Path(folder))
     print(report.text(rows))
     if options.json:
         write(options.json, json.dumps(rows, indent=1) + "\n")
+    status = 1 if any(row.get("error") and row["peer"] == "tenon" for row in rows) else 0
+    if options.history:
+        history.append(options.history, rows)
+        status = max(status, tell_regressions(options))
     if options.html:
-        write(options.html, report.html(rows))
-    return 1 if any(row.get("error") and row["peer"] == "tenon" for row in rows) else 0
+        write(options.html, page.html(rows, history.read(options.history) if options.history else []))
+    return status
+
+
+def tell_regressions(options: argparse.Namespace) -> int:
+    limit = REGRESSION_PERCENT if options.fail_over is None else options.fail_over
+    found = history.regressions(history.read(options.history), limit)
+    print("\n".join(found) or f"history: nothing is slower by more than {limit:g} %")
+    return 1 if found and options.fail_over is not None else 0
 
 
 def write(path: Path, content: str) -> None:

@@ -1,13 +1,8 @@
-"""Tables and charts of benchmark rows (see peers.py for their fields)."""
+"""Tables and ratios of benchmark rows (see peers.py for their fields)."""
 
-import html as escaping
 import math
 import platform
 from pathlib import Path
-
-COLORS = {"tenon": "#c2410c", "onnxruntime": "#475569", "openvino": "#0e7490"}
-OTHER_COLOR = "#a3a3a3"
-BAR, GAP, LABEL, PLOT = 16, 14, 220, 520
 
 
 def ratios(rows: list[dict], threads: int) -> dict[str, dict[str, float]]:
@@ -45,7 +40,18 @@ def brief(error: str) -> str:
     return " ".join(error.split())[:200]
 
 
-FIELDS = ("model", "peer", "threads", "p50_ms", "min_ms", "load_ms", "compile_ms", "peak_mb", "size_mb")
+FIELDS = (
+    "model",
+    "peer",
+    "threads",
+    "p50_ms",
+    "min_ms",
+    "load_ms",
+    "compile_ms",
+    "compile_warm_ms",
+    "peak_mb",
+    "size_mb",
+)
 
 
 def text(rows: list[dict]) -> str:
@@ -86,45 +92,3 @@ def processor() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return named[0] if named else platform.machine()
-
-
-def html(rows: list[dict]) -> str:
-    """One page with bars (inline SVG, no script) for each number of threads, and the table."""
-    charts = "".join(
-        f"<h2>{t} threads: median ms</h2>{chart(rows, t)}<p>{means(rows, t)}</p>" for t in thread_counts(rows)
-    )
-    return (
-        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Tenon and its peers</title>"
-        "<style>body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1f2937}"
-        "pre{overflow-x:auto;font-size:12px}svg text{font:12px system-ui,sans-serif;fill:#1f2937}</style>"
-        f"<h1>Tenon and its peers</h1><p>{escaping.escape(processor())}. Bars are scaled within each model; shorter is "
-        f"faster.</p>{legend(rows)}{charts}<h2>All figures</h2><pre>{escaping.escape(text(rows))}</pre></html>\n"
-    )
-
-
-def legend(rows: list[dict]) -> str:
-    peers = dict.fromkeys(row["peer"] for row in rows)
-    boxes = "".join(
-        f"<span style='background:{COLORS.get(p, OTHER_COLOR)};display:inline-block;width:.8em;height:.8em;"
-        f"margin:0 .4em 0 1em'></span>{escaping.escape(p)}"
-        for p in peers
-    )
-    return f"<p>{boxes}</p>"
-
-
-def chart(rows: list[dict], threads: int) -> str:
-    parts, y = [], 0
-    for name in dict.fromkeys(row["model"] for row in rows):
-        here = [r for r in rows if r["model"] == name and r["threads"] == threads]
-        longest = max((r["p50_ms"] for r in here if r["p50_ms"]), default=None)
-        parts.append(f"<text x='{LABEL - 10}' y='{y + BAR - 4}' text-anchor='end'>{escaping.escape(name)}</text>")
-        for row in here:
-            width = PLOT * row["p50_ms"] / longest if row["p50_ms"] else 0
-            label = f"{row['p50_ms']:.3g}" if row["p50_ms"] else "failed"
-            color = COLORS.get(row["peer"], OTHER_COLOR)
-            parts.append(f"<rect x='{LABEL}' y='{y}' width='{width:.1f}' height='{BAR - 2}' fill='{color}'/>")
-            parts.append(f"<text x='{LABEL + width + 6:.1f}' y='{y + BAR - 4}'>{label}</text>")
-            y += BAR
-        y += GAP
-    total = LABEL + PLOT + 80
-    return f"<svg viewBox='0 0 {total} {y}' width='100%' role='img'>{''.join(parts)}</svg>"

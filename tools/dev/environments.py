@@ -1,4 +1,5 @@
-"""The Python environments: `.venv` (build, tests, demo), `.venv-torch` (model exports), `.venv-bench` (peers)."""
+"""The Python environments: `.venv` (build, tests, demo), `.venv-torch` (model exports), `.venv-bench` (peers),
+`.venv-litert` (model exports for one peer)."""
 
 import hashlib
 import shutil
@@ -12,6 +13,7 @@ REQUIREMENTS = {
     ".venv": "requirements.txt",
     ".venv-torch": "requirements-torch.txt",
     ".venv-bench": "requirements-bench.txt",
+    ".venv-litert": "requirements-litert.txt",
 }
 TRIES = 3
 
@@ -24,10 +26,21 @@ def site_packages(name: str = ".venv") -> Path:
     return next((ROOT / name / "lib").glob("python3.*/site-packages"))
 
 
+def lines_of(requirements: Path) -> list[str]:
+    """The lines of a requirements file and of those that it names."""
+    lines = []
+    for line in requirements.read_text().splitlines():
+        if line.startswith("-r "):
+            lines += lines_of(requirements.parent / line.removeprefix("-r ").strip())
+        elif line.strip() and not line.startswith("#"):
+            lines.append(line)
+    return lines
+
+
 def ensure(name: str = ".venv") -> Path:
     """Makes or updates a venv when its requirements changed. Returns its Python."""
-    files = [Path(__file__).parent / f for f in dict.fromkeys(["requirements.txt", REQUIREMENTS[name]])]
-    digest = hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()
+    lines = lines_of(Path(__file__).parent / REQUIREMENTS[name])
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     stamp = ROOT / name / "requirements.sha256"
     if stamp.exists() and stamp.read_text() == digest and python(name).exists():
         return python(name)
@@ -35,18 +48,16 @@ def ensure(name: str = ".venv") -> Path:
     if not python(name).exists():
         shutil.rmtree(ROOT / name, ignore_errors=True)
         run("/usr/bin/python3", "-m", "venv", ROOT / name)
-    install(name, [f for f in files if f.name == REQUIREMENTS[name]][0])
+    install(name, lines)
     stamp.write_text(digest)
     return python(name)
 
 
-def install(name: str, requirements: Path) -> None:
+def install(name: str, lines: list[str]) -> None:
     """Lines marked `# no-deps` are installed without what they ask for."""
-    lines = requirements.read_text().splitlines()
     alone = [line.split("#")[0].strip() for line in lines if "# no-deps" in line]
-    partial = ROOT / name / requirements.name
-    kept = [line.replace("-r ", f"-r {requirements.parent}/") for line in lines if "# no-deps" not in line]
-    partial.write_text("\n".join(kept) + "\n")
+    partial = ROOT / name / "requirements.txt"
+    partial.write_text("\n".join(line for line in lines if "# no-deps" not in line) + "\n")
     pip(name, "-r", str(partial))
     if alone:
         pip(name, "--no-deps", *alone)

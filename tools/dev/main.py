@@ -15,7 +15,8 @@ EXAMPLES = """examples:
   ./dev demo --sentences my_sentences.txt
   ./dev test -k softmax
   ./dev build --preset dev
-  ./dev bench --json bench.json minilm resnet50
+  ./dev bench --json bench.json --html bench.html minilm resnet50
+  ./dev bench --regressions --fail-over 10
 """
 
 
@@ -71,14 +72,18 @@ def demo(options) -> int:
 
 
 def bench(options) -> int:
+    script = [environments.ensure(".venv-bench"), ROOT / "bench/peers.py", "--models", models_dir()]
+    flags = ("json", "html", "history", "peers", "threads", "precision", "fail_over")
+    given = [w for f in flags if (v := getattr(options, f)) is not None for w in (f"--{f.replace('_', '-')}", v)]
+    if options.regressions:
+        return run(*script, *given, "--regressions", check=False, cwd=Path.cwd()).returncode
     build.build("release")
-    environments.ensure(".venv-bench")
     build.link_python("release")
     torch_free = ["--torch-free"] if options.torch_free else []
+    if not options.torch_free and (options.peers is None or "litert" in options.peers.split(",")):
+        environments.ensure(".venv-litert")
     collect(models_dir(), [*torch_free, *options.names], needs_torch=not options.torch_free)
-    outputs = [w for flag in ("json", "html") if (v := getattr(options, flag)) for w in (f"--{flag}", v)]
-    script = [environments.python(".venv-bench"), ROOT / "bench/peers.py", "--models", models_dir()]
-    return with_commands("release", [*script, *torch_free, *outputs, *options.names])
+    return with_commands("release", [*script, *given, *torch_free, *options.names])
 
 
 def with_commands(preset: str, command: list) -> int:
@@ -146,7 +151,13 @@ def parser() -> argparse.ArgumentParser:
     add = verb("bench", bench, "measure against the peers, side by side").add_argument
     add("names", nargs="*", metavar="MODEL")
     add("--json", metavar="FILE")
-    add("--html", metavar="FILE")
+    add("--html", metavar="FILE", help="a page with plots")
+    add("--history", metavar="FILE", default=ROOT / "bench/history.jsonl", help="default: bench/history.jsonl")
+    add("--regressions", action="store_true", help="run nothing: show what the history's last run lost")
+    add("--fail-over", metavar="PERCENT", help="exit with 1 if something lost more than this against the history")
+    add("--peers", metavar="NAME,..", help="default: all that are installed")
+    add("--threads", metavar="N,..", help="default: 1,2")
+    add("--precision", choices=("f32", "bf16"), help="what the engines may compute f32 in")
     add("--torch-free", action="store_true", help="only the models that need no torch")
     verb("docs", docs, "generate the references of ops and passes into build/docs")
     add = verb("fuzz", fuzz, "build and run the fuzz targets").add_argument

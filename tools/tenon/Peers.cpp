@@ -86,15 +86,18 @@ Json manifestOf(const std::string &model, const std::vector<Signature> &signatur
 }
 
 /// The engines of bench/engines.py.
-constexpr const char *kEngines[] = {"onnxruntime", "openvino"};
+constexpr const char *kEngines[] = {"onnxruntime", "openvino", "openvino_dynamic", "litert", "mnn"};
 
-/// $PYTHON, or the interpreter that the source tree was set up with, or the one on PATH.
+/// $PYTHON, or the interpreter that the source tree was set up with for this, or the one on PATH.
 std::string python(const fs::path &script) {
   if (const char *chosen = std::getenv("PYTHON"); chosen && *chosen)
     return chosen;
-  fs::path own = script.parent_path().parent_path() / ".venv/bin/python";
   std::error_code error;
-  return fs::exists(own, error) ? own.string() : "python3";
+  for (const char *environment : {".venv-bench", ".venv"})
+    if (fs::path own = script.parent_path().parent_path() / environment / "bin/python";
+        fs::exists(own, error))
+      return own.string();
+  return "python3";
 }
 
 int spawn(std::vector<std::string> words) {
@@ -120,11 +123,11 @@ void checkEngines(const std::vector<std::string> &peers) {
     std::string names;
     for (const char *engine : kEngines) {
       known |= peer == engine;
-      names += names.empty() ? "" : " or ";
+      names += names.empty() ? "" : ", ";
       names += engine;
     }
     std::string message = "--vs: this version cannot run '";
-    message.append(peer).append("' beside Tenon; expected ").append(names);
+    message.append(peer).append("' beside Tenon; expected one of ").append(names);
     if (!known)
       failUsage("TN0002", message);
   }

@@ -195,7 +195,9 @@ void addBench(CLI::App &app) {
       ->delimiter(',')
       ->type_name("N[,N..]")
       ->check(CLI::Range(0, 1024));
-  sub->add_option("--vs", command->peers, "engines to measure in turns with Tenon: onnxruntime, openvino")
+  sub->add_option("--vs", command->peers,
+                  "engines to measure in turns with Tenon: onnxruntime, openvino, "
+                  "openvino_dynamic, litert, mnn")
       ->delimiter(',')
       ->type_name("PEER[,PEER..]");
   sub->add_option("--json", command->json, "write the rows")->type_name("FILE");
@@ -203,7 +205,7 @@ void addBench(CLI::App &app) {
   command->flags.add(*sub);
   sub->footer("Examples:\n"
               "  tenon bench model.tenon --shape x=1x3x224x224 --threads 1,2\n"
-              "  tenon bench model.onnx --vs onnxruntime,openvino --json rows.json");
+              "  tenon bench model.onnx --vs onnxruntime,openvino,mnn --json rows.json");
   sub->callback([command] { command->run(); });
 }
 
