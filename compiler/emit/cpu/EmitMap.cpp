@@ -7,6 +7,7 @@
 #include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "compiler/emit/cpu/KernelFamilies.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
 #include <numeric>
 
@@ -116,7 +117,111 @@ static bool readsAcross(KernelBuilder &k) {
   return false;
 }
 
+/// A map whose innermost axis is short and read across (an image whose channels move innermost): vectors run
+/// along the axis before it, one for each position of the innermost, and are woven together when stored.
+class WovenMap {
+public:
+  static bool fits(KernelBuilder &k) {
+    constexpr int64_t mostStrands = 4;
+    ArrayRef<Size> dims = k.spec().dims(yielded(k, 0));
+    auto strands = dims.empty() ? std::nullopt : dims.back().constant();
+    return readsAcross(k) && dims.size() >= 2 && strands && *strands >= 2 && *strands <= mostStrands;
+  }
+  WovenMap(KernelBuilder &k, KernelShape &shape) : k(k), b(k.builder()), shape(shape) {}
+  LogicalResult run();
+
+private:
+  void strip(ArrayRef<Value> lead, Value i, unsigned width, Value mask);
+  void weave(ArrayRef<Value> strands, Value pointer, Value first, Type element, unsigned width, Value mask,
+             Value room);
+
+  KernelBuilder &k;
+  OpBuilder &b;
+  KernelShape &shape;
+  Dims dims;
+  Operation *failed = nullptr;
+};
+
+LogicalResult WovenMap::run() {
+  SizeContext &context = k.spec().context();
+  dims = Dims(k.spec().dims(yielded(k, 0)));
+  ArrayRef<Size> lead = ArrayRef<Size>(dims).drop_back(2);
+  unsigned native = lanesOf(k, cast<RankedTensorType>(yielded(k, 0).getType()).getElementType());
+  unsigned lanes = laneLimit(k, native);
+  SmallVector<Value> extents;
+  for (Size d : lead)
+    extents.push_back(k.size(d));
+  k.loop(k.begin(), k.end(), 1, [&](Value item) {
+    SmallVector<Value> at = k.delinearize(item, extents);
+    k.vectorLoop(k.constant(0), k.size(dims[dims.size() - 2]), lanes, lanes,
+                 [&](Value i, unsigned width, Value mask) { strip(at, i, width, mask); });
+  });
+  if (failed)
+    return noForm(failed, "map");
+  int64_t work = elementwiseWork(k) + 2;
+  Size elements = productOf(context, dims);
+  shape.grid = productOf(context, lead);
+  shape.scratch = context.constant(0);
+  shape.cost = (elements * work).ceilDiv(int64_t(native) * 2);
+  shape.flops = elements * elementwiseWork(k);
+  shape.schedule = "map woven lanes=" + std::to_string(lanes);
+  return success();
+}
+
+void WovenMap::strip(ArrayRef<Value> lead, Value i, unsigned width, Value mask) {
+  int64_t count = *dims.back().constant();
+  Evaluator e(k, width, mask);
+  Coords at;
+  for (Value v : lead)
+    at.push_back({v});
+  at.push_back({i, width > 1 ? 1 : 0});
+  at.push_back({});
+  for (unsigned r = 0; r < k.spec().op().getNumResults(); ++r) {
+    Value out = yielded(k, r);
+    Type element = cast<RankedTensorType>(out.getType()).getElementType();
+    SmallVector<Value> strands;
+    for (int64_t c = 0; c < count; ++c) {
+      at.back() = {k.constant(c)};
+      Value v = e.eval(out, at);
+      if (!v) {
+        failed = e.failedOp();
+        return;
+      }
+      strands.push_back(v);
+    }
+    at[at.size() - 2].stride = 0;
+    at.back() = {k.constant(0)};
+    Value first = e.linearize(at, dims).base;
+    at[at.size() - 2].stride = width > 1 ? 1 : 0;
+    weave(strands, k.outputBuffer(r), first, element, width, mask,
+          k.mul(k.sub(k.size(dims[dims.size() - 2]), i), k.constant(count)));
+  }
+}
+
+/// Stores element l of strand c at first + l * strands + c, as far as `room` elements go if there is a mask.
+void WovenMap::weave(ArrayRef<Value> strands, Value pointer, Value first, Type element, unsigned width,
+                     Value mask, Value room) {
+  int64_t count = strands.size();
+  for (int64_t piece = 0; piece < count; ++piece) {
+    // Lane l of the piece is element (piece * width + l) of the woven row; strands are merged in one by one.
+    Value woven = strands[0];
+    for (int64_t c = 0; c < count && width > 1; ++c) {
+      SmallVector<int64_t> lanes;
+      for (int64_t l = 0; l < width; ++l) {
+        int64_t at = piece * width + l, source = at / count;
+        lanes.push_back(at % count == c ? (c == 0 ? source : width + source) : c == 0 ? source : l);
+      }
+      woven = vector::ShuffleOp::create(b, k.loc(), woven, strands[c], lanes);
+    }
+    Value offset = k.constant(piece * width);
+    Value kept = mask ? k.tailMask(offset, room, width) : Value();
+    k.store(width > 1 ? woven : strands[piece], pointer, k.add(first, offset), element, width, kept);
+  }
+}
+
 LogicalResult emitMap(KernelBuilder &k, KernelShape &shape) {
+  if (WovenMap::fits(k))
+    return WovenMap(k, shape).run();
   constexpr int64_t blockElements = 1024;
   SizeContext &context = k.spec().context();
   Value root = yielded(k, 0);

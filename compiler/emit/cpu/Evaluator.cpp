@@ -466,11 +466,27 @@ Value Evaluator::evalConcat(ConcatOp op, ArrayRef<Coord> at) {
   return v;
 }
 
+bool Evaluator::takesAnyCoords(Value tensor) const {
+  if (bindings.count(tensor))
+    return false;
+  Operation *op = tensor.getDefiningOp();
+  if (!op || k.bufferOf(tensor))
+    return true;
+  bool plain = op->hasTrait<ElementwiseTrait>() || isa<TransposeOp>(op);
+  return plain && llvm::all_of(op->getOperands(), [&](Value v) { return takesAnyCoords(v); });
+}
+
 Value Evaluator::evalPad(PadOp op, ArrayRef<Coord> at) {
   OpBuilder &b = k.builder();
   Coords in(at.begin(), at.end());
+  // Loads of neighbours that leave out what lies outside need no clamped addresses, which would be gathers.
+  bool direct = lanes > 1 && takesAnyCoords(op.getInput());
   unsigned dynamicLow = 0;
-  Value keep;
+  Value keep; // one for all lanes first
+  auto restrict = [&](Value here) {
+    keep = keep ? b.createOrFold<arith::AndIOp>(k.loc(), keep, here) : here;
+  };
+  SmallVector<std::pair<Coord, Value>> varying;
   for (unsigned i = 0; i < in.size(); ++i) {
     int64_t low = op.getStaticLow()[i], high = op.getStaticHigh()[i];
     if (low == 0 && high == 0)
@@ -480,15 +496,21 @@ Value Evaluator::evalPad(PadOp op, ArrayRef<Coord> at) {
       offset = k.constant(0);
     Value extent = k.size(k.spec().dims(op.getInput())[i]);
     in[i] = affine(in[i], 1, k.sub(k.constant(0), offset));
-    Value here = inside(in[i], k.constant(0), extent);
-    here = k.splat(here, in[i].uniform() ? 1 : lanes);
-    if (keep && keep.getType() != here.getType()) {
-      keep = k.splat(keep, lanes);
-      here = k.splat(here, lanes);
+    if (in[i].uniform())
+      restrict(inside(in[i], k.constant(0), extent));
+    else
+      varying.push_back({in[i], extent});
+    if (!direct || in[i].uniform() || in[i].stride != 1)
+      in[i] = clampCoord(in[i], k.constant(0), k.max(extent, k.constant(1)));
+  }
+  // What all lanes share becomes an empty range for the lanes: no mask has to be spread and joined.
+  for (auto [coord, extent] : varying) {
+    Value end = extent;
+    if (keep && !isa<VectorType>(keep.getType())) {
+      end = b.createOrFold<arith::SelectOp>(k.loc(), keep, extent, k.constant(0));
+      keep = {};
     }
-    keep = keep ? b.createOrFold<arith::AndIOp>(k.loc(), keep, here) : here;
-    // With unit stride a masked load needs no clamped addresses; without a mask the address must stay inside.
-    in[i] = clampCoord(in[i], k.constant(0), k.max(extent, k.constant(1)));
+    restrict(inside(coord, k.constant(0), end));
   }
   Value fill = uniformly(op.getValue(), {});
   if (!fill)
@@ -509,7 +531,11 @@ Value Evaluator::evalPad(PadOp op, ArrayRef<Coord> at) {
     scf::YieldOp::create(b, k.loc(), fill);
     return failed ? Value() : branch.getResult(0);
   }
-  Value v = eval(op.getInput(), in);
+  Evaluator kept(k, lanes, mask ? b.createOrFold<arith::AndIOp>(k.loc(), mask, keep) : keep);
+  Evaluator &e = direct ? kept : *this;
+  kept.bindings = bindings;
+  Value v = e.eval(op.getInput(), in);
+  failed = failed ? failed : e.failed;
   return v ? choose(k, keep, v, fill) : Value();
 }
 

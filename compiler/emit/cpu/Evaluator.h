@@ -84,6 +84,9 @@ private:
   Coord scaleCoord(Coord c, Size by);
   void splitCoord(Coord linear, llvm::ArrayRef<Size> extents, llvm::SmallVectorImpl<Coord> &out);
   mlir::Value asLanes(Coord c);
+  /// True when the tensor is read from buffers at coordinates that are not computed with: they may then lie
+  /// outside where a mask leaves them out.
+  bool takesAnyCoords(mlir::Value tensor) const;
   /// Evaluates in scalar form when no coordinate varies with the lane.
   mlir::Value uniformly(mlir::Value tensor, llvm::ArrayRef<Coord> at);
   /// low <= c < high per lane (i1 or vector of i1); null when known to hold.
