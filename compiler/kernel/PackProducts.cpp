@@ -68,21 +68,32 @@ void Packer::contract(ContractOp op) {
   bool transposed = op.getTransposeRhs();
   unsigned columnAxis = transposed ? lead : lead + 1;
   Size columns = dims[columnAxis], panels = columns.ceilDiv(kPanel);
+  int64_t group = productGroup(getElementTypeOrSelf(op.getLhs()), getElementTypeOrSelf(rhs),
+                               getElementTypeOrSelf(op.getType()));
+  Size groups = dims[columnAxis == lead ? lead + 1 : lead].ceilDiv(group);
   rhs = padded(b, loc, rhs, columnAxis, panels * kPanel);
+  rhs = padded(b, loc, rhs, columnAxis == lead ? lead + 1 : lead, groups * group);
   Dims split(sizes.dims(rhs).take_front(lead));
   SmallVector<int64_t> permutation;
   for (unsigned i = 0; i < lead; ++i)
     permutation.push_back(i);
-  Size sixteen = context.constant(kPanel);
+  Size sixteen = context.constant(kPanel), inGroup = context.constant(group);
+  // A group of one element has no axis of its own.
   if (transposed && planted(Defect::PanelsUntransposed)) {
-    split.append({panels, dims[lead + 1], sixteen});
+    split.append({panels, groups * group, sixteen});
     permutation.append({lead, lead + 1, lead + 2});
-  } else if (transposed) { // [.., N, K] -> [.., panels, 16, K] -> [.., panels, K, 16]
-    split.append({panels, sixteen, dims[lead + 1]});
+  } else if (transposed && group == 1) { // [.., N, K] -> [.., panels, 16, K] -> [.., panels, K, 16]
+    split.append({panels, sixteen, groups});
     permutation.append({lead, lead + 2, lead + 1});
-  } else { // [.., K, N] -> [.., K, panels, 16] -> [.., panels, K, 16]
-    split.append({dims[lead], panels, sixteen});
+  } else if (transposed) { // [.., N, K] -> [.., panels, 16, K/g, g] -> [.., panels, K/g, 16, g]
+    split.append({panels, sixteen, groups, inGroup});
+    permutation.append({lead, lead + 2, lead + 1, lead + 3});
+  } else if (group == 1) { // [.., K, N] -> [.., K, panels, 16] -> [.., panels, K, 16]
+    split.append({groups, panels, sixteen});
     permutation.append({lead + 1, lead, lead + 2});
+  } else { // [.., K, N] -> [.., K/g, g, panels, 16] -> [.., panels, K/g, 16, g]
+    split.append({groups, inGroup, panels, sixteen});
+    permutation.append({lead + 2, lead, lead + 3, lead + 1});
   }
   rhs = createReshape(b, loc, sizes, rhs, split);
   rhs = transpose(b, loc, rhs, permutation);

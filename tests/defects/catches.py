@@ -2,6 +2,7 @@
 
 LIT = "lit"
 KERNELS = "kernel_families_test"
+DOTS = "dot_products_test"
 COMPOSITES = "composite_test"
 
 CATCHES: dict[str, tuple[str, str]] = {
@@ -36,6 +37,8 @@ CATCHES: dict[str, tuple[str, str]] = {
     "ProductDepthShort": (KERNELS, "Contraction.ConstantOperandLiesInMemory"),
     "RowRemainderDropped": (KERNELS, "Contraction.DynamicRowsWithEpilogue"),
     "EpilogueDropped": (KERNELS, "Contraction.ConstantOperandLiesInMemory"),
+    "WeightsUnsigned": (DOTS, "DotProducts.DynamicRows"),
+    "LastGroupDropped": (DOTS, "DotProducts.AnyDepth"),
     "DilationIgnored": (KERNELS, "Convolution.PaddedStridedGrouped"),
     "GroupOffsetMissing": (KERNELS, "Convolution.PaddedStridedGrouped"),
     "DilatedInputRepeats": (KERNELS, "Convolution.Transposed"),

@@ -142,7 +142,7 @@ std::string compareWithReference(const GraphCase &graph, std::vector<std::string
   for (KernelOp op : function.getBody().getOps<KernelOp>())
     if (families)
       families->push_back(op.getFamily().str());
-  for (const CpuTarget &target : testTargets()) {
+  for (const CpuTarget &target : testTargets(graph.dotProducts)) {
     CpuCompiler compiler({target});
     llvm::DenseMap<Operation *, DispatchInfo> dispatches;
     for (KernelOp op : function.getBody().getOps<KernelOp>()) {

@@ -17,6 +17,7 @@ struct GraphCase {
   std::vector<std::vector<int64_t>> sizes; ///< of the arguments
   double tolerance = 1e-5;                 ///< of the largest magnitude of each result
   tenon::test::ValueRange values;
+  bool dotProducts = false; ///< also on levels that have dot products of bytes and of bf16
 };
 
 /// Runs the function through the interpreter, and through kernel formation, code generation for every test

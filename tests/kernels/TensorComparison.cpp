@@ -30,11 +30,21 @@ Tensor randomTensor(RankedTensorType type, ArrayRef<int64_t> dims, const ValueRa
     return Tensor::fromDoubles(dtype, dims, values);
   }
   bool boolean = dtype == reference::DType::Bool;
-  std::uniform_int_distribution<int64_t> small(boolean ? 0 : range.leastInteger,
-                                               boolean ? 1 : range.mostInteger);
+  int64_t least = range.leastInteger, most = range.mostInteger;
+  if (range.wholeRange) {
+    unsigned bits = std::min(type.getElementTypeBitWidth(), 24u);
+    bool positive = type.getElementType().isUnsignedInteger();
+    least = positive ? 0 : -(int64_t(1) << (bits - 1));
+    most = least + (int64_t(1) << bits) - 1;
+  }
+  std::uniform_int_distribution<int64_t> uniform(boolean ? 0 : least, boolean ? 1 : most);
   std::vector<int64_t> values(count);
-  for (int64_t &v : values)
-    v = small(generator);
+  for (int64_t &v : values) {
+    v = uniform(generator);
+    if (range.wholeRange && !boolean) // neighbouring ends are what saturates
+      if (uint32_t end = generator() % 4; end > 1)
+        v = end == 2 ? least : most;
+  }
   return Tensor::fromInts(dtype, dims, values);
 }
 

@@ -20,6 +20,7 @@ struct ValueRange {
   double deviation = 1;
   double least = -std::numeric_limits<double>::infinity(), most = std::numeric_limits<double>::infinity();
   int64_t leastInteger = 0, mostInteger = 9;
+  bool wholeRange = false; ///< integers: all values of the type (i32 and wider: of 24 bits), its ends often
 };
 
 reference::Tensor randomTensor(mlir::RankedTensorType type, llvm::ArrayRef<int64_t> dims,

@@ -36,14 +36,17 @@ def Tenon_YieldOp : Tenon_Op<"yield", [Pure, Terminator, HasParent<"KernelOp">]>
 
 //===----------------------------------------------------------------------===//
 // Kernel forms: what Kernel makes of core operations, for the inside of kernels. Panels are 16 columns wide (the layout
-// atom shared by all ISA levels); the last one is padded with zeros.
+// atom shared by all ISA levels); the last one is padded with zeros. Panels of narrow elements hold groups of neighbouring
+// summed elements that fill 32 bits, for dot products: 4 of i8 (for ui8 x i8 -> i32), 2 of bf16. A group that is cut short
+// is padded with zeros.
 //===----------------------------------------------------------------------===//
 
 def Tenon_PackedContractOp : Tenon_CoreOp<"packed_contract"> {
   let summary = "contract with the right operand in panels";
   let description = [{
     lhs [batch..., M, K], rhs [batch..., ceil(N / 16), K, 16] or without batch dimensions, result [batch..., M, N]:
-    column n of the product is column n mod 16 of panel n / 16.
+    column n of the product is column n mod 16 of panel n / 16. Elements that are multiplied in groups of `group` lie
+    together: rhs is [..., ceil(N / 16), ceil(K / group), 16, group] then.
 
     Example: `%y = tenon.packed_contract %a, %b : tensor<?x384xf32>, tensor<96x384x16xf32> -> tensor<?x1536xf32>`
   }];
@@ -51,11 +54,18 @@ def Tenon_PackedContractOp : Tenon_CoreOp<"packed_contract"> {
   let results = (outs Tenon_NumericTensor:$result);
   let assemblyFormat = "$lhs `,` $rhs (`columns` `(` $columns^ `)`)? attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)";
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Neighbouring elements of K that lie together in a panel; 1 without groups.
+    int64_t getGroup();
+    /// Axes of rhs behind those of the batch.
+    unsigned getPanelRank() { return getGroup() == 1 ? 3 : 4; }
+  }];
 }
 def Tenon_PackedConvOp : Tenon_CoreOp<"packed_conv"> {
   let summary = "conv with the filter in panels of output channels";
   let description = [{
-    filter [groups, ceil(O / groups / 16), window..., C / groups, 16], the rest as `tenon.conv`.
+    filter [groups, ceil(O / groups / 16), window..., C / groups, 16], the rest as `tenon.conv`. Where channels are
+    multiplied in groups of `group`, filter [groups, ceil(O / groups / 16), window..., ceil(C / groups / group), 16, group].
 
     Example: `%y = tenon.packed_conv %x, %w strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] : tensor<1x?x?x64xf32>, tensor<1x4x3x3x64x16xf32> -> tensor<1x?x?x64xf32>`
   }];
@@ -68,5 +78,9 @@ def Tenon_PackedConvOp : Tenon_CoreOp<"packed_conv"> {
     `input_dilations` $input_dilations (`pad_value` $pad_value^)? attr-dict `:` type($input) `,` type($filter) `->` type($result)
   }];
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Neighbouring channels that lie together in a panel; 1 without groups.
+    int64_t getGroup();
+  }];
 }
 #endif

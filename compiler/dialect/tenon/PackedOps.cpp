@@ -9,16 +9,54 @@
 using namespace mlir;
 using namespace tenon;
 
+static constexpr int64_t kPanelColumns = 16;
+
+int64_t tenon::productGroup(Type left, Type right, Type result) {
+  if (left.isUnsignedInteger(8) && right.isSignlessInteger(8) && result.isSignlessInteger(32))
+    return 4;
+  return left.isBF16() && right.isBF16() ? 2 : 1;
+}
+
+/// Panels without groups end in their columns, others in the group.
+static int64_t groupOf(ArrayRef<int64_t> panels) {
+  return panels.empty() || panels.back() == kPanelColumns ? 1 : panels.back();
+}
+
+/// Checks that panels end in 16 columns, or in 16 columns of a group of `expected` elements.
+static LogicalResult verifyPanel(Operation *op, ArrayRef<int64_t> panels, int64_t expected) {
+  int64_t group = groupOf(panels);
+  if (group == 1)
+    return success();
+  if (panels[panels.size() - 2] != kPanelColumns)
+    return op->emitOpError() << "expected panels of 16 columns, found " << panels[panels.size() - 2];
+  if (group != expected)
+    return op->emitOpError() << "expected groups of " << expected
+                             << " elements in panels of these types, found " << group;
+  return success();
+}
+
+int64_t PackedContractOp::getGroup() { return groupOf(tensorType(getRhs()).getShape()); }
+int64_t PackedConvOp::getGroup() { return groupOf(tensorType(getFilter()).getShape()); }
+
 LogicalResult PackedContractOp::verify() {
   ArrayRef<int64_t> lhs = tensorType(getLhs()).getShape(), rhs = tensorType(getRhs()).getShape();
   ArrayRef<int64_t> result = getType().getShape();
-  if (lhs.size() < 2 || rhs.size() < 3 || (rhs.size() != 3 && rhs.size() != lhs.size() + 1))
-    return emitOpError()
-           << "expected rhs [panels, K, 16], with the batch dimensions of lhs or without any, found rank "
-           << rhs.size() << " for an lhs of rank " << lhs.size();
-  if (rhs.back() != 16)
-    return emitOpError() << "expected panels of 16 columns, found " << rhs.back();
-  if (failed(verifyDim(*this, "the summed dimension of rhs", rhs[rhs.size() - 2], lhs.back())))
+  unsigned panelRank = getPanelRank();
+  if (lhs.size() < 2 || rhs.size() < panelRank ||
+      (rhs.size() != panelRank && rhs.size() != lhs.size() - 2 + panelRank))
+    return emitOpError() << "expected rhs [panels, K, 16] or, in groups, [panels, ceil(K / group), 16, "
+                            "group], with the batch "
+                            "dimensions of lhs or without any, found rank "
+                         << rhs.size() << " for an lhs of rank " << lhs.size();
+  if (failed(verifyPanel(*this, rhs,
+                         productGroup(tensorType(getLhs()).getElementType(),
+                                      tensorType(getRhs()).getElementType(), getType().getElementType()))))
+    return failure();
+  rhs = rhs.drop_back(panelRank - 3); // without the group
+  int64_t group = getGroup(), depth = lhs.back();
+  if (depth != kDynamic)
+    depth = (depth + group - 1) / group;
+  if (failed(verifyDim(*this, "the summed dimension of rhs", rhs[rhs.size() - 2], depth)))
     return failure();
   int64_t n = result.back(), panels = rhs[rhs.size() - 3];
   if (n != kDynamic && panels != kDynamic && (n + 15) / 16 != panels)
@@ -49,16 +87,20 @@ LogicalResult PackedConvOp::verify() {
     return emitOpError() << "expected rank 3 or more for the input, [batch, spatial..., channels], found "
                          << input.size();
   size_t spatial = input.size() - 2;
-  if (failed(verifyRank(*this, "the filter", filter.size(), input.size() + 2)) ||
+  int64_t group = getGroup();
+  if (failed(verifyRank(*this, "the filter", filter.size(), input.size() + (group == 1 ? 2 : 3))) ||
       failed(verifyLength(*this, "strides", getStrides().size(), spatial)) ||
       failed(verifyLength(*this, "dilations", getDilations().size(), spatial)) ||
       failed(verifyLength(*this, "low", getLow().size(), spatial)) ||
       failed(verifyLength(*this, "high", getHigh().size(), spatial)) ||
       failed(verifyLength(*this, "input_dilations", getInputDilations().size(), spatial)))
     return failure();
-  if (!tensorType(getFilter()).hasStaticShape() || filter.back() != 16)
-    return emitOpError() << "expected a filter of static shape in panels of 16, found "
-                         << getFilter().getType();
+  if (!tensorType(getFilter()).hasStaticShape())
+    return emitOpError() << "expected a filter of static shape, found " << getFilter().getType();
+  if (failed(verifyPanel(*this, filter,
+                         productGroup(tensorType(getInput()).getElementType(),
+                                      tensorType(getFilter()).getElementType(), getType().getElementType()))))
+    return failure();
   int64_t outputs = getType().getShape().back(), groups = filter[0];
   if (outputs == kDynamic || outputs % groups != 0 || (outputs / groups + 15) / 16 != filter[1])
     return emitOpError() << "expected output channels that fill " << filter[1] << " panels in each of "
@@ -70,7 +112,7 @@ LogicalResult PackedConvOp::inferSizes(SizeContext &context, ArrayRef<Dims> oper
                                        SmallVectorImpl<Dims> &results) {
   const Dims &input = operands[0], &filter = operands[1];
   size_t spatial = getStrides().size();
-  if (input.size() != spatial + 2 || filter.size() != spatial + 4 || getType().getRank() == 0)
+  if (input.size() != spatial + 2 || filter.size() < spatial + 4 || getType().getRank() == 0)
     return failure();
   Dims dims = {input[0]};
   for (size_t d = 0; d < spatial; ++d) {

@@ -32,6 +32,10 @@ inline constexpr llvm::StringLiteral kNameAttr = "tenon.name";
 /// wins.
 llvm::LogicalResult inferSameSizes(llvm::ArrayRef<Dims> operands, llvm::SmallVectorImpl<Dims> &results);
 
+/// How many neighbouring elements dot products of these element types multiply and sum at once: 4 for
+/// ui8 x i8 -> i32, 2 for bf16 x bf16, else 1. Panels keep such groups together.
+int64_t productGroup(mlir::Type left, mlir::Type right, mlir::Type result);
+
 /// Marks operations that compute each element of their results from the elements at the same place of the
 /// operands.
 template <typename ConcreteType>

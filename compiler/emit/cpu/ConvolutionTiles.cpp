@@ -51,7 +51,7 @@ public:
   TapNest(KernelBuilder &k, const Convolution &c, const ConvolutionTile &tile)
       : k(k), b(k.builder()), c(c), g(c.g), tile(tile),
         panels(k, k.bufferOf(c.op.getFilter()), c.filterElement,
-               k.spec().context().constant(c.taps * c.channels * 16), c.groups * c.panelCount) {
+               k.spec().context().constant(c.taps * c.channels * 16), c.groups * c.panelCount, 1) {
     input = k.bufferOf(c.op.getInput());
     unsigned perPanel = 16 / tile.shape.lanes;
     Value groupPanels = k.mul(tile.group, k.constant(c.panelCount));

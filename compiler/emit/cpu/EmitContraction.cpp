@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/defects/PlantedDefect.h"
+#include "compiler/emit/cpu/DotCode.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "compiler/emit/cpu/TilePrefetch.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -34,6 +35,8 @@ private:
   TileShape shapeOfTile;
   int64_t blockRows = 0;
   Type lhsElement, rhsElement, accumulator;
+  int64_t group = 1; // elements of K that a step takes
+  DotForm form = DotForm::Words;
   Operation *failed = nullptr;
 };
 
@@ -44,7 +47,8 @@ LogicalResult ContractionEmitter::run() {
   depth = lhs.back();
   columns = resultDims.back();
   panelCount = columns.ceilDiv(16);
-  batched = rhs.size() > 3;
+  batched = rhs.size() > op.getPanelRank();
+  group = op.getGroup();
   Size batch = context.constant(1);
   rows = lhs[lhs.size() - 2];
   for (Size d : lhs.drop_back(2))
@@ -53,9 +57,14 @@ LogicalResult ContractionEmitter::run() {
   rhsElement = cast<RankedTensorType>(op.getRhs().getType()).getElementType();
   accumulator = accumulatorFor(k, lhsElement, cast<RankedTensorType>(op.getType()).getElementType());
   auto depthConstant = depth.constant();
-  auto rowBytes = depthConstant ? std::optional<int64_t>(*depthConstant * 4) : std::nullopt;
+  int64_t elementBytes = lhsElement.getIntOrFloatBitWidth() / 8;
+  auto rowBytes = depthConstant ? std::optional<int64_t>(*depthConstant * elementBytes) : std::nullopt;
   shapeOfTile = tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), rows.constant(),
                         panelCount.constant(), rowBytes);
+  if (group > 1) {
+    form = dotForm(k.target(), lhsElement, /*pairsFit=*/false);
+    shapeOfTile = dotTile(k.target(), form, shapeOfTile);
+  }
   auto panelBytes = rowBytes && panelCount.constant()
                         ? std::optional<int64_t>(*rowBytes * *panelCount.constant() * 16)
                         : std::nullopt;
@@ -74,7 +83,7 @@ LogicalResult ContractionEmitter::run() {
   shape.cost = shape.flops.ceilDiv(static_cast<int64_t>(std::max(1.0, k.target().peakGflops * 0.7)));
   shape.schedule = "contraction tile=" + std::to_string(shapeOfTile.rows) + "x" +
                    std::to_string(shapeOfTile.vectors * shapeOfTile.lanes) +
-                   " block_rows=" + std::to_string(blockRows);
+                   (group > 1 ? " " + nameOf(form).str() : "") + " block_rows=" + std::to_string(blockRows);
 
   Value blockCount = k.size(blocks);
   forPanels(k, range, [&](Value outer, Value panel, unsigned count, bool masked) {
@@ -100,9 +109,10 @@ void ContractionEmitter::tile(Value batch, Value m, Value m0, unsigned count, Va
   int64_t multiple = columns.knownDivisor();
   if (auto n = columns.constant(); n && masked)
     t = narrowed(t, *n % 16);
+  Size panelElements = depth.ceilDiv(group) * (group * 16);
   Value depthValue = k.size(depth), lhs = k.bufferOf(op.getLhs()), rhs = k.bufferOf(op.getRhs());
   Value lhsBase = batched ? k.mul(batch, k.size(rows * depth)) : k.constant(0);
-  Value rhsBase = batched ? k.mul(batch, k.size(panelCount * depth * 16)) : k.constant(0);
+  Value rhsBase = batched ? k.mul(batch, k.size(panelCount * panelElements)) : k.constant(0);
   Value flatRow = batched ? k.add(k.mul(batch, k.size(rows)), m) : m;
   SmallVector<TileRow> tileRowList;
   for (unsigned r = 0; r < count; ++r)
@@ -111,19 +121,22 @@ void ContractionEmitter::tile(Value batch, Value m, Value m0, unsigned count, Va
   SmallVector<TileColumn> tileColumns;
   for (unsigned u = 0; u < t.vectors; ++u) {
     Value panel = k.add(firstPanel, k.constant(u / perPanel));
-    Value offset =
-        k.add(k.add(rhsBase, k.mul(panel, k.size(depth * 16))), k.constant(u % perPanel * t.lanes));
-    tileColumns.push_back({rhs, offset, k.constant(16)});
+    Value offset = k.add(k.add(rhsBase, k.mul(panel, k.size(panelElements))),
+                         k.constant(u % perPanel * t.lanes * group));
+    tileColumns.push_back({rhs, offset, k.constant(16 * group)});
   }
   prefetchEpilogue(k, op.getResult(), flatRow, count, k.mul(firstPanel, k.constant(16)), t.vectors * t.lanes);
   auto known = batched ? std::nullopt : panelCount.constant();
-  PanelPrefetch panelPrefetch(k, rhs, rhsElement, depth * 16, known);
+  PanelPrefetch panelPrefetch(k, rhs, rhsElement, panelElements, known, group);
   bool onlyTile = rows.constant() && *rows.constant() <= shapeOfTile.rows;
   SmallVector<TilePrefetch> prefetches =
       panelPrefetch.at(k.div(k.sub(m, m0), k.constant(shapeOfTile.rows)), onlyTile,
                        tileColumns.front().offset, llvm::divideCeil(t.vectors, perPanel), k.constant(0));
-  SmallVector<Value> acc = tileProduct(k, t, tileRowList, tileColumns, depthValue, lhsElement, rhsElement,
-                                       accumulator, tileZero(k, t, accumulator), prefetches);
+  SmallVector<Value> zero = tileZero(k, t, accumulator);
+  SmallVector<Value> acc = group > 1 ? tileDotProduct(k, t, tileRowList, tileColumns, depth, group, form,
+                                                      lhsElement, rhsElement, zero, prefetches)
+                                     : tileProduct(k, t, tileRowList, tileColumns, depthValue, lhsElement,
+                                                   rhsElement, accumulator, zero, prefetches);
 
   Value root = yielded(k, 0);
   Dims rootDims(k.spec().dims(root));

@@ -88,6 +88,8 @@ LogicalResult lowerToLlvm(ModuleOp module, const CpuTarget &target) {
                     scf::SCFDialect, vector::VectorDialect, ub::UBDialect>();
   if (failed(expandVectorMath(module, target)))
     return failure();
+  if (!target.bf16 || target.emulate)
+    lowerBf16(module);
   lowerVectorOps(module);
   makePrivateFunctionsInternal(module);
   if (failed(lowerStructuredControlFlow(module)) || failed(convertToLlvm(module)))

@@ -16,4 +16,8 @@ namespace tenon::cpu {
 /// arithmetic. Fails with a diagnostic on what it does not know.
 mlir::LogicalResult lowerToLlvm(mlir::ModuleOp module, const CpuTarget &target);
 
+/// Expands everything of bf16 into f32 arithmetic and 16-bit integers, for CPUs without instructions for it;
+/// part of `lowerToLlvm`. Conversions round to nearest even, arithmetic rounds after each operation.
+void lowerBf16(mlir::ModuleOp module);
+
 } // namespace tenon::cpu

@@ -49,7 +49,7 @@ LoadedImage LoadedImage::load(const std::vector<uint8_t> &image, std::string &er
   return result;
 }
 
-std::vector<CpuTarget> testTargets() {
+std::vector<CpuTarget> testTargets(bool dotProducts) {
   std::vector<CpuTarget> targets;
   std::string error;
   auto add = [&](const char *name, bool emulate) {
@@ -61,6 +61,13 @@ std::vector<CpuTarget> testTargets() {
   if (hostRuns(package::kX86V4Features))
     add("x86-64-v4", false);
   add("x86-64-v4", true);
+  if (!dotProducts)
+    return targets;
+  std::vector<CpuTarget> dot = *resolveCpuTargets("alderlake,icelake-server,zen4", false, error);
+  for (const CpuTarget &target : dot)
+    if (hostRuns(target.required))
+      targets.push_back(target);
+  add("zen4", true);
   return targets;
 }
 

@@ -34,8 +34,9 @@ private:
   void *handle = nullptr;
 };
 
-/// The levels under test: x86-64-v3, x86-64-v4 on CPUs that have it, and x86-64-v4 emulated.
-std::vector<CpuTarget> testTargets();
+/// The levels under test: x86-64-v3, x86-64-v4 on CPUs that have it, and x86-64-v4 emulated; with
+/// `dotProducts` also those that have them, as far as this CPU runs them, and one of these emulated.
+std::vector<CpuTarget> testTargets(bool dotProducts = false);
 
 /// A module with the kernel @kernel. For each of the grid's items it loads a vector of `lanes` x `from` from
 /// each of `inputs` buffers as %a, %b, ..., runs `body`, and stores %r of `lanes` x `to` in the next buffer.

@@ -15,8 +15,8 @@ namespace tenon::cpu {
 static constexpr int64_t kLineBytes = 64;
 
 PanelPrefetch::PanelPrefetch(KernelBuilder &k, Value pointer, Type element, Size elements,
-                             std::optional<int64_t> total)
-    : k(k), pointer(pointer), elements(elements) {
+                             std::optional<int64_t> total, int64_t group)
+    : k(k), pointer(pointer), elements(elements), perStep(16 * group) {
   constexpr int64_t staysInCache = 192 << 10;
   int64_t bytes = std::max<int64_t>(1, k.storageType(element).getIntOrFloatBitWidth() / 8);
   line = kLineBytes / bytes;
@@ -29,17 +29,17 @@ SmallVector<TilePrefetch> PanelPrefetch::at(Value tile, bool onlyTile, Value bas
   SmallVector<TilePrefetch> list;
   if (!useful)
     return list;
-  constexpr int64_t stepsAhead = 64, columns = 16;
+  constexpr int64_t stepsAhead = 64;
   if (onlyTile) {
-    Value first = k.add(base, k.mul(k.add(step, k.constant(stepsAhead)), k.constant(columns)));
+    Value first = k.add(base, k.mul(k.add(step, k.constant(stepsAhead)), k.constant(perStep)));
     for (unsigned p = 0; p < panels; ++p)
-      list.push_back({pointer, k.add(first, k.mul(k.constant(p), k.size(elements))), k.constant(columns)});
+      list.push_back({pointer, k.add(first, k.mul(k.constant(p), k.size(elements))), k.constant(perStep)});
     return list;
   }
   // Each step asks for one line, so that the first tiles of a block fetch all of the next panels; the others
   // ask for the last line again and again.
   Value next = k.mul(k.size(elements), k.constant(panels));
-  Value steps = k.div(k.size(elements), k.constant(columns));
+  Value steps = k.div(k.size(elements), k.constant(perStep));
   Value from = k.mul(k.add(k.mul(tile, steps), step), k.constant(line));
   Value some = k.less(from, next);
   OpBuilder &b = k.builder();

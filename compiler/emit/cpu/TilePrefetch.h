@@ -15,9 +15,10 @@ namespace tenon::cpu {
 /// second cache anyhow.
 class PanelPrefetch {
 public:
-  /// Panels of `elements` elements each, one behind the other from `pointer`; `total` of them, where known.
+  /// Panels of `elements` elements each, one behind the other from `pointer`; `total` of them, where known. A
+  /// step takes `group` elements of each column.
   PanelPrefetch(KernelBuilder &k, mlir::Value pointer, mlir::Type element, Size elements,
-                std::optional<int64_t> total);
+                std::optional<int64_t> total, int64_t group);
   /// For the products of tile number `tile` of the block from step `step` of the panels on, which begin at
   /// element `base`; `panels` of them belong to the tile. `onlyTile`: the block has no other.
   llvm::SmallVector<TilePrefetch> at(mlir::Value tile, bool onlyTile, mlir::Value base, unsigned panels,
@@ -27,7 +28,7 @@ private:
   KernelBuilder &k;
   mlir::Value pointer;
   Size elements;
-  int64_t line; // in elements
+  int64_t line, perStep; // in elements
   bool useful;
 };
 /// Asks for what the epilogue of a tile will read from buffers of the product's shape (a residual branch) and

@@ -44,4 +44,28 @@ func.func @zero_point(%x: tensor<1x8x8x3xui8>, %w: tensor<3x3x3x16xi8>, %y: tens
   %0 = tenon.conv %x, %w strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1 pad_value 113 : tensor<1x8x8x3xui8>, tensor<3x3x3x16xi8> -> tensor<1x8x8x16xi32>
   %1 = tenon.conv %y, %v strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1 pad_value 113 : tensor<1x8x8x32xui8>, tensor<3x3x32x16xi8> -> tensor<1x8x8x16xi32>
   return %0, %1 : tensor<1x8x8x16xi32>, tensor<1x8x8x16xi32>
+
+// -----
+
+// Products of bytes take groups of four elements of the sum.
+// CHECK-LABEL: @groups
+// CHECK: tenon.pad {{.*}} high() [0, 8]
+// CHECK: tenon.pad {{.*}} high() [2, 0]
+// CHECK: tenon.reshape {{.*}} : tensor<24x48xi8> -> tensor<6x4x3x16xi8>
+// CHECK: tenon.transpose {{.*}} [2, 0, 3, 1]
+// CHECK: tenon.packed_contract {{.*}} : tensor<7x22xui8>, tensor<3x6x16x4xi8> -> tensor<7x40xi32>
+func.func @groups(%x: tensor<7x22xui8>, %w: tensor<22x40xi8>) -> tensor<7x40xi32> {
+  %y = tenon.contract %x, %w : tensor<7x22xui8>, tensor<22x40xi8> -> tensor<7x40xi32>
+  return %y : tensor<7x40xi32>
+}
+
+// -----
+
+// CHECK-LABEL: @transposed_groups
+// CHECK: tenon.reshape {{.*}} : tensor<48x22xbf16> -> tensor<3x16x11x2xbf16>
+// CHECK: tenon.transpose {{.*}} [0, 2, 1, 3]
+// CHECK: tenon.packed_contract {{.*}} : tensor<7x22xbf16>, tensor<3x11x16x2xbf16> -> tensor<7x48xbf16>
+func.func @transposed_groups(%x: tensor<7x22xbf16>, %w: tensor<48x22xbf16>) -> tensor<7x48xbf16> {
+  %y = tenon.contract %x, %w transpose_rhs : tensor<7x22xbf16>, tensor<48x22xbf16> -> tensor<7x48xbf16>
+  return %y : tensor<7x48xbf16>
 }

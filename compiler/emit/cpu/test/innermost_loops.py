@@ -16,7 +16,7 @@ from collections import Counter
 
 LABEL = re.compile(r"^(\.?LBB\w+|\w+):")
 JUMP = re.compile(r"^\s+j\w+\s+(\.?LBB\w+)")
-INSTRUCTION = re.compile(r"^\s+([a-z]\w+)(?:\s+([^#]*))?")
+INSTRUCTION = re.compile(r"^\s+(?:\{vex\}\s+)?([a-z]\w+)(?:\s+([^#]*))?")
 WIDTHS = ("zmm", "ymm", "xmm")
 
 
@@ -49,7 +49,7 @@ def summary(loop: list[str]) -> list[str]:
             written.setdefault((opcode, width), set()).update(re.findall(r"%([xyz]mm\d+)[^,]*$", operands.strip()))
     lines = [f"loop of {len(loop)} instructions, stack {stack}, masked {masked}, calls {calls}"]
     for (opcode, width), count in sorted(counts.items()):
-        into = f" into {len(written[opcode, width])}" if opcode.startswith(("vfm", "vfnm")) else ""
+        into = f" into {len(written[opcode, width])}" if opcode.startswith(("vfm", "vfnm", "vdp", "vpdp")) else ""
         lines.append(f"  {opcode} {width} {count}{into}")
     return lines + [f"  prefetches {prefetches}"] * bool(prefetches)
 

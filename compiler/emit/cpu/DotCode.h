@@ -1,0 +1,45 @@
+//===- DotCode.h - products of narrow elements by dot products
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A step of such a product takes a group of neighbouring elements of a row, 32 bits, and as many of each
+// column, one 32-bit lane per column. What multiplies them depends on the CPU; sums of bytes are exact with
+// each of them, and sums of bf16 round at the same points.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "compiler/emit/cpu/TileCode.h"
+
+namespace tenon::cpu {
+
+/// What multiplies a group of a row with a vector of columns.
+enum class DotForm {
+  Bytes,       ///< vpdpbusd: four products of ui8 and i8 and their sum
+  Words,       ///< two vpmaddwd: even and odd bytes are widened to words
+  PairedBytes, ///< vpmaddubsw, for columns whose pairs of products fit in 16 bits, and vpmaddwd
+  Bf16,        ///< vdpbf16ps
+  WidenedBf16, ///< two multiply-adds of f32: the odd elements, then the even ones, as vdpbf16ps does it
+};
+/// The form for a target and the element type of the rows, ui8 or bf16. `pairsFit`: no sum of two
+/// neighbouring products saturates.
+DotForm dotForm(const CpuTarget &target, mlir::Type rowElement, bool pairsFit);
+llvm::StringRef nameOf(DotForm form);
+
+/// The tile of a product in this form: `tile` with fewer rows where the form needs registers of its own.
+TileShape dotTile(const CpuTarget &target, DotForm form, TileShape tile);
+
+/// acc[row * vectors + vector] += sum over k in [0, depth) of row * column, where columns hold groups of
+/// `group` elements: column vector of step s is pointer[offset + s * step] with 32-bit lanes, for elements
+/// [s * group, (s + 1) * group) of k. The part of the last group beyond `depth` is zero in the columns and is
+/// not read in the rows.
+llvm::SmallVector<mlir::Value> tileDotProduct(KernelBuilder &k, TileShape tile, llvm::ArrayRef<TileRow> rows,
+                                              llvm::ArrayRef<TileColumn> columns, Size depth, int64_t group,
+                                              DotForm form, mlir::Type rowElement, mlir::Type columnElement,
+                                              llvm::ArrayRef<mlir::Value> init,
+                                              llvm::ArrayRef<TilePrefetch> prefetches = {});
+
+} // namespace tenon::cpu

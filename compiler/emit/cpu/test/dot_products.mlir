@@ -1,0 +1,50 @@
+// RUN: %assembly x86-64-v3 | %innermost-loops | FileCheck %s --check-prefixes=CHECK,V3
+// RUN: %assembly alderlake | %innermost-loops | FileCheck %s --check-prefixes=CHECK,VEX
+// RUN: %assembly x86-64-v4 | %innermost-loops | FileCheck %s --check-prefixes=CHECK,V4
+// RUN: %assembly zen4 | %innermost-loops | FileCheck %s --check-prefixes=CHECK,ZEN4
+// RUN: %assembly zen4 --emulate-isa | %innermost-loops | FileCheck %s --check-prefixes=CHECK,EMULATED
+
+// Products of bytes: one instruction for four of them where the CPU has it, else words of the even and of the odd bytes.
+// CHECK: kernel tn_{{[0-9]+}}_contraction
+// V3-SAME: tile=4x16 dot of words
+// V3-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// V3: vpbroadcastd ymm 4
+// V3-NEXT: vpmaddwd ymm 16
+// V3-NEXT: vpsllw ymm 2
+// V3-NEXT: vpsraw ymm 4
+// V3-NEXT: vpsrlw ymm 4
+// VEX-SAME: tile=6x16 dot of bytes
+// VEX: vpbroadcastd ymm 6
+// VEX-NEXT: vpdpbusd ymm 12 into 12
+// V4-SAME: tile=12x32 dot of words
+// V4-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// V4: vpmaddwd zmm 48
+// ZEN4-SAME: tile=12x32 dot of bytes
+// ZEN4-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// ZEN4-NEXT: vmovdqu64 zmm 2
+// ZEN4-NEXT: vpbroadcastd zmm 12
+// ZEN4-NEXT: vpdpbusd zmm 24 into 24
+// EMULATED-SAME: tile=12x32 dot of words
+// EMULATED-NOT: zmm
+// EMULATED-NOT: vpdpbusd
+func.func @bytes(%x: tensor<96x64xui8>, %w: tensor<64x64xi8>) -> tensor<96x64xi32> {
+  %p = tenon.contract %x, %w : tensor<96x64xui8>, tensor<64x64xi8> -> tensor<96x64xi32>
+  return %p : tensor<96x64xi32>
+}
+
+// Products of bf16: pairs of them where the CPU has it, else multiply-adds of the odd and of the even elements.
+// CHECK: kernel tn_{{[0-9]+}}_contraction
+// V3-SAME: tile=4x16 widened bf16
+// V3-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// V3-NEXT: vfmadd231ps ymm 16 into 8
+// V4-SAME: tile=12x32 widened bf16
+// V4-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// V4-NEXT: vfmadd231ps zmm 48 into 24
+// ZEN4-SAME: tile=12x32 dot of bf16
+// ZEN4-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// ZEN4-NEXT: vbroadcastss zmm 12
+// ZEN4-NEXT: vdpbf16ps zmm 24 into 24
+func.func @bf16(%x: tensor<96x64xbf16>, %w: tensor<64x64xbf16>) -> tensor<96x64xf32> {
+  %p = tenon.contract %x, %w : tensor<96x64xbf16>, tensor<64x64xbf16> -> tensor<96x64xf32>
+  return %p : tensor<96x64xf32>
+}
