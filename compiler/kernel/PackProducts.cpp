@@ -8,6 +8,7 @@
 #include "compiler/dialect/tenon/SizeAnalysis.h"
 #include "compiler/kernel/ExpandNonZero.h"
 #include "compiler/kernel/Passes.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -129,37 +130,52 @@ void Packer::conv(ConvOp op) {
     contract(product);
     return;
   }
+  int64_t group = productGroup(getElementTypeOrSelf(input), filterType.getElementType(),
+                               getElementTypeOrSelf(op.getType()));
+  if (!sizes.dims(input).back().constant())
+    group = 1;
+  int64_t channelGroups = llvm::divideCeil(channels, group);
   SmallVector<int64_t> low(op.getLow()), high(op.getHigh());
   bool crops = llvm::any_of(low, [](int64_t v) { return v < 0; }) ||
                llvm::any_of(high, [](int64_t v) { return v < 0; });
-  if (!unpadded && !crops && groups == 1 && channels <= kFewChannels && all(op.getInputDilations(), 1)) {
+  bool incomplete = !unpadded || channels % group != 0;
+  if (incomplete && !crops && groups == 1 && channels <= kFewChannels && all(op.getInputDilations(), 1)) {
     Dims dims(sizes.dims(input));
     SmallVector<Size> before(dims.size(), context.constant(0)), after = before;
     for (unsigned d = 0; d < rank; ++d) {
       before[d + 1] = context.constant(low[d]);
       after[d + 1] = context.constant(high[d]);
     }
+    // Whatever the channels are filled up with meets zeros in the filter.
+    after.back() = context.constant(channelGroups * group - channels);
     input = createPad(b, loc, sizes, input, scalar(b, loc, getElementTypeOrSelf(input), op.getPadValue()),
                       before, after);
     low.assign(rank, 0);
     high.assign(rank, 0);
   }
-  // [window.., C, G * O] -> [window.., C, G, O] -> pad O -> [window.., C, G, panels, 16] -> [G, panels,
-  // window.., C, 16]
+  // [window.., C, G * O] -> [window.., C, G, O] -> pad O and C -> [window.., C/g, g, G, panels, 16]
+  // -> [G, panels, window.., C/g, 16, g], where g is left out if it is 1.
   int64_t perGroup = outputs / groups, panels = (perGroup + kPanel - 1) / kPanel;
   Dims split;
-  for (int64_t d : shape.take_front(rank + 1))
+  for (int64_t d : shape.take_front(rank))
     split.push_back(context.constant(d));
   Dims grouped = split;
-  grouped.append({context.constant(groups), context.constant(perGroup)});
+  grouped.append({context.constant(channels), context.constant(groups), context.constant(perGroup)});
   Value filter = createReshape(b, loc, sizes, op.getFilter(), grouped);
   filter = padded(b, loc, filter, rank + 2, context.constant(panels * kPanel));
+  filter = padded(b, loc, filter, rank, context.constant(channelGroups * group));
+  split.push_back(context.constant(channelGroups));
+  if (group > 1)
+    split.push_back(context.constant(group));
+  unsigned behind = split.size();
   split.append({context.constant(groups), context.constant(panels), context.constant(kPanel)});
   filter = createReshape(b, loc, sizes, filter, split);
-  SmallVector<int64_t> permutation{rank + 1, rank + 2};
+  SmallVector<int64_t> permutation{behind, behind + 1};
   for (unsigned i = 0; i <= rank; ++i)
     permutation.push_back(i);
-  permutation.push_back(rank + 3);
+  permutation.push_back(behind + 2);
+  if (group > 1)
+    permutation.push_back(rank + 1);
   filter = transpose(b, loc, filter, permutation);
   replace(op, PackedConvOp::create(b, loc, op.getType(), input, filter, op.getStrides(), op.getDilations(),
                                    low, high, op.getInputDilations(), op.getPadValue()));

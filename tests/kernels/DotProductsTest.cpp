@@ -95,17 +95,77 @@ TEST(DotProducts, Batched) {
         {{3, 10, 21}, {21, 16}}, {"map", "contraction"});
 }
 
+std::string productOfBf16(const std::string &depth) {
+  std::string x = shape({"9", depth}, "bf16"), w = shape({depth, "40"}, "bf16");
+  return "func.func @main(%x: " + x + ", %w: " + w +
+         ") -> tensor<9x40xf32> {\n    %p = tenon.contract %x, %w : " + x + ", " + w +
+         " -> tensor<9x40xf32>\n    return %p : tensor<9x40xf32> }";
+}
+
 TEST(DotProducts, Bf16) {
-  for (int64_t depth : {1, 8, 21}) {
-    std::string k = std::to_string(depth), x = shape({"9", k}, "bf16"), w = shape({k, "40"}, "bf16");
-    check("func.func @main(%x: " + x + ", %w: " + w +
-              ") -> tensor<9x40xf32> {"
-              R"(
-    %p = tenon.contract %x, %w : )" +
-              x + ", " + w + R"( -> tensor<9x40xf32>
-    return %p : tensor<9x40xf32> })",
-          {{9, depth}, {depth, 40}}, {"map", "contraction"}, 1e-5);
+  for (int64_t depth : {1, 8, 21})
+    check(productOfBf16(std::to_string(depth)), {{9, depth}, {depth, 40}}, {"map", "contraction"}, 1e-5);
+}
+
+std::string conv(const std::string &in, const std::string &filter, const std::string &out,
+                 const std::string &attributes) {
+  std::string types = " : tensor<" + in + "xui8>, tensor<" + filter + "xi8> -> tensor<" + out + "xi32>";
+  return "func.func @main(%x: tensor<" + in + "xui8>, %w: tensor<" + filter + "xi8>) -> tensor<" + out +
+         "xi32> {\n    %p = tenon.conv %x, %w " + attributes + types + "\n    return %p : tensor<" + out +
+         "xi32> }";
+}
+
+TEST(DotProducts, ConvolutionInLines) {
+  for (const char *pad : {"", " pad_value 200"})
+    check(conv("2x9x12x16", "3x3x16x24", "2x9x12x24",
+               std::string(
+                   "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1") +
+                   pad),
+          {{2, 9, 12, 16}, {3, 3, 16, 24}}, {"map", "conv"});
+}
+
+TEST(DotProducts, ConvolutionByPositions) {
+  check(conv("2x9x3x18", "3x3x18x40", "2x9x3x40",
+             "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1 "
+             "pad_value 7"),
+        {{2, 9, 3, 18}, {3, 3, 18, 40}}, {"map", "conv"});
+  check(conv("1x5x6x8", "2x2x8x16", "1x10x12x16",
+             "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [2, 2] groups 1 "
+             "pad_value 3"),
+        {{1, 5, 6, 8}, {2, 2, 8, 16}}, {"map", "conv"});
+}
+
+TEST(DotProducts, ConvolutionOfFewChannels) {
+  for (const char *channels : {"1", "3", "5"}) {
+    std::string c = channels;
+    int64_t n = std::stoll(c);
+    check(conv("1x15x15x" + c, "7x7x" + c + "x32", "1x8x8x32",
+               "strides [2, 2] dilations [1, 1] low [3, 3] high [3, 3] input_dilations [1, 1] groups 1 "
+               "pad_value 114"),
+          {{1, 15, 15, n}, {7, 7, n, 32}}, {"map", "map", "conv"});
+    check(conv("1x12x12x" + c, "3x3x" + c + "x20", "1x10x10x20",
+               "strides [1, 1] dilations [1, 1] low [0, 0] high [0, 0] input_dilations [1, 1] groups 1"),
+          {{1, 12, 12, n}, {3, 3, n, 20}}, {"map", "map", "conv"});
   }
+}
+
+TEST(DotProducts, ConvolutionInGroups) {
+  check(conv("1x8x8x12", "3x3x6x40", "1x8x8x40",
+             "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 2 "
+             "pad_value 9"),
+        {{1, 8, 8, 12}, {3, 3, 6, 40}}, {"map", "conv"});
+  check(conv("1x12x12x10", "3x3x10x16", "1x8x8x16",
+             "strides [1, 1] dilations [2, 2] low [0, 0] high [0, 0] input_dilations [1, 1] groups 1"),
+        {{1, 12, 12, 10}, {3, 3, 10, 16}}, {"map", "conv"});
+}
+
+TEST(DotProducts, ConvolutionOfWholeLines) {
+  for (const char *pad : {"", " pad_value 255"})
+    check(conv("1x7x7x20", "3x3x20x32", "1x7x7x32",
+               std::string(
+                   "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1") +
+                   pad),
+          {{1, 7, 7, 20}, {3, 3, 20, 32}}, {"map", "conv"});
 }
 
 } // namespace

@@ -28,7 +28,8 @@ Convolution::Convolution(KernelBuilder &k) : op(theOp<PackedConvOp>(k)) {
   g.inputDilations.assign(op.getInputDilations().begin(), op.getInputDilations().end());
   groups = filter.getDimSize(0);
   panelCount = filter.getDimSize(1);
-  channels = filter.getDimSize(2 + rank);
+  group = op.getGroup();
+  channels = group > 1 ? *in.back().constant() / groups : filter.getDimSize(2 + rank);
   outputs = *out.back().constant() / groups;
   for (int64_t w : g.window)
     taps *= w;
@@ -36,8 +37,9 @@ Convolution::Convolution(KernelBuilder &k) : op(theOp<PackedConvOp>(k)) {
   inElement = cast<RankedTensorType>(op.getInput().getType()).getElementType();
   filterElement = filter.getElementType();
   accumulator = accumulatorFor(k, inElement, cast<RankedTensorType>(op.getType()).getElementType());
-  mergedTaps =
-      g.unpadded() && g.plainInput() && g.dilations.back() == 1 && groups == 1 && g.window.back() > 1;
+  form = dotForm(k.target(), inElement, /*pairsFit=*/false);
+  mergedTaps = g.unpadded() && g.plainInput() && g.dilations.back() == 1 && groups == 1 &&
+               g.window.back() > 1 && channels % group == 0;
   padValue = op.getPadValue();
   if (!g.unpadded() || !g.plainInput())
     padding = k.constantRow(inElement, channels, paddingElement(k, inElement, padValue));
@@ -51,14 +53,14 @@ public:
   TapNest(KernelBuilder &k, const Convolution &c, const ConvolutionTile &tile)
       : k(k), b(k.builder()), c(c), g(c.g), tile(tile),
         panels(k, k.bufferOf(c.op.getFilter()), c.filterElement,
-               k.spec().context().constant(c.taps * c.channels * 16), c.groups * c.panelCount, 1) {
+               k.spec().context().constant(c.panelElements()), c.groups * c.panelCount, c.group) {
     input = k.bufferOf(c.op.getInput());
     unsigned perPanel = 16 / tile.shape.lanes;
     Value groupPanels = k.mul(tile.group, k.constant(c.panelCount));
     for (unsigned u = 0; u < tile.shape.vectors; ++u)
       panelBase.push_back(k.add(k.mul(k.add(groupPanels, k.add(tile.firstPanel, k.constant(u / perPanel))),
-                                      k.constant(c.taps * c.channels * 16)),
-                                k.constant(u % perPanel * tile.shape.lanes)));
+                                      k.constant(c.panelElements())),
+                                k.constant(u % perPanel * tile.shape.lanes * c.group)));
     groupChannel = k.mul(tile.group, k.constant(planted(Defect::GroupOffsetMissing) ? 0 : c.channels));
   }
   virtual ~TapNest() = default;
@@ -123,12 +125,15 @@ SmallVector<Value> TapNest::products(ArrayRef<TileRow> rows, Value tapIndex, Arr
   TileShape shape = tile.shape;
   shape.rows = rows.size();
   SmallVector<TileColumn> columns;
-  Value tapOffset = k.mul(tapIndex, k.constant(c.depth() * 16));
+  Value tapOffset = k.mul(tapIndex, k.constant(c.tapElements()));
   for (Value base : panelBase)
-    columns.push_back({k.bufferOf(c.op.getFilter()), k.add(base, tapOffset), k.constant(16)});
+    columns.push_back({k.bufferOf(c.op.getFilter()), k.add(base, tapOffset), k.constant(16 * c.group)});
   SmallVector<TilePrefetch> prefetches =
       panels.at(tile.number, tile.only, panelBase.front(), llvm::divideCeil(shape.vectors * shape.lanes, 16),
-                k.mul(tapIndex, k.constant(c.depth())));
+                k.mul(tapIndex, k.constant(c.tapElements() / (16 * c.group))));
+  if (c.group > 1)
+    return tileDotProduct(k, shape, rows, columns, k.spec().context().constant(c.depth()), c.group, c.form,
+                          c.inElement, c.filterElement, acc, prefetches);
   return tileProduct(k, shape, rows, columns, k.constant(c.depth()), c.inElement, c.filterElement,
                      c.accumulator, acc, prefetches);
 }
@@ -288,6 +293,12 @@ SmallVector<Value> lineProducts(KernelBuilder &k, const Convolution &c, const Co
   return LineTaps(k, c, tile, line, first).sums();
 }
 
+TileShape Convolution::tileOf(const CpuTarget &target, std::optional<int64_t> rows,
+                              std::optional<int64_t> rowBytes) const {
+  TileShape tile = tileFor(target, accumulator.getIntOrFloatBitWidth(), rows, panelCount, rowBytes);
+  return group > 1 ? dotTile(target, form, tile) : tile;
+}
+
 std::optional<TileShape> lineTile(KernelBuilder &k, const Convolution &c) {
   constexpr unsigned fewestRows = 4, fewestChains = 8;
   if (!c.g.plainInput())
@@ -295,8 +306,7 @@ std::optional<TileShape> lineTile(KernelBuilder &k, const Convolution &c) {
   Size size = c.g.out.back();
   auto length = size.constant();
   int64_t rowBytes = c.channels * c.groups * c.g.strides.back() * (c.inElement.getIntOrFloatBitWidth() / 8);
-  TileShape shape =
-      tileFor(k.target(), c.accumulator.getIntOrFloatBitWidth(), length, c.panelCount, rowBytes);
+  TileShape shape = c.tileOf(k.target(), length, rowBytes);
   if (!length) // an open length has to consist of whole tiles
     while (shape.rows >= fewestRows && size.knownDivisor() % shape.rows != 0)
       --shape.rows;

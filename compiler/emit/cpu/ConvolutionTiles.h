@@ -18,6 +18,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "compiler/emit/cpu/DotCode.h"
 #include "compiler/emit/cpu/TilePrefetch.h"
 #include "compiler/emit/cpu/WindowGeometry.h"
 
@@ -34,12 +35,20 @@ struct Convolution {
   /// Without padding the innermost window axis and the channels are one contiguous run.
   bool mergedTaps = false;
   mlir::Type inElement, filterElement, accumulator;
+  int64_t group = 1;             ///< channels that a step takes
+  DotForm form = DotForm::Words; ///< where that is more than one
   int64_t padValue = 0;
   mlir::Value padding; ///< a pixel of the padding's value; null when no tap can fall into the padding
 
   unsigned tapAxes() const { return mergedTaps ? g.rank() - 1 : g.rank(); }
   /// Products of one tap.
   int64_t depth() const { return mergedTaps ? channels * g.window.back() : channels; }
+  /// Elements of a panel: of one tap (or run of merged taps), and of all.
+  int64_t tapElements() const { return llvm::alignTo(depth(), group) * 16; }
+  int64_t panelElements() const { return taps * llvm::alignTo(channels, group) * 16; }
+  /// The register tile for `rows` positions `rowBytes` apart, where these are known.
+  TileShape tileOf(const CpuTarget &target, std::optional<int64_t> rows,
+                   std::optional<int64_t> rowBytes) const;
 };
 
 /// A tile's place.

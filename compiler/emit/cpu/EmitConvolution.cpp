@@ -44,9 +44,7 @@ private:
 
 LogicalResult ConvolutionEmitter::run() {
   k.setOrigin(c.op);
-  shapeOfTile = line ? *line
-                     : tileFor(k.target(), c.accumulator.getIntOrFloatBitWidth(), c.positions.constant(),
-                               c.panelCount, std::nullopt);
+  shapeOfTile = line ? *line : c.tileOf(k.target(), c.positions.constant(), std::nullopt);
   unsigned perPanel = 16 / shapeOfTile.lanes;
   // Each row has a pointer of its own; more of them than general registers would be loaded in every step.
   if (!line)
@@ -56,8 +54,9 @@ LogicalResult ConvolutionEmitter::run() {
   range.ragged = c.outputs % 16 != 0;
   range.wholePanels = context.constant(range.ragged ? c.outputs / 16 : c.panelCount);
   range.perTile = shapeOfTile.vectors / perPanel;
+  int64_t bytes = c.inElement.getIntOrFloatBitWidth() / 8;
   int64_t blockRows =
-      rowsPerBlock(c.channels * c.groups * 4, c.groups * c.panelCount * c.taps * c.channels * 64);
+      rowsPerBlock(c.channels * c.groups * bytes, c.groups * c.panelCount * c.panelElements() * bytes);
   Size blocks = c.positions.floorDiv(blockRows).max(context.constant(1));
   shape.grid = blocks * (c.groups * c.panelCount);
   describe(blockRows);
@@ -87,6 +86,7 @@ void ConvolutionEmitter::describe(int64_t blockRows) {
   shape.cost = shape.flops.ceilDiv(static_cast<int64_t>(std::max(1.0, k.target().peakGflops * 0.6)));
   shape.schedule = "conv tile=" + std::to_string(shapeOfTile.rows) + "x" +
                    std::to_string(shapeOfTile.vectors * shapeOfTile.lanes) + (line ? " of lines" : "") +
+                   (c.group > 1 ? " " + nameOf(c.form).str() : "") +
                    " block_positions=" + std::to_string(blockRows);
 }
 

@@ -37,13 +37,14 @@ func.func @first_layer(%x: tensor<1x16x16x3xf32>, %w: tensor<7x7x3x32xf32>) -> t
 // The padding of a quantized input is its zero point, in a copy as in the convolution.
 // CHECK-LABEL: @zero_point
 // CHECK-DAG: %[[Z:.*]] = tenon.constant dense<113> : tensor<ui8>
-// CHECK: %[[P:.*]] = tenon.pad %arg0, %[[Z]] low() [0, 1, 1, 0] high() [0, 1, 1, 0]
+// CHECK: %[[P:.*]] = tenon.pad %arg0, %[[Z]] low() [0, 1, 1, 0] high() [0, 1, 1, 1]
 // CHECK: tenon.packed_conv %[[P]], {{.*}} low [0, 0] high [0, 0]
 // CHECK: tenon.packed_conv %arg2, {{.*}} low [1, 1] high [1, 1] input_dilations [1, 1] pad_value 113
 func.func @zero_point(%x: tensor<1x8x8x3xui8>, %w: tensor<3x3x3x16xi8>, %y: tensor<1x8x8x32xui8>, %v: tensor<3x3x32x16xi8>) -> (tensor<1x8x8x16xi32>, tensor<1x8x8x16xi32>) {
   %0 = tenon.conv %x, %w strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1 pad_value 113 : tensor<1x8x8x3xui8>, tensor<3x3x3x16xi8> -> tensor<1x8x8x16xi32>
   %1 = tenon.conv %y, %v strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1 pad_value 113 : tensor<1x8x8x32xui8>, tensor<3x3x32x16xi8> -> tensor<1x8x8x16xi32>
   return %0, %1 : tensor<1x8x8x16xi32>, tensor<1x8x8x16xi32>
+}
 
 // -----
 
