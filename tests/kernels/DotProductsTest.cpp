@@ -168,4 +168,37 @@ TEST(DotProducts, ConvolutionOfWholeLines) {
           {{1, 7, 7, 20}, {3, 3, 20, 32}}, {"map", "conv"});
 }
 
+/// Bytes of quotients of small integers: ties, infinities and NaN among them.
+std::string quantization(const std::string &byte, double scale, double zero, double low) {
+  std::string f = "tensor<40x37xf32>", i = "tensor<40x37xi32>", y = "tensor<40x37x" + byte + ">",
+              widened = " : " + i + " -> " + f + "\n", text;
+  auto constant = [&](const char *name, double value) {
+    return "    %" + std::string(name) + " = tenon.constant dense<" + std::to_string(value) + "> : " + f +
+           "\n";
+  };
+  text = "func.func @main(%a: " + i + ", %b: " + i + ") -> " + y + " {\n";
+  text += constant("s", scale) + constant("z", zero) + constant("l", low) + constant("h", low + 255);
+  for (const char *name : {"a", "b"})
+    text.append("    %").append(name).append("f = tenon.cast %").append(name).append(widened);
+  const char *steps[][2] = {{"x", "div %af, %bf"}, {"d", "div %x, %s"},  {"r", "round %d"},
+                            {"q", "add %r, %z"},   {"q1", "max %q, %l"}, {"q2", "min %q1, %h"}};
+  for (auto [name, step] : steps)
+    text.append("    %").append(name).append(" = tenon.").append(step).append(" : " + f + "\n");
+  text += "    %i = tenon.cast %q2 : " + f + " -> " + i + "\n    %y = tenon.cast %i : " + i + " -> " + y +
+          "\n    return %y : " + y + " }";
+  return text;
+}
+
+TEST(Quantization, RoundsAndSaturatesAsTheDivisionDoes) {
+  ValueRange values;
+  values.leastInteger = -6;
+  values.mostInteger = 6;
+  for (double scale : {0.5, 0.043})
+    for (auto [byte, zero, low] : {std::tuple("ui8", 0.0, 0.0), std::tuple("ui8", 121.0, 0.0),
+                                   std::tuple("i8", 0.0, -128.0), std::tuple("i8", 3.0, -128.0)})
+      EXPECT_EQ(
+          compareWithReference({quantization(byte, scale, zero, low), {{40, 37}, {40, 37}}, 0, values, true}),
+          "");
+}
+
 } // namespace

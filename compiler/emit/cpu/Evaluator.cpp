@@ -8,6 +8,7 @@
 
 #include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
+#include "compiler/emit/cpu/QuantizeCode.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -325,6 +326,10 @@ Value Evaluator::compute(Value tensor, ArrayRef<Coord> at) {
   Operation *op = tensor.getDefiningOp();
   KernelBuilder::OriginScope origin(k, op);
   OpBuilder &b = k.builder();
+  if (std::optional<Quantization> how = matchQuantization(op)) {
+    Value x = eval(how->x, at);
+    return x ? emitQuantization(k, *how, x, lanes) : Value();
+  }
   if (op->hasTrait<ElementwiseTrait>()) {
     SmallVector<Value> operands;
     for (Value operand : op->getOperands()) {

@@ -1,0 +1,136 @@
+//===- QuantizeCode.cpp - floating numbers to bytes in few instructions
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/emit/cpu/QuantizeCode.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+
+#include <cmath>
+
+using namespace mlir;
+
+namespace tenon::cpu {
+namespace {
+
+/// The number that all elements of a constant are.
+std::optional<float> uniformNumber(Value v) {
+  while (v && isa_and_nonnull<BroadcastOp, ReshapeOp>(v.getDefiningOp()))
+    v = v.getDefiningOp()->getOperand(0);
+  auto constant = v ? v.getDefiningOp<ConstantOp>() : ConstantOp();
+  auto elements = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
+  if (!elements || !elements.isSplat() || !elements.getElementType().isF32())
+    return std::nullopt;
+  return elements.getSplatValue<float>();
+}
+
+/// The operand of a binary operation beside one that is a known number.
+template <typename OpTy> std::optional<std::pair<Value, float>> withNumber(Value v, bool commutes) {
+  auto op = v.getDefiningOp<OpTy>();
+  if (!op)
+    return std::nullopt;
+  if (std::optional<float> right = uniformNumber(op.getRhs()))
+    return std::pair(op.getLhs(), *right);
+  if (std::optional<float> left = uniformNumber(op.getLhs()); left && commutes)
+    return std::pair(op.getRhs(), *left);
+  return std::nullopt;
+}
+
+float quotient(float x, float scale) {
+  float r = 1 / scale, q = x * r;
+  return std::fmaf(std::fmaf(-q, scale, x), r, q);
+}
+
+/// Whether the quotient without division rounds as the division does, for all x up to `least` and `most`.
+bool roundsAlike(float scale, float least, float most) {
+  constexpr int around = 8; // units of the last place; the quotients differ by less than two
+  auto alike = [scale](float x) { return std::nearbyintf(x / scale) == std::nearbyintf(quotient(x, scale)); };
+  bool all = alike(least) && alike(most);
+  auto from = static_cast<int>(std::floor(least / scale)), to = static_cast<int>(std::ceil(most / scale));
+  for (int i = from; i <= to && all; ++i) {
+    float x = (static_cast<float>(i) + 0.5F) * scale;
+    for (int n = 0; n < around; ++n)
+      x = std::nextafterf(x, -INFINITY);
+    for (int n = 0; n < 2 * around && all; ++n, x = std::nextafterf(x, INFINITY))
+      all = x < least || x > most || alike(x);
+  }
+  return all;
+}
+
+} // namespace
+
+std::optional<Quantization> matchQuantization(Operation *op) {
+  auto narrow = dyn_cast<CastOp>(op);
+  auto byte = narrow ? dyn_cast<IntegerType>(getElementTypeOrSelf(narrow.getType())) : IntegerType();
+  auto whole = byte && byte.getWidth() == 8 ? narrow.getInput().getDefiningOp<CastOp>() : CastOp();
+  if (!whole || !getElementTypeOrSelf(whole.getType()).isInteger(32))
+    return std::nullopt;
+  auto high = withNumber<MinOp>(whole.getInput(), true);
+  auto low = high ? withNumber<MaxOp>(high->first, true) : std::nullopt;
+  if (!low)
+    return std::nullopt;
+  Value rounded = low->first;
+  float zero = 0;
+  if (auto shifted = withNumber<AddOp>(rounded, true))
+    std::tie(rounded, zero) = *shifted;
+  auto round = rounded.getDefiningOp<RoundOp>();
+  auto division = round ? withNumber<DivOp>(round.getInput(), false) : std::nullopt;
+  if (!division)
+    return std::nullopt;
+  float scale = division->second, first = byte.isUnsigned() ? 0.0F : -128.0F;
+  bool fits = low->second == first && high->second == first + 255 && zero == std::floor(zero) &&
+              zero >= first && zero <= first + 255 && scale > 0x1p-60F && scale < 0x1p60F;
+  // NaN becomes `low`, which as a signed byte with a zero point is not what the conversion makes of it.
+  if (!fits || (!byte.isUnsigned() && zero != 0))
+    return std::nullopt;
+  Quantization how{division->first, scale, (first - zero) * scale, (first + 255 - zero) * scale,
+                   static_cast<int64_t>(zero)};
+  bool endsFit = std::nearbyintf(how.least / scale) == first - zero &&
+                 std::nearbyintf(how.most / scale) == first + 255 - zero;
+  if (!endsFit || !roundsAlike(scale, how.least, how.most))
+    return std::nullopt;
+  return how;
+}
+
+Value emitQuantization(KernelBuilder &k, const Quantization &how, Value x, unsigned lanes) {
+  OpBuilder &b = k.builder();
+  Location loc = k.loc();
+  Type i32 = k.vectorOf(b.getI32Type(), lanes);
+  auto number = [&](float v) {
+    return k.splat(arith::ConstantOp::create(b, loc, b.getF32FloatAttr(v)), lanes);
+  };
+  auto choose = [&](arith::CmpFPredicate p, Value a, Value c) -> Value {
+    return arith::SelectOp::create(b, loc, arith::CmpFOp::create(b, loc, p, a, c), a, c);
+  };
+  // Unsigned: NaN is not more than the bound, which becomes 0. Signed: it stays, and its conversion ends in
+  // 0.
+  Value least = number(how.least);
+  Value y = how.least < 0 && how.zero == 0 ? choose(arith::CmpFPredicate::OGT, least, x)
+                                           : choose(arith::CmpFPredicate::OGT, x, least);
+  y = choose(arith::CmpFPredicate::OLT, number(how.most), y);
+  float reciprocal = 1 / how.scale;
+  Value r = number(reciprocal);
+  Value q = arith::MulFOp::create(b, loc, y, r);
+  // An exact product with a power of two is the quotient.
+  int exponent;
+  if (std::frexp(how.scale, &exponent) != 0.5F) {
+    Value rest = math::FmaOp::create(b, loc, q, number(-how.scale), y);
+    q = math::FmaOp::create(b, loc, rest, r, q);
+  }
+  std::string suffix =
+      lanes == 1 ? "i32.f32" : "v" + std::to_string(lanes) + "i32.v" + std::to_string(lanes) + "f32";
+  Value integers =
+      LLVM::CallIntrinsicOp::create(b, loc, i32, b.getStringAttr("llvm.lrint." + suffix), ValueRange{q})
+          .getResults();
+  if (how.zero != 0) {
+    Value zero = k.splat(arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(how.zero)), lanes);
+    integers = arith::AddIOp::create(b, loc, integers, zero);
+  }
+  return arith::TruncIOp::create(b, loc, k.vectorOf(b.getI8Type(), lanes), integers);
+}
+
+} // namespace tenon::cpu

@@ -1,0 +1,37 @@
+//===- QuantizeCode.h - floating numbers to bytes in few instructions
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Quantizing is min(max(round(x / scale) + zero, low), high) in f32, converted to a byte. With a constant
+// scale and zero point the same bytes come from
+//
+//   y = clamp(x, scale * (low - zero), scale * (high - zero))
+//   q = y * r,  c = q + (y - q * scale) * r   with r = 1 / scale and fused multiply-adds
+//   byte = nearest integer of c, which the conversion itself takes, + zero
+//
+// c is the quotient but for a last bit, which matters only beside the middle between two integers: every
+// float there is tried when the code is made, and where one differs, the division stays.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "compiler/emit/cpu/KernelBuilder.h"
+
+namespace tenon::cpu {
+
+/// The operations that quantize x, from the cast to a byte backwards.
+struct Quantization {
+  mlir::Value x;                        ///< f32 tensor
+  float scale = 1, least = 0, most = 0; ///< bounds of x beyond which the result does not change
+  int64_t zero = 0;
+};
+/// What `cast` is the end of; none where the parts are others, are not constant, or the proof fails.
+std::optional<Quantization> matchQuantization(mlir::Operation *cast);
+
+/// The bytes (i8) of a scalar or vector of x.
+mlir::Value emitQuantization(KernelBuilder &k, const Quantization &how, mlir::Value x, unsigned lanes);
+
+} // namespace tenon::cpu
