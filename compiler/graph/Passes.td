@@ -116,6 +116,16 @@ def FoldBatchNorm : Tenon_GraphPass<"tenon-fold-batch-norm", "FoldBatchNorm"> {
     After: `add(conv(x, mul(w, f)), broadcast(s))` with f = scale / sqrt(variance + epsilon), s = bias - mean * f
   }];
 }
+def UseBf16 : Tenon_GraphPass<"tenon-use-bf16", "UseBf16"> {
+  let summary = "round the operands of contractions and convolutions to bf16";
+  let description = [{
+    Products sum in f32 as before. Weights are rounded when the model is compiled; an activation that only products read
+    is stored as bf16, others are rounded beside their f32 form. Depthwise convolutions stay in f32.
+
+    Before: `%y = tenon.contract %x, %w : tensor<?x384xf32>, tensor<384x1536xf32> -> tensor<?x1536xf32>`
+    After: `%y = tenon.contract %a, %b : tensor<?x384xbf16>, tensor<384x1536xbf16> -> tensor<?x1536xf32>` of casts
+  }];
+}
 def SimplifyGraph : Tenon_GraphPass<"tenon-simplify", "SimplifyGraph"> {
   let summary = "local simplifications that need size expressions or look through broadcasts";
   let description = [{

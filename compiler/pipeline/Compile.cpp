@@ -7,6 +7,7 @@
 #include "compiler/pipeline/Compile.h"
 
 #include "compiler/emit/cpu/CpuTargets.h"
+#include "compiler/pipeline/PairsOfBytes.h"
 #include "compiler/pipeline/Phases.h"
 #include "compiler/pipeline/Remarks.h"
 #include "compiler/pipeline/WeightPrograms.h"
@@ -88,7 +89,9 @@ LogicalResult Compilation::lower(Phase phase) {
   case Phase::Import:
     return import();
   case Phase::Graph:
-    return runGraph(*module);
+    if (failed(runGraph(*module)))
+      return failure();
+    return settings.bf16 ? runBf16(*module) : success();
   case Phase::Place:    // one device: every function is one segment of it
   case Phase::Schedule: // CPU kernels choose their schedule when they are emitted
     return success();
@@ -99,6 +102,7 @@ LogicalResult Compilation::lower(Phase phase) {
             progress("weights", done, total);
         })))
       return failure();
+    markPairsThatFit(*module, settings, *product.weights);
     return runKernel(*module);
   case Phase::Memory:
     return runMemory(*module);

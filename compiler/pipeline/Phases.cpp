@@ -71,6 +71,13 @@ LogicalResult runGraph(ModuleOp module) {
   return passes.run(module);
 }
 
+LogicalResult runBf16(ModuleOp module) {
+  PassManager passes(module.getContext());
+  passes.nest<func::FuncOp>().addPass(createUseBf16());
+  addSimplification(passes.nest<func::FuncOp>());
+  return passes.run(module);
+}
+
 //===----------------------------------------------------------------------===//
 // Kernel
 //===----------------------------------------------------------------------===//

@@ -19,6 +19,8 @@ namespace tenon::pipeline {
 // The middle phases. Each runs its passes and then the verifier of its output contract; it fails with
 // diagnostics.
 mlir::LogicalResult runGraph(mlir::ModuleOp module);
+/// The end of Graph under `--precision bf16`: products take operands of bf16.
+mlir::LogicalResult runBf16(mlir::ModuleOp module);
 /// Instead of Graph, for reports: simplified core operations, each of one node of the model.
 mlir::LogicalResult runCoreForm(mlir::ModuleOp module);
 mlir::LogicalResult

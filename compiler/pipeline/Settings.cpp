@@ -67,6 +67,19 @@ Apply text(std::string Settings::*member) {
   };
 }
 
+/// A setting with one name for false and one for true.
+Apply oneOfTwo(bool Settings::*member, std::string no, std::string yes) {
+  return [member, no = std::move(no), yes = std::move(yes)](Settings &settings, StringRef value,
+                                                            std::string &error) {
+    if (value != no && value != yes) {
+      error = "expected " + no + " or " + yes + ", found '" + value.str() + "'";
+      return false;
+    }
+    settings.*member = value == yes;
+    return true;
+  };
+}
+
 Apply flag(bool Settings::*member, bool set = true) {
   return [member, set](Settings &settings, StringRef value, std::string &error) {
     if (!value.empty() && value != "on" && value != "true" && value != "off" && value != "false") {
@@ -100,9 +113,9 @@ const StringMap<Apply> &optionTable() {
     t["assembly"] = flag(&Settings::assembly);
     t["strip"] = flag(&Settings::debugSection, false);
     t["optimize-for"] = choice({"latency"}, {"memory", "energy"});
-    t["precision"] = choice({"f32"}, {"bf16"});
+    t["precision"] = oneOfTwo(&Settings::bf16, "f32", "bf16");
     t["winograd"] = choice({"off"}, {"on"});
-    t["int8-saturate"] = choice({"off"}, {"on"});
+    t["int8-saturate"] = oneOfTwo(&Settings::int8Saturate, "off", "on");
     t["emit"] = choice({"package"}, {"static"});
     return t;
   }();

@@ -24,6 +24,8 @@ struct Settings {
   importer::ImportOptions import;
   std::string targets = "native"; // names, separated by commas; "reference" for the interpreter
   bool emulateIsa = false;
+  bool bf16 = false;         // products of f32 take operands rounded to bf16
+  bool int8Saturate = false; // sums of two products of bytes may saturate at 16 bits
   Phase stopAfter = Phase::Emit;
   std::string dumpFolder;  // one .mlir per phase; empty: none
   std::string explainFile; // remarks as YAML; empty: none

@@ -17,12 +17,15 @@ TEST(Settings, FlagsSetWhatTheyName) {
   OptionError error;
   for (auto [name, value] :
        {std::pair("target", "x86-64-v3,x86-64-v4"), std::pair("jobs", "3"), std::pair("compile-to", "kernel"),
-        std::pair("emulate-isa", ""), std::pair("symbol", "batch=1:64"), std::pair("precision", "f32")})
+        std::pair("emulate-isa", ""), std::pair("symbol", "batch=1:64"), std::pair("precision", "bf16"),
+        std::pair("int8-saturate", "on")})
     EXPECT_TRUE(applyOption(settings, name, value, error)) << error.message;
   EXPECT_EQ(settings.targets, "x86-64-v3,x86-64-v4");
   EXPECT_EQ(settings.jobs, 3u);
   EXPECT_EQ(settings.stopAfter, Phase::Kernel);
   EXPECT_TRUE(settings.emulateIsa);
+  EXPECT_TRUE(settings.bf16);
+  EXPECT_TRUE(settings.int8Saturate);
   EXPECT_EQ(settings.import.symbols.at("batch").max, 64);
 }
 
@@ -37,8 +40,8 @@ TEST(Settings, UnknownNamesAreTN0001) {
 TEST(Settings, MalformedValuesAreTN0002) {
   for (auto [name, value] :
        {std::pair("jobs", "many"), std::pair("jobs", "-1"), std::pair("compile-to", "link"),
-        std::pair("precision", "bf16"), std::pair("emit", "elf"), std::pair("target", ""),
-        std::pair("emulate-isa", "perhaps"), std::pair("symbol", "batch")}) {
+        std::pair("precision", "f16"), std::pair("int8-saturate", "maybe"), std::pair("emit", "elf"),
+        std::pair("target", ""), std::pair("emulate-isa", "perhaps"), std::pair("symbol", "batch")}) {
     Settings settings;
     OptionError error;
     EXPECT_FALSE(applyOption(settings, name, value, error)) << name << "=" << value;

@@ -7,6 +7,7 @@
 #include "compiler/emit/cpu/ConvolutionTiles.h"
 
 #include "compiler/defects/PlantedDefect.h"
+#include "compiler/dialect/tenon/ProductAttributes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -37,7 +38,7 @@ Convolution::Convolution(KernelBuilder &k) : op(theOp<PackedConvOp>(k)) {
   inElement = cast<RankedTensorType>(op.getInput().getType()).getElementType();
   filterElement = filter.getElementType();
   accumulator = accumulatorFor(k, inElement, cast<RankedTensorType>(op.getType()).getElementType());
-  form = dotForm(k.target(), inElement, /*pairsFit=*/false);
+  form = dotForm(k.target(), inElement, op->hasAttr(kPairsFitAttr));
   mergedTaps = g.unpadded() && g.plainInput() && g.dilations.back() == 1 && groups == 1 &&
                g.window.back() > 1 && channels % group == 0;
   padValue = op.getPadValue();

@@ -18,8 +18,8 @@ namespace tenon::cpu {
 DotForm dotForm(const CpuTarget &target, Type rowElement, bool pairsFit) {
   if (rowElement.isBF16())
     return target.bf16 && !target.emulate ? DotForm::Bf16 : DotForm::WidenedBf16;
-  if (target.vnni && !target.emulate)
-    return DotForm::Bytes;
+  if (target.vnni)
+    return target.emulate ? DotForm::Words : DotForm::Bytes;
   return pairsFit ? DotForm::PairedBytes : DotForm::Words;
 }
 

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/defects/PlantedDefect.h"
+#include "compiler/dialect/tenon/ProductAttributes.h"
 #include "compiler/emit/cpu/DotCode.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "compiler/emit/cpu/TilePrefetch.h"
@@ -62,7 +63,7 @@ LogicalResult ContractionEmitter::run() {
   shapeOfTile = tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), rows.constant(),
                         panelCount.constant(), rowBytes);
   if (group > 1) {
-    form = dotForm(k.target(), lhsElement, /*pairsFit=*/false);
+    form = dotForm(k.target(), lhsElement, op->hasAttr(kPairsFitAttr));
     shapeOfTile = dotTile(k.target(), form, shapeOfTile);
   }
   auto panelBytes = rowBytes && panelCount.constant()

@@ -1,0 +1,54 @@
+//===- UseBf16.cpp - products of bf16
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/dialect/tenon/CoreBuilder.h"
+#include "compiler/dialect/tenon/SizeRules.h"
+#include "compiler/graph/Passes.h"
+
+using namespace mlir;
+using namespace tenon;
+
+namespace tenon {
+#define GEN_PASS_DEF_USEBF16
+#include "compiler/graph/Passes.h.inc"
+} // namespace tenon
+
+namespace {
+
+/// Products whose operands are read often; a depthwise convolution reads each a few times.
+bool takesBf16(Operation *op) {
+  auto isF32 = [](Value v) { return getElementTypeOrSelf(v).isF32(); };
+  if (!isa<ContractOp, ConvOp>(op) || !llvm::all_of(op->getOperands(), isF32) || !isF32(op->getResult(0)))
+    return false;
+  auto conv = dyn_cast<ConvOp>(op);
+  if (!conv)
+    return true;
+  int64_t perGroup = tensorType(conv.getFilter()).getDimSize(conv.getStrides().size());
+  return conv.getGroups() == 1 || perGroup > 1;
+}
+
+struct UseBf16 : tenon::impl::UseBf16Base<UseBf16> {
+  void runOnOperation() override {
+    // One cast for all products that read a value, behind whatever computes it.
+    llvm::DenseMap<Value, Value> rounded;
+    getOperation().walk([&](Operation *op) {
+      if (!takesBf16(op))
+        return;
+      for (OpOperand &operand : op->getOpOperands()) {
+        Value v = operand.get();
+        Value &cast = rounded[v];
+        if (!cast) {
+          OpBuilder builder(op);
+          builder.setInsertionPointAfterValue(v);
+          cast = CoreBuilder(builder, v.getLoc()).cast(v, builder.getBF16Type());
+        }
+        operand.set(cast);
+      }
+    });
+  }
+};
+
+} // namespace

@@ -1,0 +1,24 @@
+// RUN: tenon-opt --tenon-use-bf16 %s | FileCheck %s
+
+// Both products read one rounded activation; what else reads it keeps f32.
+// CHECK-LABEL: @products
+// CHECK-DAG: %[[X:.*]] = tenon.cast %arg0 : tensor<4x8xf32> -> tensor<4x8xbf16>
+// CHECK-DAG: %[[W:.*]] = tenon.cast %arg1 : tensor<8x8xf32> -> tensor<8x8xbf16>
+// CHECK: %[[Y:.*]] = tenon.contract %[[X]], %[[W]] : tensor<4x8xbf16>, tensor<8x8xbf16> -> tensor<4x8xf32>
+// CHECK: %[[Z:.*]] = tenon.contract %[[X]], %[[W]]
+// CHECK: %[[S:.*]] = tenon.add %[[Y]], %arg0
+// CHECK: tenon.mul %[[S]], %[[Z]]
+func.func @products(%x: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> tensor<4x8xf32> {
+  %y = tenon.contract %x, %w : tensor<4x8xf32>, tensor<8x8xf32> -> tensor<4x8xf32>
+  %z = tenon.contract %x, %w : tensor<4x8xf32>, tensor<8x8xf32> -> tensor<4x8xf32>
+  %s = tenon.add %y, %x : tensor<4x8xf32>
+  %m = tenon.mul %s, %z : tensor<4x8xf32>
+  return %m : tensor<4x8xf32>
+}
+
+// CHECK-LABEL: @depthwise
+// CHECK-NOT: bf16
+func.func @depthwise(%x: tensor<1x8x8x16xf32>, %w: tensor<3x3x1x16xf32>) -> tensor<1x6x6x16xf32> {
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] low [0, 0] high [0, 0] input_dilations [1, 1] groups 16 : tensor<1x8x8x16xf32>, tensor<3x3x1x16xf32> -> tensor<1x6x6x16xf32>
+  return %y : tensor<1x6x6x16xf32>
+}
