@@ -125,6 +125,8 @@ struct Dispatch {
   Slot cost = kNone;    // estimated nanoseconds on one worker, decides threading; kNone: runs on the caller
   Slot flops = kNone;   // for reports
   Slot bytes = kNone;   // memory traffic, for reports
+  Slot compute = kNone; // nanoseconds that the work takes at the peak of MachineModel, for reports
+  Slot traffic = kNone; // nanoseconds that the bytes take at its bandwidths, for reports
 };
 
 /// Copies `size` bytes between the starts of two buffers, which do not overlap.
@@ -345,6 +347,14 @@ struct KernelSchedule {
   std::string text;
 };
 
+/// The machine that predicted times are for: one core.
+struct MachineModel {
+  std::string name;  // empty: not known
+  double gflops = 0; // f32
+  double l2GBs = 0, l3GBs = 0, dramGBs = 0;
+  double dispatchNs = 0; // what a dispatch costs besides its work
+};
+
 struct PhaseDump {
   std::string phase; // "graph", "kernel", ...
   std::string text;
@@ -356,6 +366,7 @@ struct Debug {
   std::vector<Listing> listings;
   std::vector<KernelSchedule> schedules;
   std::vector<PhaseDump> dumps;
+  MachineModel model;
 };
 
 // --- The package

@@ -23,6 +23,7 @@ template <typename Visitor> void visitSlotReads(const fb::Command &command, Visi
     visit(body.grid());
     optional(body.grain()), optional(body.scratch()), optional(body.cost());
     optional(body.flops()), optional(body.bytes());
+    optional(body.compute()), optional(body.traffic());
     return;
   }
   case fb::CommandBody::Copy:

@@ -98,9 +98,10 @@ struct BodyBuilder {
     auto variantVector = builder.CreateVectorOfStructs(variants);
     auto buffers = builder.CreateVector(d.buffers);
     auto symbols = builder.CreateVector(d.symbols);
-    return {fb::CommandBody::Dispatch, fb::CreateDispatch(builder, variantVector, buffers, symbols, d.grid,
-                                                          d.grain, d.scratch, d.cost, d.flops, d.bytes)
-                                           .Union()};
+    return {fb::CommandBody::Dispatch,
+            fb::CreateDispatch(builder, variantVector, buffers, symbols, d.grid, d.grain, d.scratch, d.cost,
+                               d.flops, d.bytes, d.compute, d.traffic)
+                .Union()};
   }
   Result operator()(const Copy &c) const {
     return {fb::CommandBody::Copy, fb::CreateCopy(builder, c.src, c.dst, c.size).Union()};
@@ -300,7 +301,11 @@ void buildDebug(const Debug &debug, FlatBufferBuilder &builder) {
     auto phase = builder.CreateString(dump.phase);
     return fb::CreatePhaseDump(builder, phase, builder.CreateString(dump.text));
   });
-  builder.Finish(fb::CreateDebug(builder, nodes, origins, listings, schedules, dumps));
+  flatbuffers::Offset<fb::MachineModel> model;
+  if (const MachineModel &m = debug.model; !m.name.empty())
+    model = fb::CreateMachineModel(builder, builder.CreateString(m.name), m.gflops, m.l2GBs, m.l3GBs,
+                                   m.dramGBs, m.dispatchNs);
+  builder.Finish(fb::CreateDebug(builder, nodes, origins, listings, schedules, dumps, model));
 }
 
 } // namespace tenon::package

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/pipeline/Phases.h"
 
+#include "compiler/emit/cpu/CostModel.h"
 #include "compiler/emit/cpu/CpuCompiler.h"
 #include "compiler/emit/cpu/ObjectCache.h"
 #include "compiler/emit/plan/BuildPlan.h"
@@ -189,9 +190,25 @@ LogicalResult tryPlans(ModuleOp module, const std::shared_ptr<importer::WeightSt
   return success(ok);
 }
 
+static package::MachineModel modelOf(const cpu::CpuTarget &t) {
+  return {t.name, t.peakGflops, t.l2GBs, t.l3GBs, t.dramGBs, cpu::kDispatchNs};
+}
+
+/// Bytes of the weights that a module's functions read.
+static int64_t weightBytes(ModuleOp module) {
+  llvm::SmallPtrSet<Operation *, 16> seen;
+  int64_t bytes = 0;
+  module.walk([&](GetWeightOp read) {
+    auto weight = module.lookupSymbol<WeightOp>(read.getWeight());
+    if (weight && seen.insert(weight).second)
+      bytes += static_cast<int64_t>(weight.getLength());
+  });
+  return bytes;
+}
+
 LogicalResult runEmit(ModuleOp module, const std::vector<cpu::CpuTarget> &levels, const Settings &settings,
                       const std::shared_ptr<importer::WeightStore> &weights, package::Package &package) {
-  cpu::CpuCompiler compiler(levels);
+  cpu::CpuCompiler compiler(levels, weightBytes(module));
   plan::PackageBuilder builder(
       module, package, [&](KernelOp op, SizeAnalysis &sizes) { return compiler.add(op, sizes); },
       [&](WeightOp op) { return findWeight(weights, op); });
@@ -210,6 +227,8 @@ LogicalResult runEmit(ModuleOp module, const std::vector<cpu::CpuTarget> &levels
   if (!compiler.kernels().empty() && failed(compiler.compile(options, package.images, error)))
     return module.emitError(error);
   describeKernels(compiler, builder, settings, package);
+  if (!levels.empty())
+    package.debug.model = modelOf(levels.back());
   return success();
 }
 

@@ -352,8 +352,9 @@ private:
     result["ns"] = row.last_ns;
     result["total_ns"] = row.total_ns;
     result["runs"] = row.runs;
-    result["flop"] = row.flops < 0 ? nb::object(nb::none()) : nb::object(nb::int_(row.flops));
-    result["bytes"] = row.bytes < 0 ? nb::object(nb::none()) : nb::object(nb::int_(row.bytes));
+    for (auto [name, value] : {std::pair{"flop", row.flops}, std::pair{"bytes", row.bytes},
+                               std::pair{"predicted_ns", row.predicted_ns}})
+      result[name] = value < 0 ? nb::object(nb::none()) : nb::object(nb::int_(value));
     result["schedule"] = row.schedule;
     return result;
   }

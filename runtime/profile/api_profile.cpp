@@ -29,6 +29,14 @@ static const char *scheduleOf(const tenon_package &package, uint32_t kernel) {
   return "";
 }
 
+tenon_machine tenon_package_machine(const tenon_package *package) {
+  const fb::MachineModel *model = package->debug ? package->debug->model() : nullptr;
+  if (!model)
+    return {"", 0, 0, 0, 0, 0};
+  return {model->name()->c_str(), model->gflops(),   model->l2_gbs(),
+          model->l3_gbs(),        model->dram_gbs(), model->dispatch_ns()};
+}
+
 uint32_t tenon_session_profile_count(const tenon_session *session, uint32_t function) {
   const Plan *plan = profiled(session, function);
   return plan ? static_cast<uint32_t>(plan->profile().size()) : 0;
@@ -43,10 +51,12 @@ static void describeDispatch(const Plan &plan, const Step &step, const tenon_pac
   row.kernel = record->name()->c_str();
   row.family = tenon::package::text(record->family());
   row.schedule = scheduleOf(package, kernel);
-  if (body.flops() != tenon::package::kNone)
-    row.flops = plan.slot(body.flops());
-  if (body.bytes() != tenon::package::kNone)
-    row.bytes = plan.slot(body.bytes());
+  auto slot = [&](uint32_t index) { return index == tenon::package::kNone ? -1 : plan.slot(index); };
+  row.flops = slot(body.flops());
+  row.bytes = slot(body.bytes());
+  row.predicted_ns = slot(body.cost());
+  row.compute_ns = slot(body.compute());
+  row.traffic_ns = slot(body.traffic());
 }
 
 tenon_status tenon_session_profile_row(const tenon_session *session, uint32_t function, uint32_t row,
@@ -65,6 +75,7 @@ tenon_status tenon_session_profile_row(const tenon_session *session, uint32_t fu
   result->total_ns = cell.totalNs;
   result->last_ns = cell.lastNs;
   result->flops = result->bytes = -1;
+  result->predicted_ns = result->compute_ns = result->traffic_ns = -1;
   if (step.kind == fb::CommandBody::Dispatch)
     describeDispatch(*plan, step, *session->package, *result);
   return TENON_OK;
@@ -75,4 +86,12 @@ tenon_status tenon_session_profile_reset(tenon_session *session, uint32_t functi
     return static_cast<tenon_status>(Code::BadArgument);
   session->plans[function].profile().reset();
   return TENON_OK;
+}
+
+tenon_status tenon_session_profile_alone(tenon_session *session, uint32_t function, uint32_t row,
+                                         uint32_t repeats, uint64_t *ns) {
+  if (!profiled(session, function) || !ns)
+    return static_cast<tenon_status>(Code::BadArgument);
+  session->last = session->plans[function].runAlone(row, repeats, *ns);
+  return static_cast<tenon_status>(session->last.code());
 }

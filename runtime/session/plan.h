@@ -71,6 +71,9 @@ public:
   Status prepare();
   /// Runs the commands (executor.cpp).
   Status execute();
+  /// Repeats a dispatch of the last run, for measuring (run_alone.cpp). What it works on in place changes, so
+  /// that results and states are those of no run afterwards.
+  Status runAlone(uint32_t command, uint32_t repeats, uint64_t &ns);
   Status output(uint32_t index, tenon_tensor &tensor) const;
 
   const fb::Function &function() const { return *function_; }

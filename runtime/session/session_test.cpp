@@ -384,7 +384,14 @@ TEST(Session, ProfilesEveryCommand) {
   EXPECT_STREQ(row.kind, "dispatch");
   EXPECT_EQ(row.flops, 60);
   EXPECT_EQ(row.origin, 1u);
+  EXPECT_EQ(row.predicted_ns, 60000);
+  EXPECT_EQ(row.compute_ns, -1);
   EXPECT_EQ(tenon_session_profile_row(session.get(), 0, 2, &row), 905);
+  uint64_t ns = 0;
+  EXPECT_EQ(tenon_session_profile_alone(session.get(), 0, 1, 10, &ns), TENON_OK);
+  EXPECT_GT(ns, 0u);
+  EXPECT_EQ(tenon_session_profile_alone(session.get(), 0, 2, 10, &ns), 905);
+  EXPECT_EQ(tenon_package_machine(loaded.package().get()).dram_gbs, 0);
   ASSERT_EQ(tenon_session_profile_reset(session.get(), 0), TENON_OK);
   ASSERT_EQ(tenon_session_profile_row(session.get(), 0, 0, &row), TENON_OK);
   EXPECT_EQ(row.runs, 0u);

@@ -83,6 +83,10 @@ def bench(options) -> int:
     if not options.torch_free and (options.peers is None or "litert" in options.peers.split(",")):
         environments.ensure(".venv-litert")
     collect(models_dir(), [*torch_free, *options.names], needs_torch=not options.torch_free)
+    if options.kernels:
+        report = ["--json", options.json] if options.json else []
+        script = [environments.python(".venv-bench"), ROOT / "bench/kernels/kernels.py", "--models", models_dir()]
+        return with_commands("release", [*script, *report, *options.names])
     return with_commands("release", [*script, *given, *torch_free, *options.names])
 
 
@@ -155,6 +159,11 @@ def parser() -> argparse.ArgumentParser:
     add("--history", metavar="FILE", default=ROOT / "bench/history.jsonl", help="default: bench/history.jsonl")
     add("--regressions", action="store_true", help="run nothing: show what the history's last run lost")
     add("--fail-over", metavar="PERCENT", help="exit with 1 if something lost more than this against the history")
+    add(
+        "--kernels",
+        action="store_true",
+        help="instead: each kernel of the models alone, beside the CPU's measured peak",
+    )
     add("--peers", metavar="NAME,..", help="default: all that are installed")
     add("--threads", metavar="N,..", help="default: 1,2")
     add("--precision", choices=("f32", "bf16"), help="what the engines may compute f32 in")

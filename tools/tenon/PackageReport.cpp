@@ -1,4 +1,5 @@
 #include "tools/tenon/PackageReport.h"
+#include "tools/tenon/Limits.h"
 #include "tools/tenon/SizeText.h"
 
 #include "package/dtype.h"
@@ -194,6 +195,20 @@ Json PackageReport::nodesOn() const {
   return {{"cpu", names}};
 }
 
+/// Only known where sizes are.
+std::string PackageReport::limit(const Json &row) const {
+  auto value = [&](const char *field) { return row[field].is_number() ? row[field].get<int64_t>() : -1; };
+  return limitOf({value("cost_ns"), value("compute_ns"), value("traffic_ns"), value("bytes")}, machine());
+}
+
+tenon_machine PackageReport::machine() const {
+  if (!debug_ || !debug_->model())
+    return {};
+  const fb::MachineModel &model = *debug_->model();
+  return {model.name()->c_str(), model.gflops(),   model.l2_gbs(),
+          model.l3_gbs(),        model.dram_gbs(), model.dispatch_ns()};
+}
+
 Json PackageReport::commands() const {
   Json result = Json::array();
   for (const fb::Function *function : *manifest_.functions()) {
@@ -209,15 +224,23 @@ Json PackageReport::commands() const {
                   {"grid", nullptr},
                   {"flop", nullptr},
                   {"bytes", nullptr},
-                  {"cost_ns", nullptr}};
+                  {"cost_ns", nullptr},
+                  {"compute_ns", nullptr},
+                  {"traffic_ns", nullptr},
+                  {"limit", nullptr},
+                  {"schedule", nullptr}};
       if (const fb::Dispatch *dispatch = command->body_as_Dispatch()) {
-        row["kernel"] = manifest_.kernels()->Get(dispatch->variants()->Get(0)->kernel())->name()->str();
+        uint32_t kernel = dispatch->variants()->Get(0)->kernel();
+        row["kernel"] = manifest_.kernels()->Get(kernel)->name()->str();
+        row["schedule"] = text(schedule(kernel));
         row["grid"] = sizeOf(sizes[dispatch->grid()]);
         for (auto [field, slot] :
              {std::pair{"flop", dispatch->flops()}, std::pair{"bytes", dispatch->bytes()},
-              std::pair{"cost_ns", dispatch->cost()}})
+              std::pair{"cost_ns", dispatch->cost()}, std::pair{"compute_ns", dispatch->compute()},
+              std::pair{"traffic_ns", dispatch->traffic()}})
           if (slot != kNone)
             row[field] = sizeOf(sizes[slot]);
+        row["limit"] = text(limit(row));
       }
       result.push_back(std::move(row));
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "package/reader.h"
+#include "tenon/tenon.h"
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -18,8 +19,10 @@ public:
   /// {functions, symbols, memory, kernels, nodes_on, ...}
   Json summary() const;
   /// One row for each command of all functions: {function, command, kind, kernel, nodes, ops, grid, flop,
-  /// bytes, cost_ns}.
+  /// bytes, cost_ns, compute_ns, traffic_ns, limit, schedule}: cost_ns is the predicted time (Limits.h).
   Json commands() const;
+  /// What predictions are for; all zeros in a package that does not say.
+  tenon_machine machine() const;
   /// One row for each buffer: {function, buffer, region, object, bytes, conflicts}.
   Json buffers() const;
   /// {name, family, schedule, isas, dispatches, nodes} for each kernel.
@@ -42,6 +45,7 @@ private:
   Json nodes(uint32_t origin) const;
   Json ops(uint32_t origin) const;
   std::string schedule(uint32_t kernel) const;
+  std::string limit(const Json &row) const;
 
   const package::Reader &reader_;
   const package::fb::Manifest &manifest_;

@@ -104,11 +104,20 @@ void printKernels(const Json &kernels) {
   std::printf("\n%s", table.text().c_str());
 }
 
+/// Expressions over open sizes can be long; the JSON has them whole.
+std::string shortened(const Json &value) {
+  std::string text = plain(value);
+  constexpr size_t limit = 24;
+  return text.size() > limit ? text.substr(0, limit - 3) + "..." : text;
+}
+
 void printOps(const Json &ops) {
-  TextTable table({"function", "command>", "kind", "grid", "flop", "bytes", "kernel", "nodes"});
+  TextTable table({"function", "command>", "kind", "grid>", "flop>", "bytes>", "predicted ns>", "limit",
+                   "kernel", "schedule", "nodes"});
   for (const Json &op : ops)
-    table.add({plain(op["function"]), plain(op["command"]), plain(op["kind"]), plain(op["grid"]),
-               plain(op["flop"]), plain(op["bytes"]), plain(op["kernel"]), withOps(op["nodes"], op["ops"])});
+    table.add({plain(op["function"]), plain(op["command"]), plain(op["kind"]), shortened(op["grid"]),
+               shortened(op["flop"]), shortened(op["bytes"]), shortened(op["cost_ns"]), plain(op["limit"]),
+               plain(op["kernel"]), plain(op["schedule"]), withOps(op["nodes"], op["ops"])});
   std::printf("\n%s", table.text().c_str());
 }
 

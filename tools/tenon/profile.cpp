@@ -4,6 +4,7 @@
 #include "tools/tenon/Execution.h"
 #include "tools/tenon/Failure.h"
 #include "tools/tenon/Files.h"
+#include "tools/tenon/Limits.h"
 #include "tools/tenon/TextTable.h"
 
 #include <CLI/CLI.hpp>
@@ -23,6 +24,7 @@ constexpr double kSeconds = 0.5;
 struct ProfileCommand {
   std::string model, function, device = "cpu", json, trace, html;
   uint32_t threads = 0;
+  bool alone = false;
   InputFlags inputs;
   CompileFlags flags;
 
@@ -44,26 +46,73 @@ Json nodesOf(const LoadedModel &model, uint32_t origin) {
 
 Json orNull(int64_t value) { return value < 0 ? Json(nullptr) : Json(value); }
 
+double orZero(int64_t value) { return static_cast<double>(std::max<int64_t>(value, 0)); }
+
+/// What was predicted, and how near the command came to what `workers` could do: the longer of computing at
+/// the peak and moving its bytes, over the measured time.
+void addPrediction(Json &json, const tenon_profile_row &row, double ns, const tenon_machine &machine,
+                   uint32_t workers) {
+  double executions = json["executions"].get<double>();
+  auto rate = [&](int64_t amount) {
+    return amount < 0 || ns <= 0 ? Json(nullptr) : Json(static_cast<double>(amount) * executions / ns);
+  };
+  json["gflops"] = rate(row.flops);
+  json["gbs"] = rate(row.bytes);
+  json["predicted_ns"] = orNull(row.predicted_ns);
+  std::string limit = limitOf({row.predicted_ns, row.compute_ns, row.traffic_ns, row.bytes}, machine);
+  json["limit"] = limit.empty() ? Json(nullptr) : Json(limit);
+  double bound = std::max(orZero(row.compute_ns), orZero(row.traffic_ns)) * executions / workers;
+  json["roofline"] = limit.empty() || ns <= 0 ? Json(nullptr) : Json(bound / ns);
+}
+
 /// One row for each command of the plan, in plan order; `ns` is the mean per run of the function.
 Json collect(const LoadedModel &model, Execution &execution, size_t runs) {
   Json rows = Json::array();
+  tenon_machine machine = tenon_package_machine(model.package.get());
   uint32_t count = tenon_session_profile_count(execution.session().get(), execution.function());
   for (uint32_t i = 0; i < count; ++i) {
     tenon_profile_row row = {};
     if (tenon_session_profile_row(execution.session().get(), execution.function(), i, &row) != TENON_OK)
       failRuntime(execution.session().message());
+    double ns = static_cast<double>(row.total_ns) / static_cast<double>(runs);
     rows.push_back({{"command", row.command},
                     {"kind", row.kind},
                     {"kernel", row.kernel},
                     {"family", row.family},
                     {"nodes", nodesOf(model, row.origin)},
-                    {"ns", static_cast<double>(row.total_ns) / static_cast<double>(runs)},
+                    {"ns", ns},
                     {"flop", orNull(row.flops)},
                     {"bytes", orNull(row.bytes)},
                     {"executions", static_cast<double>(row.runs) / static_cast<double>(runs)},
                     {"schedule", row.schedule}});
+    addPrediction(rows.back(), row, ns, machine, execution.session().stats().threads);
   }
   return rows;
+}
+
+constexpr double kAloneNs = 3e6;
+constexpr uint32_t kAloneTries = 3, kAloneRepeats = 100000;
+
+/// Each dispatch repeated by itself, its operands in the caches where they fit: the best of some tries.
+void addAlone(Execution &execution, Json &rows) {
+  for (Json &row : rows) {
+    row["alone_ns"] = nullptr;
+    if (row.at("kind") != "dispatch" || row.at("executions").get<double>() == 0)
+      continue;
+    auto measure = [&](uint32_t repeats) {
+      uint64_t ns = 0;
+      if (tenon_session_profile_alone(execution.session().get(), execution.function(), row.at("command"),
+                                      repeats, &ns) != TENON_OK)
+        failRuntime(execution.session().message());
+      return static_cast<double>(ns) / repeats;
+    };
+    double best = measure(1);
+    auto repeats =
+        static_cast<uint32_t>(std::clamp(kAloneNs / std::max(best, 1.0), 1.0, double(kAloneRepeats)));
+    for (uint32_t i = 0; i < kAloneTries; ++i)
+      best = std::min(best, measure(repeats));
+    row["alone_ns"] = best;
+  }
 }
 
 double total(const Json &rows) {
@@ -73,8 +122,8 @@ double total(const Json &rows) {
   return sum;
 }
 
-std::string rate(const Json &amount, double executions, double ns) {
-  return amount.is_null() || ns <= 0 ? "-" : number(amount.get<double>() * executions / ns);
+std::string orDash(const Json &value, double scale = 1) {
+  return value.is_null() ? "-" : number(value.get<double>() * scale);
 }
 
 std::string joined(const Json &nodes) {
@@ -92,14 +141,18 @@ TextTable makeTable(const Json &rows) {
     return a->at("ns") != b->at("ns") ? a->at("ns") > b->at("ns") : a->at("command") < b->at("command");
   });
   double sum = total(rows);
-  TextTable table({"command>", "us>", "share>", "GFLOP/s>", "GB/s>", "kernel", "nodes"});
+  TextTable table({"command>", "us>", "share>", "predicted us>", "limit", "roofline>", "GFLOP/s>", "GB/s>",
+                   "kernel", "schedule", "nodes"});
   for (const Json *row : order) {
-    double ns = row->at("ns"), executions = row->at("executions");
+    double ns = row->at("ns");
     std::string nodes = joined(row->at("nodes")), kernel = row->at("kernel");
     table.add({std::to_string(row->at("command").get<uint32_t>()), number(ns / 1e3),
-               number(sum > 0 ? 100 * ns / sum : 0) + " %", rate(row->at("flop"), executions, ns),
-               rate(row->at("bytes"), executions, ns),
+               number(sum > 0 ? 100 * ns / sum : 0) + " %", orDash(row->at("predicted_ns"), 1e-3),
+               row->at("limit").is_null() ? "-" : row->at("limit").get<std::string>(),
+               row->at("roofline").is_null() ? "-" : orDash(row->at("roofline"), 100) + " %",
+               orDash(row->at("gflops")), orDash(row->at("gbs")),
                kernel.empty() ? row->at("kind").get<std::string>() : kernel,
+               row->at("schedule").get<std::string>(),
                nodes.size() > 100 ? nodes.substr(0, 97) + "..." : nodes});
   }
   return table;
@@ -158,6 +211,8 @@ void ProfileCommand::run() const {
     failRuntime(execution.session().message());
   std::vector<uint64_t> times = execution.measure(kRuns, kSeconds);
   Json rows = collect(loaded, execution, times.size());
+  if (alone)
+    addAlone(execution, rows);
   std::string table = makeTable(rows).text();
   double all = static_cast<double>(median(times));
   std::string summary = loaded.name + ": median " + number(all / 1e6) + " ms a run, " +
@@ -185,6 +240,7 @@ void addProfile(CLI::App &app) {
   sub->add_option("--device", command->device, "where to measure; default: cpu")->type_name("D");
   command->inputs.add(*sub);
   addThreadsFlag(*sub, command->threads);
+  sub->add_flag("--alone", command->alone, "also repeat each dispatch by itself; --json has the times");
   sub->add_option("--json", command->json, "write the rows")->type_name("FILE");
   sub->add_option("--trace", command->trace, "write a trace for ui.perfetto.dev")->type_name("FILE.perfetto");
   sub->add_option("--html", command->html, "write a page")->type_name("FILE");

@@ -72,6 +72,7 @@ FailureOr<std::vector<uint8_t>> compileText(const std::string &text, const CpuTa
 
 struct CpuCompiler::Impl {
   std::vector<CpuTarget> levels;
+  int64_t modelWeights = 0;
   std::vector<KernelInfo> infos;
   /// Text of the vector IR per kernel and level: cheap to hold, and each compile thread parses it into a
   /// context of its own.
@@ -91,8 +92,10 @@ struct CpuCompiler::Impl {
                           KernelShape &shape, std::string &text);
 };
 
-CpuCompiler::CpuCompiler(std::vector<CpuTarget> levels) : impl(std::make_unique<Impl>()) {
+CpuCompiler::CpuCompiler(std::vector<CpuTarget> levels, int64_t modelWeights)
+    : impl(std::make_unique<Impl>()) {
   impl->levels = std::move(levels);
+  impl->modelWeights = modelWeights;
 }
 CpuCompiler::~CpuCompiler() = default;
 
@@ -133,7 +136,10 @@ FailureOr<uint32_t> CpuCompiler::Impl::emit(KernelOp op, std::unique_ptr<KernelS
     // The grid may not depend on the level: one dispatch serves all images.
     if (!shape.grid)
       shape = levelShape;
+    shape.cost = levelShape.cost; // of the last level, which the machine compiled for runs
     info.schedule += (info.schedule.empty() ? "" : "; ") + level.name + ": " + levelShape.schedule;
+    if (StringRef type = productTypeOf(op); !type.empty())
+      info.schedule += " " + type.str();
     shape.scratch = shape.scratch.max(levelShape.scratch);
     if (levelShape.grid != shape.grid)
       return op.emitError() << "TN0406: expected one grid for all levels of a kernel, found "
@@ -191,18 +197,14 @@ FailureOr<DispatchInfo> CpuCompiler::add(KernelOp op, SizeAnalysis &sizes) {
   info.grid = outer(shape.grid);
   info.grain = sizes.context().constant(shape.grain);
   info.scratch = outer(shape.scratch);
-  info.cost = outer(shape.cost);
   info.flops = outer(shape.flops);
-  info.bytes = sizes.context().constant(0);
-  auto traffic = [&](Value tensor) {
-    Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
-    int64_t bytes = std::max(1u, element.getIntOrFloatBitWidth() / 8);
-    info.bytes = info.bytes + productOf(sizes.context(), sizes.dims(tensor)) * bytes;
-  };
-  for (Value v : op.getInputs())
-    traffic(v);
-  for (Value v : op.getResults())
-    traffic(v);
+  Traffic traffic = trafficOf(op, sizes);
+  info.bytes = traffic.weights + traffic.activations;
+  Prediction prediction =
+      predict(op, impl->levels.back(), info.flops, outer(shape.cost), traffic, impl->modelWeights);
+  info.cost = prediction.cost;
+  info.compute = prediction.compute;
+  info.traffic = prediction.traffic;
   return info;
 }
 

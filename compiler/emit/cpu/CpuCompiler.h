@@ -33,6 +33,7 @@ struct DispatchInfo {
   Size scratch;              // bytes for each worker, 64-byte aligned; 0 for none
   Size cost;                 // estimated nanoseconds on one worker
   Size flops, bytes;         // work and compulsory memory traffic, for reports
+  Size compute, traffic;     // nanoseconds that either takes at least (CostModel.h), for reports
 };
 
 /// One unique kernel. The buffers of a dispatch are the region's inputs, then its outputs.
@@ -58,7 +59,8 @@ struct CompileOptions {
 
 class CpuCompiler {
 public:
-  explicit CpuCompiler(std::vector<CpuTarget> levels);
+  /// `modelWeights`: bytes of all weights that a run goes through, for the cost model.
+  explicit CpuCompiler(std::vector<CpuTarget> levels, int64_t modelWeights = 0);
   ~CpuCompiler();
 
   /// Registers a kernel region whose schedule is set. Emits a diagnostic on the operation and fails when the

@@ -23,11 +23,17 @@ struct CpuTarget {
   unsigned vectorRegisters = 16;
   bool vnni = false, bf16 = false;
   int64_t l1Bytes = 32 << 10, l2Bytes = 512 << 10;
-  double peakGflops = 100.0, dramGBs = 18.0; // one core; scale of the cost model, nothing else
+  int64_t l3Bytes = 8 << 20; // a core's part, as far as a run finds its tensors there again
+  // One core; scale of the cost model, nothing else. Bandwidths count what is read and what is written.
+  double peakGflops = 100.0, dramGBs = 18.0, l3GBs = 45.0, l2GBs = 80.0;
   /// Lowers schedules written for `vectorBits` to instructions that any x86-64-v3 CPU runs.
   bool emulate = false;
 
   unsigned lanes(unsigned elementBits) const { return vectorBits / elementBits; }
+  /// Peaks of products of bytes and of bfloat16 over the f32 peak. Without dot products bytes are widened to
+  /// 16 bits and added in pairs.
+  double int8PeakRatio() const { return vnni ? 4.0 : 1.6; }
+  double bf16PeakRatio() const { return 2.0; }
 };
 
 } // namespace tenon::cpu

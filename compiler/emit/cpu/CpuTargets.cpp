@@ -122,12 +122,17 @@ Description readDescription(const std::string &text) {
   readLevel(root, target);
   readVector(root, target);
   YAML::Node cache = required(root, "cache"), peak = required(root, "peak");
-  checkKeys(cache, {"l1", "l2"});
-  checkKeys(peak, {"gflops", "dram_gbs"});
+  checkKeys(cache, {"l1", "l2", "l3"});
+  checkKeys(peak, {"gflops", "dram_gbs", "l2_gbs", "l3_gbs"});
   target.l1Bytes = positive<int64_t>(cache, "l1");
   target.l2Bytes = positive<int64_t>(cache, "l2");
   target.peakGflops = positive<double>(peak, "gflops");
   target.dramGBs = positive<double>(peak, "dram_gbs");
+  if (cache["l3"])
+    target.l3Bytes = positive<int64_t>(cache, "l3");
+  // Of the machines measured, caches have about these multiples of the memory's bandwidth.
+  target.l3GBs = peak["l3_gbs"] ? positive<double>(peak, "l3_gbs") : 2.5 * target.dramGBs;
+  target.l2GBs = peak["l2_gbs"] ? positive<double>(peak, "l2_gbs") : 4.5 * target.dramGBs;
   for (const YAML::Node &host : root["hosts"])
     result.hosts.push_back(host.as<std::string>());
   return result;

@@ -13,8 +13,9 @@
 //   features  further ones, by LLVM's names, of those that a package can require (package/cpu_features.h)
 //   hosts     LLVM's names of CPUs for which `native` means this target
 //   vector    bits (256 or 512) and number of registers
-//   cache     l1 and l2, data, bytes for one core
-//   peak      gflops (f32) and dram_gbs of one core: the scale of the cost model
+//   cache     l1 and l2, data, bytes for one core; optionally l3, a core's part
+//   peak      gflops (f32) and dram_gbs of one core, optionally l2_gbs and l3_gbs: the scale of the cost
+//   model
 //
 //===----------------------------------------------------------------------===//
 #pragma once

@@ -88,7 +88,7 @@ LogicalResult AttentionEmitter::run() {
   Size blocks = queries.ceilDiv(blockQueries);
   shape.grid = batch * heads * blocks;
   shape.flops = batch * heads * queries * keys * (width + valueWidth) * 2;
-  shape.cost = shape.flops.ceilDiv(static_cast<int64_t>(std::max(1.0, k.target().peakGflops * 0.5)));
+  shape.cost = atShareOfPeak(shape.flops, k.target(), 0.65);
   shape.schedule = "attention queries=" + std::to_string(blockQueries) + " lanes=" + std::to_string(lanes);
   SmallVector<Value> extents{k.size(batch), k.size(heads), k.size(blocks)};
   k.loop(k.begin(), k.end(), 1, [&](Value item) {

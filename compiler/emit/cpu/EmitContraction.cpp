@@ -81,7 +81,7 @@ LogicalResult ContractionEmitter::run() {
   shape.grain = kPanelGrain;
   shape.scratch = context.constant(0);
   shape.flops = batch * rows * columns * depth * 2;
-  shape.cost = shape.flops.ceilDiv(static_cast<int64_t>(std::max(1.0, k.target().peakGflops * 0.7)));
+  shape.cost = atShareOfPeak(shape.flops, k.target(), 0.9);
   shape.schedule = "contraction tile=" + std::to_string(shapeOfTile.rows) + "x" +
                    std::to_string(shapeOfTile.vectors * shapeOfTile.lanes) +
                    (group > 1 ? " " + nameOf(form).str() : "") + " block_rows=" + std::to_string(blockRows);

@@ -83,7 +83,7 @@ void ConvolutionEmitter::describe(int64_t blockRows) {
   shape.grain = kPanelGrain;
   shape.scratch = context.constant(0);
   shape.flops = c.positions * (2 * c.taps * c.channels * c.outputs * c.groups);
-  shape.cost = shape.flops.ceilDiv(static_cast<int64_t>(std::max(1.0, k.target().peakGflops * 0.6)));
+  shape.cost = atShareOfPeak(shape.flops, k.target(), 0.9);
   shape.schedule = "conv tile=" + std::to_string(shapeOfTile.rows) + "x" +
                    std::to_string(shapeOfTile.vectors * shapeOfTile.lanes) + (line ? " of lines" : "") +
                    (c.group > 1 ? " " + nameOf(c.form).str() : "") +

@@ -246,7 +246,7 @@ void IndexedEmitter::scatterElements(ScatterElementsOp op) {
   Size count = productOf(context, updates);
   shape.grid = context.constant(1);
   shape.flops = count;
-  shape.cost = productOf(context, dims).ceilDiv(8) + count * 2;
+  shape.cost = count * 2;
   k.loop(k.begin(), k.end(), 1, [&](Value) {
     Value result = k.outputBuffer(0);
     copyWhole(k.bufferOf(op.getInput()), result, op.getInput());
@@ -272,7 +272,7 @@ void IndexedEmitter::scatterNd(ScatterNdOp op) {
   Size slice = productOf(context, dims.drop_front(depth));
   shape.grid = context.constant(1);
   shape.flops = vectors * slice;
-  shape.cost = productOf(context, dims).ceilDiv(8) + vectors * slice;
+  shape.cost = vectors * 8 + atVectorRate(vectors * slice * 2, k.target());
   k.loop(k.begin(), k.end(), 1, [&](Value) {
     Value result = k.outputBuffer(0);
     copyWhole(k.bufferOf(op.getInput()), result, op.getInput());

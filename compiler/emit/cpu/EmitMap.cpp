@@ -59,11 +59,12 @@ LogicalResult noForm(Operation *op, StringRef family) {
                          << "'; this is a limit of the compiler: report the model's node";
 }
 
-int64_t elementwiseWork(KernelBuilder &k) {
-  int64_t work = 0;
+Size elementwiseWork(KernelBuilder &k) {
+  Size work = k.spec().context().constant(0);
   for (Operation &op : k.spec().op().getBody().front())
     if (op.hasTrait<ElementwiseTrait>())
-      work += elementwiseCost(&op);
+      work = work +
+             productOf(k.spec().context(), k.spec().dims(op.getResult(0))) * int64_t(elementwiseCost(&op));
   return work;
 }
 
@@ -158,12 +159,11 @@ LogicalResult WovenMap::run() {
   });
   if (failed)
     return noForm(failed, "map");
-  int64_t work = elementwiseWork(k) + 2;
   Size elements = productOf(context, dims);
   shape.grid = productOf(context, lead);
   shape.scratch = context.constant(0);
-  shape.cost = (elements * work).ceilDiv(int64_t(native) * 2);
-  shape.flops = elements * elementwiseWork(k);
+  shape.flops = elementwiseWork(k);
+  shape.cost = atVectorRate(shape.flops + elements * 4, k.target()); // loads, stores, and the weaving
   shape.schedule = "map woven lanes=" + std::to_string(lanes);
   return success();
 }
@@ -275,11 +275,16 @@ LogicalResult emitMap(KernelBuilder &k, KernelShape &shape) {
   if (failed)
     return noForm(failed, "map");
   Size elements = productOf(context, dims);
-  int64_t work = elementwiseWork(k) + 2;
   shape.grid = productOf(context, ArrayRef<Size>(dims).drop_back()) * blocks;
   shape.scratch = context.constant(0);
-  shape.cost = (elements * work).ceilDiv(int64_t(native) * 2);
-  shape.flops = elements * elementwiseWork(k);
+  shape.flops = elementwiseWork(k);
+  // A load and a store. Vectors that are put together element by element, or hold a few, also find
+  // coordinates.
+  constexpr int64_t finding = 6;
+  shape.cost = lanes < native || readsAcross(k)
+                   ? atVectorRate(shape.flops + elements * (finding * native / (readsAcross(k) ? 1 : lanes)),
+                                  k.target())
+                   : atVectorRate(shape.flops + elements * 2, k.target());
   shape.schedule = "map lanes=" + std::to_string(lanes) + (blocked ? " block=1024" : "");
   return success();
 }

@@ -94,9 +94,8 @@ LogicalResult ReduceEmitter::run() {
   lanes = laneLimit(k, wanted);
   narrow = std::min(lanes, native);
   Size elements = productOf(context, full);
-  int64_t work = elementwiseWork(k) + 2 * reductions.size() + 2;
-  shape.cost = (elements * work).ceilDiv(int64_t(native) * 2);
-  shape.flops = elements * (elementwiseWork(k) + reductions.size());
+  shape.flops = elementwiseWork(k) + elements * static_cast<int64_t>(reductions.size());
+  shape.cost = atVectorRate(shape.flops + elements, k.target());
   shape.scratch = context.constant(0);
   LogicalResult result = isReduced(full.size() - 1) ? rows() : columns();
   if (failed)

@@ -147,7 +147,8 @@ LogicalResult WindowEmitter::run() {
   shape.scratch = context.constant(0);
   Size elements = productOf(context, out);
   shape.flops = elements * (2 * taps);
-  shape.cost = (elements * (taps + elementwiseWork(k) + 2)).ceilDiv(int64_t(native) * 2);
+  // Every tap loads its operands.
+  shape.cost = atVectorRate(shape.flops + elementwiseWork(k) + elements, k.target());
   shape.schedule = "window lanes=" + std::to_string(native);
   k.loop(k.begin(), k.end(), 1, [&](Value item) {
     SmallVector<Value> at = k.delinearize(item, extents);

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "compiler/emit/cpu/CostModel.h"
 #include "compiler/emit/cpu/Evaluator.h"
 
 namespace tenon::cpu {
@@ -15,7 +16,7 @@ struct KernelShape {
   Size grid;         ///< items; the same for every ISA level
   int64_t grain = 1; ///< ranges begin at multiples of this many items
   Size scratch;      ///< bytes per worker
-  Size cost;         ///< nanoseconds on one worker, estimated
+  Size cost;         ///< nanoseconds of computing on one worker, estimated; memory is CostModel's matter
   Size flops;
   std::string schedule; ///< text for reports
 };
@@ -46,8 +47,8 @@ llvm::SmallVector<mlir::Value> rowPosition(KernelBuilder &k, mlir::Value row,
                                            llvm::ArrayRef<mlir::Value> lead, bool oneAxis);
 /// Reports that an operation has no form in this family (TN0401).
 mlir::LogicalResult noForm(mlir::Operation *op, llvm::StringRef family);
-/// Sum of the costs of the region's elementwise operations per element.
-int64_t elementwiseWork(KernelBuilder &k);
+/// What the region's elementwise operations compute, each on as many elements as it yields.
+Size elementwiseWork(KernelBuilder &k);
 /// Largest vector, at most `wanted` lanes, that reshapes with constant inner extents do not break.
 unsigned laneLimit(KernelBuilder &k, unsigned wanted);
 /// Integer code for the tile loops: the vector lanes for the family's main type.

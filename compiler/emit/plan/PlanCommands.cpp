@@ -27,7 +27,8 @@ void forEachSlot(package::CommandBody &body, function_ref<void(package::Slot &)>
       maybe(variant.guard);
     llvm::for_each(c->symbols, f);
     f(c->grid);
-    for (package::Slot *slot : {&c->grain, &c->scratch, &c->cost, &c->flops, &c->bytes})
+    for (package::Slot *slot :
+         {&c->grain, &c->scratch, &c->cost, &c->flops, &c->bytes, &c->compute, &c->traffic})
       maybe(*slot);
   } else if (auto *c = std::get_if<package::Copy>(&body)) {
     f(c->size);
@@ -163,8 +164,9 @@ LogicalResult FunctionPlanner::dispatch(KernelOp op) {
   MaybeSlot grid = slot(op, info->grid), grain = slotOr(op, info->grain, 1),
             scratch = slotOr(op, info->scratch, 0);
   MaybeSlot cost = slotOr(op, info->cost, -1), flops = slotOr(op, info->flops, -1),
-            bytes = slotOr(op, info->bytes, -1);
-  for (MaybeSlot s : {grid, grain, scratch, cost, flops, bytes})
+            bytes = slotOr(op, info->bytes, -1), compute = slotOr(op, info->compute, -1),
+            traffic = slotOr(op, info->traffic, -1);
+  for (MaybeSlot s : {grid, grain, scratch, cost, flops, bytes, compute, traffic})
     if (failed(s))
       return failure();
   command.grid = *grid;
@@ -173,6 +175,8 @@ LogicalResult FunctionPlanner::dispatch(KernelOp op) {
   command.cost = *cost;
   command.flops = *flops;
   command.bytes = *bytes;
+  command.compute = *compute;
+  command.traffic = *traffic;
   if (info->scratch)
     scratchBound = std::max(scratchBound, info->scratch.range().max.value_or(package::kUnbounded));
   emit(std::move(command), op);

@@ -319,13 +319,31 @@ typedef struct tenon_profile_row {
   int64_t flops;    /* of the last execution; -1 where the package does not say */
   int64_t bytes;
   const char *schedule; /* "" where the package does not say */
+  /* What the compiler predicted for one worker of the machine that it compiled for, in nanoseconds; -1 where
+   * the package does not say. Without other costs the work takes compute_ns and its memory traffic_ns. */
+  int64_t predicted_ns, compute_ns, traffic_ns;
 } tenon_profile_row;
+
+/* One core of the machine that a package was compiled for, as the compiler's predictions see it. */
+typedef struct tenon_machine {
+  const char *name;
+  double gflops; /* f32 */
+  double l2_gbs, l3_gbs, dram_gbs;
+  double dispatch_ns; /* what a dispatch costs besides its work */
+} tenon_machine;
+
+/* From the debug section; where the package has none, the name is "" and all numbers are 0. */
+TENON_API tenon_machine tenon_package_machine(const tenon_package *package);
 
 /* 0 when the session was created without profile. */
 TENON_API uint32_t tenon_session_profile_count(const tenon_session *session, uint32_t function);
 TENON_API tenon_status tenon_session_profile_row(const tenon_session *session, uint32_t function,
                                                  uint32_t row, tenon_profile_row *result);
 TENON_API tenon_status tenon_session_profile_reset(tenon_session *session, uint32_t function);
+/* Runs a dispatch `repeats` times by itself after a run of the function, and gives the nanoseconds of all. What
+ * it works on in place changes: outputs and states are those of no run afterwards. */
+TENON_API tenon_status tenon_session_profile_alone(tenon_session *session, uint32_t function, uint32_t row,
+                                                   uint32_t repeats, uint64_t *ns);
 
 /* Source nodes of an origin, from the debug section: 0 where the package has none. */
 TENON_API uint32_t tenon_package_origin_node_count(const tenon_package *package, uint32_t origin);
