@@ -108,6 +108,12 @@ def fuzz(options) -> int:
     return fuzzer.run_targets(options.target, options.runs)
 
 
+def math(options) -> int:
+    folder = build.build("release", "tenon-math")
+    program = folder / "tools/tenon-math/tenon-math"
+    return run(program, f"--stride={options.stride}", *options.names, check=False).returncode
+
+
 def new_op(options) -> int:
     import scaffold
 
@@ -172,6 +178,9 @@ def parser() -> argparse.ArgumentParser:
     add = verb("fuzz", fuzz, "build and run the fuzz targets").add_argument
     add("target", nargs="?", metavar="TARGET")
     add("--runs", type=int, default=10000, metavar="N")
+    add = verb("math", math, "run the generated math functions on every float, and judge their errors").add_argument
+    add("names", nargs="*", metavar="FUNCTION")
+    add("--stride", type=int, default=1, metavar="N", help="only every n-th float")
     add = verb("new-op", new_op, "start a new op").add_argument
     add("name", help="mnemonic, for example `cumsum`")
     add("family", help="the op family's ODS file, for example `Reduction`")

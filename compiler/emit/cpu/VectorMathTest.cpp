@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/emit/cpu/ObjectCodeHarness.h"
+#include "compiler/emit/cpu/UlpDistance.h"
 #include <bit>
 #include <cmath>
 #include <gtest/gtest.h>
@@ -66,24 +67,6 @@ const Unary kUnary[] = {
     {"roundeven", FUNCTION(nearbyint), 0.0, 0.0},
 };
 #undef FUNCTION
-
-/// The distance of `found` from `truth` in units of the last place of `found`'s type at `truth`.
-template <typename T, typename Truth> double ulps(T found, Truth truth) {
-  T nearest = static_cast<T>(truth);
-  if (std::isnan(truth) || std::isnan(found))
-    return std::isnan(truth) && std::isnan(found) ? 0 : kInfinity;
-  if (nearest == found && std::isinf(found))
-    return 0;
-  if (std::isinf(found)) // the largest finite number is one unit away
-    return std::abs(truth) > std::numeric_limits<T>::max() * (1 - 2 * std::numeric_limits<T>::epsilon())
-               ? 1
-               : kInfinity;
-  using Limits = std::numeric_limits<T>;
-  int exponent =
-      truth == 0 ? Limits::min_exponent - 1 : std::max(std::ilogb(truth), Limits::min_exponent - 1);
-  exponent = std::min(exponent, Limits::max_exponent - 1);
-  return static_cast<double>(std::abs(found - truth) / std::ldexp(Truth(1), exponent - (Limits::digits - 1)));
-}
 
 std::string bodyOf(const std::string &op, unsigned lanes, const std::string &element) {
   std::string type = lanes == 1 ? element : "vector<" + std::to_string(lanes) + "x" + element + ">";
@@ -145,7 +128,7 @@ TEST_P(UnaryMath, SinglePrecision) {
     if (std::abs(in[i]) > unary.limit)
       continue;
     double truth = unary.truth(in[i]);
-    if (double error = ulps(out[i], truth); error > worst.ulp)
+    if (double error = ulpDistance(out[i], truth); error > worst.ulp)
       worst = {error, in[i], out[i], truth};
   }
   EXPECT_LE(worst.ulp, unary.singleUlp)
@@ -162,7 +145,7 @@ TEST_P(UnaryMath, DoublePrecision) {
     if (std::abs(in[i]) > unary.limit)
       continue;
     long double truth = unary.longTruth(in[i]);
-    if (double error = ulps(out[i], truth); error > worst.ulp)
+    if (double error = ulpDistance(out[i], truth); error > worst.ulp)
       worst = {error, in[i], out[i], static_cast<double>(truth)};
   }
   EXPECT_LE(worst.ulp, unary.doubleUlp)
