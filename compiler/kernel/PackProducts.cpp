@@ -101,7 +101,9 @@ void Packer::contract(ContractOp op) {
   SmallVector<Value> named;
   if (!columns.constant())
     named.push_back(sizes.materialize(b, loc, columns));
-  replace(op, PackedContractOp::create(b, loc, op.getType(), op.getLhs(), rhs, named));
+  auto packed = PackedContractOp::create(b, loc, op.getType(), op.getLhs(), rhs, named);
+  packed->setDiscardableAttrs(op->getDiscardableAttrDictionary());
+  replace(op, packed);
 }
 
 void Packer::conv(ConvOp op) {

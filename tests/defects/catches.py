@@ -38,6 +38,7 @@ CATCHES: dict[str, tuple[str, str]] = {
     "RowRemainderDropped": (KERNELS, "Contraction.DynamicRowsWithEpilogue"),
     "EpilogueDropped": (KERNELS, "Contraction.ConstantOperandLiesInMemory"),
     "WeightsUnsigned": (DOTS, "DotProducts.DynamicRows"),
+    "TapsSwapped": (DOTS, "DotProducts.Depthwise"),
     "LastGroupDropped": (DOTS, "DotProducts.AnyDepth"),
     "DilationIgnored": (KERNELS, "Convolution.PaddedStridedGrouped"),
     "GroupOffsetMissing": (KERNELS, "Convolution.PaddedStridedGrouped"),

@@ -95,6 +95,15 @@ TEST(DotProducts, Batched) {
         {{3, 10, 21}, {21, 16}}, {"map", "contraction"});
 }
 
+TEST(DotProducts, PairsIn16Bits) {
+  check(R"(func.func @main(%x: tensor<17x30xui8>, %v: tensor<30x40xi8>) -> tensor<17x40xi32> {
+    %two = tenon.constant dense<2> : tensor<30x40xi8>
+    %w = tenon.div %v, %two : tensor<30x40xi8>
+    %p = tenon.contract %x, %w {tenon.pairs_fit} : tensor<17x30xui8>, tensor<30x40xi8> -> tensor<17x40xi32>
+    return %p : tensor<17x40xi32> })",
+        {{17, 30}, {30, 40}}, {"map", "contraction"});
+}
+
 std::string productOfBf16(const std::string &depth) {
   std::string x = shape({"9", depth}, "bf16"), w = shape({depth, "40"}, "bf16");
   return "func.func @main(%x: " + x + ", %w: " + w +
@@ -166,6 +175,25 @@ TEST(DotProducts, ConvolutionOfWholeLines) {
                    "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1") +
                    pad),
           {{1, 7, 7, 20}, {3, 3, 20, 32}}, {"map", "conv"});
+}
+
+TEST(DotProducts, Depthwise) {
+  for (const char *pad : {"", " pad_value 131"})
+    for (const char *channels : {"16", "40", "72"}) {
+      std::string c = channels;
+      int64_t n = std::stoll(c);
+      check(conv("2x9x10x" + c, "3x3x1x" + c, "2x9x10x" + c,
+                 "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups " + c +
+                     pad),
+            {{2, 9, 10, n}, {3, 3, 1, n}}, {"window"});
+    }
+  check(conv("1x13x13x20", "5x5x1x20", "1x7x7x20",
+             "strides [2, 2] dilations [1, 1] low [2, 2] high [2, 2] input_dilations [1, 1] groups 20 "
+             "pad_value 3"),
+        {{1, 13, 13, 20}, {5, 5, 1, 20}}, {"window"});
+  check(conv("1x9x9x32", "3x2x1x32", "1x5x8x32",
+             "strides [1, 1] dilations [2, 1] low [0, 0] high [0, 0] input_dilations [1, 1] groups 32"),
+        {{1, 9, 9, 32}, {3, 2, 1, 32}}, {"window"});
 }
 
 /// Bytes of quotients of small integers: ties, infinities and NaN among them.

@@ -62,13 +62,17 @@ public:
   /// What the products of a vector of 32-bit groups need; `isRow` groups are unsigned bytes.
   Parts parts(Value groups, bool isRow);
   Value add(Value acc, const Parts &row, const Parts &column);
+  /// Two products of words and their sum, for each lane.
+  Value sumPairs(Value x, Value y) {
+    return call("llvm.x86.avx2.pmadd.wd", "llvm.x86.avx512.pmaddw.d.512", words, {x, y});
+  }
+  Value as(Value v, Type element, unsigned perLane) {
+    return vector::BitCastOp::create(b, k.loc(), vectorOf(element, perLane), v);
+  }
 
 private:
   VectorType vectorOf(Type element, unsigned perLane) {
     return VectorType::get({static_cast<int64_t>(lanes) * perLane}, element);
-  }
-  Value as(Value v, Type element, unsigned perLane) {
-    return vector::BitCastOp::create(b, k.loc(), vectorOf(element, perLane), v);
   }
   Value splat(int64_t v, Type element, unsigned perLane) {
     VectorType type = vectorOf(element, perLane);
@@ -142,9 +146,6 @@ Dot::Parts Dot::parts(Value groups, bool isRow) {
 }
 
 Value Dot::add(Value acc, const Parts &row, const Parts &column) {
-  auto sumPairs = [&](Value x, Value y) {
-    return call("llvm.x86.avx2.pmadd.wd", "llvm.x86.avx512.pmaddw.d.512", words, {x, y});
-  };
   switch (form) {
   case DotForm::Bytes:
     return call("llvm.x86.avx512.vpdpbusd.256", "llvm.x86.avx512.vpdpbusd.512", words,
@@ -256,6 +257,55 @@ SmallVector<Value> tileDotProduct(KernelBuilder &k, TileShape tile, ArrayRef<Til
       return maskedRowGroup(k, row.pointer, at, rowElement, group, mask);
     });
   });
+}
+
+TapDots::TapDots(KernelBuilder &k, unsigned lanes)
+    : k(k), lanes(lanes),
+      form(dotForm(k.target(), k.builder().getIntegerType(8, false), /*pairsFit=*/false)) {}
+
+Value TapDots::pack(ArrayRef<Value> taps, bool isUnsigned) {
+  OpBuilder &b = k.builder();
+  auto vectorOf = [&](Type element, unsigned perLane) {
+    return VectorType::get({static_cast<int64_t>(lanes) * perLane}, element);
+  };
+  auto widened = [&](Value v, VectorType type) -> Value {
+    if (isUnsigned)
+      return arith::ExtUIOp::create(b, k.loc(), type, v);
+    return arith::ExtSIOp::create(b, k.loc(), type, v);
+  };
+  VectorType i32 = vectorOf(b.getI32Type(), 1);
+  // Whatever a weight's sign becomes in the other taps meets an activation of 0.
+  if (taps.size() == 1)
+    return widened(taps[0], i32);
+  auto concat = [&](Value x, Value y) -> Value {
+    int64_t size = cast<VectorType>(x.getType()).getNumElements();
+    return vector::ShuffleOp::create(b, k.loc(), x, y, llvm::to_vector(llvm::seq<int64_t>(2 * size)));
+  };
+  // Channel by channel: element t of lane c is that of tap t.
+  SmallVector<int64_t> order;
+  for (int64_t c = 0; c < lanes; ++c)
+    for (int64_t t = 0; t < group(); ++t)
+      order.push_back(t * lanes + c);
+  Value zero = arith::ConstantOp::create(b, k.loc(), b.getZeroAttr(vectorOf(b.getI8Type(), 1)));
+  auto tap = [&](unsigned t) { return t < taps.size() ? taps[t] : zero; };
+  Value first = tap(0), second = tap(1);
+  if (form == DotForm::Bytes) {
+    first = concat(tap(0), tap(1));
+    second = concat(tap(2), tap(3));
+  }
+  Value packed = vector::ShuffleOp::create(b, k.loc(), first, second, order);
+  if (form != DotForm::Bytes)
+    packed = widened(packed, vectorOf(b.getI16Type(), 2));
+  return vector::BitCastOp::create(b, k.loc(), i32, packed);
+}
+
+Value TapDots::add(Value acc, Value activations, Value weights) {
+  Dot dot(k, form, lanes);
+  if (form == DotForm::Bytes)
+    return dot.add(acc, {activations}, {weights});
+  OpBuilder &b = k.builder();
+  Value sum = dot.sumPairs(dot.as(activations, b.getI16Type(), 2), dot.as(weights, b.getI16Type(), 2));
+  return arith::AddIOp::create(b, k.loc(), acc, sum);
 }
 
 } // namespace tenon::cpu

@@ -42,4 +42,21 @@ llvm::SmallVector<mlir::Value> tileDotProduct(KernelBuilder &k, TileShape tile, 
                                               llvm::ArrayRef<mlir::Value> init,
                                               llvm::ArrayRef<TilePrefetch> prefetches = {});
 
+/// Sums along the taps of a depthwise convolution of bytes: lane c of an accumulator (i32) belongs to channel
+/// c, and a step takes a few taps of all lanes at once. `lanes` is 8 or 16.
+class TapDots {
+public:
+  TapDots(KernelBuilder &k, unsigned lanes);
+  /// Taps of a step.
+  unsigned group() const { return form == DotForm::Bytes ? 4 : 2; }
+  /// The operand of a step from 1 to `group` vectors of bytes, one for each tap. Missing taps are 0.
+  mlir::Value pack(llvm::ArrayRef<mlir::Value> taps, bool isUnsigned);
+  mlir::Value add(mlir::Value acc, mlir::Value activations, mlir::Value weights);
+
+private:
+  KernelBuilder &k;
+  unsigned lanes;
+  DotForm form;
+};
+
 } // namespace tenon::cpu

@@ -13,6 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/defects/PlantedDefect.h"
+#include "compiler/emit/cpu/DepthwiseCode.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "compiler/emit/cpu/TileCode.h"
 #include "compiler/emit/cpu/WindowGeometry.h"
@@ -63,6 +64,9 @@ private:
   Value combine(const Tile &t, Value sum, Value v, Value weight);
   Value neutral(unsigned lanes);
   Value allInside(Value x, unsigned count);
+  Value insideRows(const Tile &t);
+  bool sumsByDots() const;
+  SmallVector<Value> accumulateDots(const Tile &t, bool interior);
 
   KernelBuilder &k;
   OpBuilder &b;
@@ -160,7 +164,9 @@ LogicalResult WindowEmitter::run() {
 void WindowEmitter::rowOfTiles(Value image, ArrayRef<Value> outer) {
   unsigned most = 4;
   auto extent = g.out.back().constant();
-  if (extent)
+  if (extent && sumsByDots())
+    most = *extent <= 7 ? static_cast<unsigned>(*extent) : bestTileRows(*extent, 4, 7);
+  else if (extent)
     most = std::min<unsigned>(most, std::max<int64_t>(1, *extent));
   tileRows(k, k.constant(0), k.size(g.out.back()), most, extent,
            [&](Value x, unsigned count) { channelBlocks(image, outer, x, count); });
@@ -168,7 +174,8 @@ void WindowEmitter::rowOfTiles(Value image, ArrayRef<Value> outer) {
 
 void WindowEmitter::channelBlocks(Value image, ArrayRef<Value> outer, Value x, unsigned count) {
   // The accumulators, a row of the input and the weights are held in registers at once.
-  unsigned vectors = k.target().vectorRegisters >= 32 ? 2 : 1;
+  bool few = sumsByDots() && taps > 9; // groups of many taps fill the registers
+  unsigned vectors = k.target().vectorRegisters >= 32 && !few ? 2 : 1;
   Value end = k.size(channels);
   auto extent = channels.constant();
   Value at = k.constant(0);
@@ -204,6 +211,32 @@ Value WindowEmitter::allInside(Value x, unsigned count) {
   return b.createOrFold<arith::AndIOp>(
       k.loc(), b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::sge, low, k.constant(0)),
       k.less(high, k.size(g.in[d])));
+}
+
+/// Whether products of bytes can go several taps of a column at once.
+bool WindowEmitter::sumsByDots() const {
+  bool bytes = filter && element.isUnsignedInteger(8) && filterElement.isSignlessInteger(8);
+  return bytes && accumulator.isInteger(32) && native >= 8 && g.rank() == 2 && g.window.front() > 1 &&
+         taps <= unrolledTaps;
+}
+
+/// `inside` for the rows under a tile; null when they always are.
+Value WindowEmitter::insideRows(const Tile &t) {
+  if (g.low.front() == 0 && g.high.front() == 0)
+    return {};
+  Value first = k.sub(k.mul(t.outer.front(), k.constant(g.strides.front())), k.constant(g.low.front()));
+  Value last = k.add(first, k.constant((g.window.front() - 1) * g.dilations.front()));
+  return b.createOrFold<arith::AndIOp>(
+      k.loc(), b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::sge, first, k.constant(0)),
+      k.less(last, k.size(g.in.front())));
+}
+
+SmallVector<Value> WindowEmitter::accumulateDots(const Tile &t, bool interior) {
+  DepthwiseOperands operands{k.bufferOf(input), k.bufferOf(filter), paddingRow, channels,
+                             element,           filterElement};
+  return depthwiseDots(
+      k, g, operands,
+      {t.image, t.outer.front(), t.x, t.count, t.channel, t.vectors, t.lanes, t.mask, interior});
 }
 
 /// The accumulators' start: the neutral element of the reduction.
@@ -392,6 +425,17 @@ void WindowEmitter::write(const Tile &t, ArrayRef<Value> acc) {
 void WindowEmitter::tile(const Tile &t) {
   if (!g.plainInput() || g.window.back() > longestRow) {
     write(t, accumulateTested(t));
+    return;
+  }
+  if (sumsByDots()) {
+    Value columns = allInside(t.x, t.count), rows = insideRows(t);
+    Value inside =
+        rows && columns ? b.createOrFold<arith::AndIOp>(k.loc(), columns, rows) : (rows ? rows : columns);
+    if (inside)
+      k.ifThen(
+          inside, [&] { write(t, accumulateDots(t, true)); }, [&] { write(t, accumulateDots(t, false)); });
+    else
+      write(t, accumulateDots(t, true));
     return;
   }
   if (Value inside = allInside(t.x, t.count))

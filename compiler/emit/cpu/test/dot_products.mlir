@@ -48,3 +48,25 @@ func.func @bf16(%x: tensor<96x64xbf16>, %w: tensor<64x64xbf16>) -> tensor<96x64x
   %p = tenon.contract %x, %w : tensor<96x64xbf16>, tensor<64x64xbf16> -> tensor<96x64xf32>
   return %p : tensor<96x64xf32>
 }
+
+// Depthwise products of bytes: taps above each other go together, and neighbours share what they read.
+// CHECK: kernel tn_{{[0-9]+}}_window
+// ZEN4: vpdpbusd zmm {{[0-9]+}} into {{[0-9]+}}
+// ZEN4-NEXT: vpermt2b
+func.func @depthwise(%x: tensor<1x14x14x32xui8>, %w: tensor<3x3x1x32xi8>) -> tensor<1x14x14x32xi32> {
+  %p = tenon.conv %x, %w strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 32 : tensor<1x14x14x32xui8>, tensor<3x3x1x32xi8> -> tensor<1x14x14x32xi32>
+  return %p : tensor<1x14x14x32xi32>
+}
+
+// Weights that are known to be small: pairs of products are summed in 16 bits, unless one instruction sums four.
+// CHECK: kernel tn_{{[0-9]+}}_contraction
+// V3-SAME: tile=5x16 dot of paired bytes
+// V3-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// V3: vpmaddubsw ymm 10
+// V4-SAME: dot of paired bytes
+// ZEN4-SAME: dot of bytes
+// EMULATED-SAME: dot of words
+func.func @small_weights(%x: tensor<90x64xui8>, %w: tensor<4x16x16x4xi8>) -> tensor<90x64xi32> {
+  %p = tenon.packed_contract %x, %w {tenon.pairs_fit} : tensor<90x64xui8>, tensor<4x16x16x4xi8> -> tensor<90x64xi32>
+  return %p : tensor<90x64xi32>
+}
