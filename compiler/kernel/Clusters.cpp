@@ -14,7 +14,7 @@ namespace tenon::kernel {
 namespace {
 
 bool isProduct(Operation *op) {
-  return isa<PackedContractOp, PackedConvOp, ConvOp, ReduceWindowOp, AttentionOp>(op);
+  return isa<PackedContractOp, PackedConvOp, WinogradConvOp, ConvOp, ReduceWindowOp, AttentionOp>(op);
 }
 /// Always a kernel alone.
 bool isIndexed(Operation *op) { return isa<ScatterElementsOp, ScatterNdOp, TopKOp, ScanOp, ArgReduceOp>(op); }
@@ -52,6 +52,8 @@ StringRef Cluster::family() const {
     return "contraction";
   if (isa<PackedConvOp>(heavy))
     return "conv";
+  if (isa<WinogradConvOp>(heavy))
+    return "winograd";
   if (isa<AttentionOp>(heavy))
     return "attention";
   return isa<ConvOp, ReduceWindowOp>(heavy) ? "window" : "indexed";
@@ -165,7 +167,7 @@ StringRef Clusters::whyNotPull(Operation *op, Cluster &cluster) const {
   for (Operation *user : op->getUsers()) {
     if (!cluster.members.contains(user))
       continue;
-    if (isa<PackedContractOp, PackedConvOp, ConvOp, ReduceWindowOp>(user) || isIndexed(user))
+    if (isa<PackedContractOp, PackedConvOp, WinogradConvOp, ConvOp, ReduceWindowOp>(user) || isIndexed(user))
       return "a product, a window or an indexed operation reads its result many times, by address";
     if (auto attention = dyn_cast<AttentionOp>(user)) {
       Value v = op->getResult(0);

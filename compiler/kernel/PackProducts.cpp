@@ -8,6 +8,7 @@
 #include "compiler/dialect/tenon/SizeAnalysis.h"
 #include "compiler/kernel/ExpandNonZero.h"
 #include "compiler/kernel/Passes.h"
+#include "compiler/kernel/Winograd.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -24,7 +25,8 @@ constexpr int64_t kFewChannels = 8;
 
 class Packer {
 public:
-  explicit Packer(func::FuncOp function) : sizes(function), context(sizes.context()) {}
+  Packer(func::FuncOp function, bool winograd)
+      : sizes(function), context(sizes.context()), winograd(winograd) {}
   void contract(ContractOp op);
   void conv(ConvOp op);
   SizeAnalysis sizes;
@@ -49,6 +51,7 @@ private:
     op->erase();
   }
   SizeContext &context;
+  bool winograd;
 };
 
 Value Packer::padded(OpBuilder &b, Location loc, Value v, unsigned axis, Size to) {
@@ -129,6 +132,12 @@ void Packer::conv(ConvOp op) {
         createReshape(b, loc, sizes, op.getFilter(), {context.constant(channels), context.constant(outputs)});
     auto product = ContractOp::create(b, loc, op.getType(), input, matrix, false);
     replace(op, product);
+    contract(product);
+    return;
+  }
+  if (winograd && winogradWins(op, sizes)) {
+    ContractOp product;
+    replace(op, createWinograd(b, op, sizes, product));
     contract(product);
     return;
   }
@@ -218,13 +227,14 @@ LogicalResult decomposeRest(func::FuncOp function) {
 }
 
 struct PackProducts : impl::PackProductsBase<PackProducts> {
+  using PackProductsBase::PackProductsBase;
   void runOnOperation() override {
     if (failed(decomposeRest(getOperation())))
       return signalPassFailure();
     SmallVector<NonZeroOp> positions;
     getOperation().walk([&](NonZeroOp op) { positions.push_back(op); });
     llvm::for_each(positions, expandNonZero);
-    Packer packer(getOperation());
+    Packer packer(getOperation(), winograd);
     SmallVector<Operation *> work;
     getOperation().walk([&](Operation *op) {
       if (isa<ContractOp, ConvOp>(op) && !op->getParentOfType<KernelOp>())

@@ -125,8 +125,9 @@ Outcome Check::findForms(const importer::ImportedModel &imported) {
     return success();
   });
   ModuleOp module = *imported.module;
-  bool ok = succeeded(runGraph(module)) && succeeded(runPack(module)) && succeeded(runKernel(module)) &&
-            succeeded(runMemory(module)) && succeeded(tryPlans(module, imported.weights));
+  bool ok = succeeded(runGraph(module)) && succeeded(runPack(module, settings)) &&
+            succeeded(runKernel(module)) && succeeded(runMemory(module)) &&
+            succeeded(tryPlans(module, imported.weights));
   if (!ok && outcome == Outcome::Ok && allSupported()) {
     diagnostics.push_back({"TN0003", "a phase failed without saying why", "", true});
     return Outcome::Defect;

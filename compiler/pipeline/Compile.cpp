@@ -96,7 +96,7 @@ LogicalResult Compilation::lower(Phase phase) {
   case Phase::Schedule: // CPU kernels choose their schedule when they are emitted
     return success();
   case Phase::Kernel:
-    if (failed(runPack(*module)) ||
+    if (failed(runPack(*module, settings)) ||
         failed(runWeightPrograms(*module, settings, product.weights, [&](uint32_t done, uint32_t total) {
           if (progress)
             progress("weights", done, total);

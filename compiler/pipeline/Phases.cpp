@@ -83,10 +83,10 @@ LogicalResult runBf16(ModuleOp module) {
 // Kernel
 //===----------------------------------------------------------------------===//
 
-LogicalResult runPack(ModuleOp module) {
+LogicalResult runPack(ModuleOp module, const Settings &settings) {
   PassManager passes(module.getContext());
   OpPassManager &functions = passes.nest<func::FuncOp>();
-  functions.addPass(kernel::createPackProducts());
+  functions.addPass(kernel::createPackProducts({.winograd = settings.winograd}));
   addSimplification(functions);
   return passes.run(module);
 }

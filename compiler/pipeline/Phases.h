@@ -23,8 +23,8 @@ mlir::LogicalResult runGraph(mlir::ModuleOp module);
 mlir::LogicalResult runBf16(mlir::ModuleOp module);
 /// Instead of Graph, for reports: simplified core operations, each of one node of the model.
 mlir::LogicalResult runCoreForm(mlir::ModuleOp module);
-mlir::LogicalResult
-runPack(mlir::ModuleOp module); // the first half of Kernel: weight-only computations appear
+/// The first half of Kernel: weight-only computations appear.
+mlir::LogicalResult runPack(mlir::ModuleOp module, const Settings &settings);
 mlir::LogicalResult runKernel(mlir::ModuleOp module);
 mlir::LogicalResult runMemory(mlir::ModuleOp module);
 

@@ -114,7 +114,7 @@ const StringMap<Apply> &optionTable() {
     t["strip"] = flag(&Settings::debugSection, false);
     t["optimize-for"] = choice({"latency"}, {"memory", "energy"});
     t["precision"] = oneOfTwo(&Settings::bf16, "f32", "bf16");
-    t["winograd"] = choice({"off"}, {"on"});
+    t["winograd"] = oneOfTwo(&Settings::winograd, "off", "on");
     t["int8-saturate"] = oneOfTwo(&Settings::int8Saturate, "off", "on");
     t["emit"] = choice({"package"}, {"static"});
     return t;

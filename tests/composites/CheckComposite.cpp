@@ -47,7 +47,7 @@ std::string LoadedFunction::load(ModuleOp module, const cpu::CpuTarget &target) 
   settings.jobs = 1;
   package::Package built;
   auto weights = std::make_shared<importer::WeightStore>();
-  if (failed(pipeline::runGraph(module)) || failed(pipeline::runPack(module)) ||
+  if (failed(pipeline::runGraph(module)) || failed(pipeline::runPack(module, {})) ||
       failed(pipeline::runKernel(module)) || failed(pipeline::runMemory(module)) ||
       failed(pipeline::runEmit(module, {target}, settings, weights, built)))
     return "does not compile";

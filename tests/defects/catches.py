@@ -44,6 +44,7 @@ CATCHES: dict[str, tuple[str, str]] = {
     "GroupOffsetMissing": (KERNELS, "Convolution.PaddedStridedGrouped"),
     "DilatedInputRepeats": (KERNELS, "Convolution.Transposed"),
     "PadValueIgnored": (KERNELS, "IntegerConvolution.PaddingIsTheZeroPoint"),
+    "WinogradRimRead": (KERNELS, "Convolution.Winograd"),
     "MaxPoolPadsZero": (KERNELS, "Window.MaxPoolOfNegatives"),
     "AttentionMaskNegated": (KERNELS, "Attention.HeadsInPlace"),
     "CausalOffByOne": (KERNELS, "Attention.HeadsInPlace"),

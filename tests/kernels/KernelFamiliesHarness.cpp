@@ -134,7 +134,7 @@ std::string compareWithReference(const GraphCase &graph, std::vector<std::string
     return "the interpreter fails: " + diagnostics;
 
   PassManager passes(&context);
-  passes.addNestedPass<func::FuncOp>(kernel::createPackProducts());
+  passes.addNestedPass<func::FuncOp>(kernel::createPackProducts({.winograd = true}));
   passes.addNestedPass<func::FuncOp>(kernel::createFormKernels());
   if (failed(passes.run(*module)))
     return "kernel formation fails: " + diagnostics;

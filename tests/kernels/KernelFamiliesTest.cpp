@@ -227,6 +227,29 @@ TEST(Convolution, PaddedStridedGrouped) {
         {{1, 12, 12, 10}, {3, 3, 10, 16}}, {"map", "conv"});
 }
 
+/// A convolution by Winograd's form, whose filter has to be constant: sines of what numbers its elements.
+void checkWinograd(const std::string &in, const std::vector<int64_t> &inSizes, int64_t channels,
+                   int64_t outputs, const std::string &out, const std::string &padding) {
+  std::string elements = std::to_string(9 * channels * outputs);
+  std::string filter = "3x3x" + std::to_string(channels) + "x" + std::to_string(outputs) + "xf32";
+  std::string result = "tensor<" + out + "xf32>";
+  check("func.func @main(%x: tensor<" + in + "xf32>) -> " + result + " {\n" +
+            "%i = tenon.iota axis 0 : tensor<" + elements + "xf32>\n" + "%s = tenon.sin %i : tensor<" +
+            elements + "xf32>\n" + "%w = tenon.reshape %s() : tensor<" + elements + "xf32> -> tensor<" +
+            filter + ">\n" + "%p = tenon.conv %x, %w strides [1, 1] dilations [1, 1] " + padding +
+            " input_dilations [1, 1] groups 1 : tensor<" + in + "xf32>, tensor<" + filter + "> -> " + result +
+            "\n" + "%z = tenon.constant dense<0.0> : " + result + "\n%r = tenon.max %p, %z : " + result +
+            "\nreturn %r : " + result + " }",
+        {inSizes}, {"map", "contraction", "map", "winograd"});
+}
+
+TEST(Convolution, Winograd) {
+  // Several blocks; tiles that stick out on every side; channels and outputs that fill no vector.
+  checkWinograd("2x21x18x32", {2, 21, 18, 32}, 32, 32, "2x21x18x32", "low [1, 1] high [1, 1]");
+  checkWinograd("1x16x16x40", {1, 16, 16, 40}, 40, 24, "1x14x14x24", "low [0, 0] high [0, 0]");
+  checkWinograd("1x24x15x36", {1, 24, 15, 36}, 36, 72, "1x25x15x72", "low [2, 0] high [1, 2]");
+}
+
 TEST(Convolution, Transposed) {
   check(conv("1x5x6x8", "2x2x8x16", "1x10x12x16",
              "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [2, 2] groups 1"),

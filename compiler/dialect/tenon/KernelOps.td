@@ -83,4 +83,20 @@ def Tenon_PackedConvOp : Tenon_CoreOp<"packed_conv"> {
     int64_t getGroup();
   }];
 }
+def Tenon_WinogradConvOp : Tenon_CoreOp<"winograd_conv"> {
+  let summary = "conv of a 3x3 window with stride 1 by Winograd's F(4x4, 3x3)";
+  let description = [{
+    input [N, H, W, C], filter [ceil(O / 16), 36, C, 16]: the filter's transform G g G^T, its 36 elements row by row
+    (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, section 4.2). Padding reads zeros.
+
+    Example: `%y = tenon.winograd_conv %x, %u low [1, 1] high [1, 1] : tensor<1x?x?x64xf32>, tensor<4x36x64x16xf32> -> tensor<1x?x?x64xf32>`
+  }];
+  let arguments = (ins Tenon_NumericTensor:$input, Tenon_NumericTensor:$filter, DenseI64ArrayAttr:$low,
+                       DenseI64ArrayAttr:$high);
+  let results = (outs Tenon_NumericTensor:$result);
+  let assemblyFormat = [{
+    $input `,` $filter `low` $low `high` $high attr-dict `:` type($input) `,` type($filter) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
 #endif

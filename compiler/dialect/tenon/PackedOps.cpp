@@ -125,3 +125,37 @@ LogicalResult PackedConvOp::inferSizes(SizeContext &context, ArrayRef<Dims> oper
   results.push_back(dims);
   return success();
 }
+
+LogicalResult WinogradConvOp::verify() {
+  ArrayRef<int64_t> input = tensorType(getInput()).getShape(), filter = tensorType(getFilter()).getShape();
+  if (input.size() != 4)
+    return emitOpError() << "expected an input [batch, height, width, channels], found rank " << input.size();
+  if (failed(verifyRank(*this, "the filter", filter.size(), 4)) ||
+      failed(verifyLength(*this, "low", getLow().size(), 2)) ||
+      failed(verifyLength(*this, "high", getHigh().size(), 2)) ||
+      failed(verifyDim(*this, "the channels of the filter", filter[2], input.back())))
+    return failure();
+  int64_t outputs = getType().getShape().back();
+  if (!tensorType(getFilter()).hasStaticShape() || filter[1] != 36 || filter[3] != 16 ||
+      outputs == kDynamic || (outputs + 15) / 16 != filter[0])
+    return emitOpError() << "expected a filter [ceil(outputs / 16), 36, channels, 16] of static shape, found "
+                         << getFilter().getType() << " for " << outputs << " outputs";
+  for (Type t : {Type(getInput().getType()), Type(getFilter().getType()), Type(getType())})
+    if (!getElementTypeOrSelf(t).isF32())
+      return emitOpError() << "expected f32, found " << t;
+  return verifyInferred(*this);
+}
+
+LogicalResult WinogradConvOp::inferSizes(SizeContext &context, ArrayRef<Dims> operands, IndexFn,
+                                         SmallVectorImpl<Dims> &results) {
+  const Dims &input = operands[0];
+  if (input.size() != 4 || getLow().size() != 2 || getHigh().size() != 2 || getType().getRank() != 4)
+    return failure();
+  Dims dims = {input[0]};
+  for (size_t d = 0; d < 2; ++d)
+    dims.push_back(windowPositions(input[d + 1], context.constant(3), 1, 1, getLow()[d], getHigh()[d],
+                                   /*ceilMode=*/false));
+  dims.push_back(context.constant(getType().getShape().back()));
+  results.push_back(dims);
+  return success();
+}

@@ -38,6 +38,7 @@ Emitter emitterFor(StringRef family) {
       .Case("reduce", emitReduce)
       .Case("contraction", emitContraction)
       .Case("conv", emitConvolution)
+      .Case("winograd", emitWinograd)
       .Case("window", emitWindow)
       .Case("attention", emitAttention)
       .Case("indexed", emitIndexed)

@@ -27,6 +27,7 @@ mlir::LogicalResult emitMap(KernelBuilder &k, KernelShape &shape);
 mlir::LogicalResult emitReduce(KernelBuilder &k, KernelShape &shape);
 mlir::LogicalResult emitContraction(KernelBuilder &k, KernelShape &shape);
 mlir::LogicalResult emitConvolution(KernelBuilder &k, KernelShape &shape);
+mlir::LogicalResult emitWinograd(KernelBuilder &k, KernelShape &shape);
 mlir::LogicalResult emitWindow(KernelBuilder &k, KernelShape &shape);
 mlir::LogicalResult emitAttention(KernelBuilder &k, KernelShape &shape);
 mlir::LogicalResult emitIndexed(KernelBuilder &k, KernelShape &shape);

@@ -128,14 +128,17 @@ int64_t rowsPerBlock(std::optional<int64_t> depthBytes, std::optional<int64_t> p
   return std::clamp<int64_t>(rows / unit * unit, unit, 10 * unit);
 }
 
-void forPanels(KernelBuilder &k, const PanelRange &range,
-               llvm::function_ref<void(Value, Value, unsigned, bool)> body) {
+void forPanels(KernelBuilder &k, const PanelRange &range, PanelBody body) {
+  forPanels(k, range, k.begin(), k.end(), body);
+}
+
+void forPanels(KernelBuilder &k, const PanelRange &range, Value from, Value to, PanelBody body) {
   Value panels = k.size(range.panels), whole = k.size(range.wholePanels);
   auto constant = range.panels.constant();
   unsigned wide = range.perTile;
   // Ranges begin at multiples of the grain: then wide tiles never have to be cut.
   bool alwaysWide = constant && !range.ragged && *constant % wide == 0 && kPanelGrain % wide == 0;
-  k.loopWhileLess(k.begin(), k.end(), [&](Value item) {
+  k.loopWhileLess(from, to, [&](Value item) {
     Value outer = k.div(item, panels), panel = k.rem(item, panels);
     auto wideTile = [&] {
       body(outer, panel, wide, false);
@@ -156,7 +159,7 @@ void forPanels(KernelBuilder &k, const PanelRange &range,
       return wideTile();
     if (wide == 1 || (range.wholePanels.constant() && *range.wholePanels.constant() < wide))
       return oneTile();
-    Value room = k.min(k.sub(k.end(), item), k.sub(whole, panel));
+    Value room = k.min(k.sub(to, item), k.sub(whole, panel));
     return k.ifValue(k.less(room, k.constant(wide)), oneTile, wideTile);
   });
 }

@@ -78,8 +78,10 @@ struct PanelRange {
 inline constexpr int64_t kPanelGrain = 4;
 
 /// Calls `body(outer, first panel, panels, masked)` for the items of the kernel's range.
-void forPanels(KernelBuilder &k, const PanelRange &range,
-               llvm::function_ref<void(mlir::Value, mlir::Value, unsigned, bool)> body);
+using PanelBody = llvm::function_ref<void(mlir::Value, mlir::Value, unsigned, bool)>;
+void forPanels(KernelBuilder &k, const PanelRange &range, PanelBody body);
+/// The same for items [from, to), whose ends are multiples of the grain or of the panels.
+void forPanels(KernelBuilder &k, const PanelRange &range, mlir::Value from, mlir::Value to, PanelBody body);
 
 /// Rows of the left operand that are worked on while all panels pass by: what half of a 512 KiB cache holds
 /// of rows of `depthBytes`. Panels that together (`panelBytes`) stay in that half themselves pass by often,

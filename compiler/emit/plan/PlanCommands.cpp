@@ -110,7 +110,7 @@ LogicalResult FunctionPlanner::operation(Operation *op) {
 /// The axes of a result along which windows were placed; none for other operations.
 static SmallVector<unsigned> windowedAxes(Operation &op) {
   SmallVector<unsigned> axes;
-  if (isa<ConvOp, PackedConvOp>(op))
+  if (isa<ConvOp, PackedConvOp, WinogradConvOp>(op))
     for (int64_t axis = 1; axis + 1 < cast<RankedTensorType>(op.getResult(0).getType()).getRank(); ++axis)
       axes.push_back(axis);
   if (auto pool = dyn_cast<ReduceWindowOp>(op))
