@@ -43,6 +43,14 @@ def test_a_kernel_is_bound_by_what_takes_longer():
     assert kernels.judge(row("map", 400.0, 10000, 4000), PEAKS)["bound"] == "memory"
 
 
+def test_peaks_are_the_best_of_all_runs():
+    slow = {"f32_gflops": 90.0, "int8_gops": 500.0, "bandwidth": [{"bytes": 1000, "read_gbs": 120.0, "copy_gbs": 1.0}]}
+    fast = {**PEAKS, "bandwidth": PEAKS["bandwidth"][:1]}
+    best = kernels.best_of([slow, fast])
+    assert (best["f32_gflops"], best["int8_gops"]) == (100.0, 500.0)
+    assert best["bandwidth"] == [{"bytes": 1000, "read_gbs": 120.0, "copy_gbs": 100.0}]
+
+
 def test_families_are_weighted_by_time():
     rows = [row("contraction", 100.0, 10000, 10), row("contraction", 300.0, 10000, 10), row("map", 100.0, 0, 1000)]
     first, second = kernels.summarize([kernels.judge(r, PEAKS) for r in rows])

@@ -102,6 +102,19 @@ double errorAt(const UnaryFunction &f, float x, float found, double truth) {
   return ulp;
 }
 
+float argument(uint64_t bits) {
+  return std::bit_cast<float>(static_cast<uint32_t>(std::min(bits, kInputs - 1)));
+}
+
+/// Zeros, the ends of normal and subnormal numbers, ones, infinities and NaN, again and again.
+float special(uint32_t i) {
+  using Limits = std::numeric_limits<float>;
+  constexpr float values[] = {0, Limits::denorm_min(), Limits::min(),       Limits::max(),
+                              1, Limits::infinity(),   Limits::quiet_NaN(), 0.5F};
+  float value = values[i / 2 % std::size(values)];
+  return i % 2 ? -value : value;
+}
+
 bool sameBits(const std::vector<float> &a, const std::vector<float> &b) {
   return std::equal(a.begin(), a.end(), b.begin(), [](float x, float y) {
     return std::bit_cast<uint32_t>(x) == std::bit_cast<uint32_t>(y);
@@ -138,10 +151,10 @@ private:
     std::vector<double> truth(kBlock);
     std::vector<Worst> mine(kernels.size());
     const uint64_t span = uint64_t{kBlock} * stride, blocks = (kInputs + span - 1) / span;
-    for (uint64_t block; (block = next++) < blocks;) {
+    // Behind the last block comes one of special values, which a stride may miss.
+    for (uint64_t block; (block = next++) <= blocks;) {
       for (uint32_t i = 0; i < kBlock; ++i) {
-        uint64_t bits = std::min((block * kBlock + i) * stride, kInputs - 1);
-        in[i] = std::bit_cast<float>(static_cast<uint32_t>(bits));
+        in[i] = block < blocks ? argument((block * kBlock + i) * stride) : special(i);
         truth[i] = function.truth(static_cast<double>(in[i]));
       }
       Worst here;

@@ -169,6 +169,18 @@ TEST_P(UnaryMath, AgreesAcrossLevelsAndLengths) {
     }
 }
 
+TEST(UnaryMathZero, KeepsItsSign) {
+  for (const char *op : {"sin", "tan", "asin", "atan", "sinh", "asinh", "tanh", "atanh", "erf", "expm1",
+                         "log1p", "cbrt", "sqrt"})
+    for (const CpuTarget &target : testTargets()) {
+      std::vector<float> single = evaluate<float>(op, target, {0.0F, -0.0F}, 8);
+      EXPECT_TRUE(single[0] == 0 && !std::signbit(single[0])) << op;
+      EXPECT_TRUE(single[1] == 0 && std::signbit(single[1])) << op;
+      std::vector<double> wide = evaluate<double>(op, target, {0.0, -0.0}, 8);
+      EXPECT_TRUE(wide[1] == 0 && std::signbit(wide[1])) << op;
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, UnaryMath, testing::ValuesIn(kUnary),
                          [](const testing::TestParamInfo<Unary> &info) { return info.param.op; });
 

@@ -82,15 +82,15 @@ static Real sinWithPhase(Real x, int64_t quarterTurns) {
   return sinOfQuadrant(r, quadrant + quarterTurns);
 }
 
-// The sign of a zero argument survives in r itself.
-Real sin(Real x) { return sinWithPhase(x, 0); }
+// The reduction adds +0 to -0, which loses the sign.
+Real sin(Real x) { return select(x == 0.0, x, sinWithPhase(x, 0)); }
 Real cos(Real x) { return sinWithPhase(x, 1); }
 
 Real tan(Real x) {
   Reduced reduced = reduce(x);
   Real s = sinPolynomial(reduced.r), c = cosPolynomial(reduced.r);
   Mask even = (reduced.quadrant & 1).isZero();
-  return select(even, s, -c) / select(even, c, s);
+  return select(x == 0.0, x, select(even, s, -c) / select(even, c, s));
 }
 
 // (atan(x)/x - 1) / x^2 in x^2 on [0, 1].
