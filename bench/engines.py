@@ -183,6 +183,7 @@ class Tenon:
         self.library = tenon
 
     def load(self, path: Path, threads: int, inputs: dict[str, np.ndarray]) -> None:
+        self.path = path
         self.session = self.library.load(str(path)).session(threads=threads)
 
     def bind(self, inputs: dict[str, np.ndarray]) -> None:
@@ -195,7 +196,14 @@ class Tenon:
     def outputs(self) -> dict[str, np.ndarray]:
         return self.results
 
+    def flop(self) -> int:
+        """Of the products, convolutions, windows and attentions of a run."""
+        session = self.library.load(str(self.path)).session(threads=1, profile=True)
+        session.run(self.inputs)
+        return sum((row["flop"] or 0) * row["runs"] for row in session.profile if row["family"] in PRODUCTS)
 
+
+PRODUCTS = ("contraction", "conv", "window", "attention")
 ENGINES = {
     "tenon": Tenon,
     "onnxruntime": OnnxRuntime,

@@ -1,7 +1,8 @@
 """The history of measurements: JSON lines, one for each model, precision and number of threads of a run.
 
 Fields: `date`, `commit`, `cpu`, `model`, `precision`, `threads`, `p50_ms`, `best_peer` and `best_ms` (the fastest peer
-of the run), `ratio` (`p50_ms / best_ms`), `load_ms`, `compile_ms`, `compile_warm_ms`, `peak_mb`, `size_mb`. A run's
+of the run), `ratio` (`p50_ms / best_ms`), `load_ms`, `compile_ms`, `compile_warm_ms`, `peak_mb`, `size_mb`,
+`peak_share` (of the cores' measured f32 peak). A run's
 speed depends on what else the machine did, its ratio much less: a regression is a loss of both.
 """
 
@@ -14,7 +15,18 @@ from pathlib import Path
 from report import processor
 
 FORMER = 5  # entries that the last one is compared with
-CARRIED = ("model", "precision", "threads", "p50_ms", "load_ms", "compile_ms", "compile_warm_ms", "peak_mb", "size_mb")
+CARRIED = (
+    "model",
+    "precision",
+    "threads",
+    "p50_ms",
+    "load_ms",
+    "compile_ms",
+    "compile_warm_ms",
+    "peak_mb",
+    "size_mb",
+    "peak_share",
+)
 
 
 def append(path: Path, rows: list[dict]) -> None:
@@ -39,7 +51,7 @@ def entries(rows: list[dict]) -> list[dict]:
         best = min(peers, key=lambda r: r["p50_ms"], default={"peer": None, "p50_ms": None})
         ratio = row["p50_ms"] / best["p50_ms"] if best["p50_ms"] else None
         made.append(
-            {**{k: row[k] for k in CARRIED}, "best_peer": best["peer"], "best_ms": best["p50_ms"], "ratio": ratio}
+            {**{k: row.get(k) for k in CARRIED}, "best_peer": best["peer"], "best_ms": best["p50_ms"], "ratio": ratio}
         )
     return made
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import history
 import numpy as np
 import page
+import peaks
 import report
 from conversion import NotConverted, converted
 from engines import ENGINES
@@ -60,13 +61,14 @@ class Worker:
         self.process.stdin.flush()
         return self.receive().get("times", [])
 
-    def finish(self) -> float | None:
+    def finish(self) -> dict:
+        """`peak_mb`, and of Tenon `flop`: the work of a run."""
         if not self.error and self.process.poll() is None:
             self.process.stdin.write("\n")
             self.process.stdin.flush()
-        peak = None if self.error else self.receive().get("peak_mb")
+        last = {} if self.error else self.receive()
         self.process.wait()
-        return peak
+        return last
 
 
 class Failed:
@@ -77,16 +79,18 @@ class Failed:
     def __init__(self, error: str):
         self.error, self.facts = error, {}
 
-    def finish(self) -> None:
-        return None
+    def finish(self) -> dict:
+        return {}
 
 
-def compile_model(model: Path, package: Path, shapes: dict, precision: str) -> tuple[Worker, float | None]:
+def compile_model(model: Path, package: Path, shapes: dict, chosen: argparse.Namespace) -> tuple[Worker, float | None]:
     """Compiles twice, each time in a new process: with an empty object cache, and with what the first left there.
     Returns the first worker, and the milliseconds of the second."""
     options = {"shapes": shapes, "cache": str(package.parent / "cache")}
-    if precision != "f32":
-        options["precision"] = precision
+    if chosen.precision != "f32":
+        options["precision"] = chosen.precision
+    if chosen.winograd:
+        options["winograd"] = chosen.winograd
     cold = Worker("compile", model, package, json.dumps(options))
     cold.process.wait()
     if cold.error:
@@ -109,7 +113,7 @@ def measure(name: str, model: Path, entry: dict, options: argparse.Namespace, fo
     if "tenon" in files:
         files["tenon"] = folder / f"{name}.tenon"
         shapes = fixed_shapes(entry["inputs"])
-        compiled, warm_ms = compile_model(model, files["tenon"], shapes, options.precision)
+        compiled, warm_ms = compile_model(model, files["tenon"], shapes, options)
     if "openvino_dynamic" in files and not entry["symbols"]:
         del files["openvino_dynamic"]  # the same as `openvino`
     oracle = start("oracle", model, 1, "f32", folder)
@@ -154,13 +158,15 @@ def take_turns(workers: list[Worker]) -> None:
 
 
 def describe(peer: str, worker: Worker | Failed, file: Path | str, folder: Path) -> dict:
+    last = worker.finish()
     row = {
         "p50_ms": statistics.median(worker.times) if worker.times else None,
         "min_ms": min(worker.times, default=None),
         "load_ms": worker.facts.get("load_ms"),
         "compile_ms": None,
         "compile_warm_ms": None,
-        "peak_mb": worker.finish(),
+        "peak_mb": last.get("peak_mb"),
+        "flop": last.get("flop"),
         "size_mb": file.stat().st_size / 1e6 if isinstance(file, Path) and file.exists() else None,
         "max_rel_error": None if worker.error else relative_error(folder, peer),
     }
@@ -199,6 +205,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--torch-free", action="store_true", help="leave out what torch exports")
     parser.add_argument("--threads", type=lambda s: [int(t) for t in s.split(",")], default=[1, 2], metavar="N,..")
     parser.add_argument("--peers", type=lambda s: s.split(","), default=list(PEERS), metavar="NAME,..")
+    parser.add_argument("--winograd", choices=("on", "off"), help="as for tenon compile")
     parser.add_argument("--precision", choices=("f32", "bf16"), default="f32", help="what engines may compute f32 in")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--html", type=Path, metavar="FILE")
@@ -234,21 +241,31 @@ def main() -> int:
     options = parse()
     if options.regressions:
         return tell_regressions(options)
-    rows = []
+    rows, peak = [], 0.0
     for name in options.names:
         model = options.models / options.manifest[name]["file"]
         with tempfile.TemporaryDirectory(prefix="tenon-bench-") as folder:
             rows += measure(name, model, options.manifest[name], options, Path(folder))
+            peak = max(peak, f32_peak(Path(folder)))
+    for row in rows:
+        reached = (row.get("flop") or 0) / row["p50_ms"] / 1e6 if row["p50_ms"] else 0.0
+        row["peak_share"] = reached / (peak * row["threads"]) if reached and peak else None
     print(report.text(rows))
     if options.json:
         write(options.json, json.dumps(rows, indent=1) + "\n")
     status = 1 if any(row.get("error") and row["peer"] == "tenon" for row in rows) else 0
-    if options.history:
+    if options.history and not options.winograd:
         history.append(options.history, rows)
         status = max(status, tell_regressions(options))
     if options.html:
         write(options.html, page.html(rows, history.read(options.history) if options.history else []))
     return status
+
+
+def f32_peak(folder: Path) -> float:
+    """GFLOP/s of one core in registers alone; 0 where nothing can measure it. The best over a run counts."""
+    program = peaks.build(folder)
+    return peaks.measure(program, "f32")["f32_gflops"] if program else 0.0
 
 
 def tell_regressions(options: argparse.Namespace) -> int:

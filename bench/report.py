@@ -40,6 +40,7 @@ def brief(error: str) -> str:
     return " ".join(error.split())[:200]
 
 
+SHARE = "peak_share"  # Tenon's products at their nominal work, over the peak of as many cores
 FIELDS = (
     "model",
     "peer",
@@ -56,12 +57,12 @@ FIELDS = (
 
 def text(rows: list[dict]) -> str:
     """All rows as a table, then ratios and their geometric means."""
-    table = [[*FIELDS, "max_rel_error", "ratio"]]
+    table = [[*FIELDS, "max_rel_error", "of_peak", "ratio"]]
     for row in rows:
         ratio = ratios(rows, row["threads"]).get(row["model"], {})
         shown = ratio.get("best" if row["peer"] == "tenon" else row["peer"])
         values = [str(row[f]) if f in ("model", "peer", "threads") else cell(row[f]) for f in FIELDS]
-        table.append([*values, cell(row["max_rel_error"], ".1e"), cell(shown, ".2f")])
+        table.append([*values, cell(row["max_rel_error"], ".1e"), cell(row.get(SHARE), ".0%"), cell(shown, ".2f")])
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     lines = [
         "  ".join(v.ljust(w) if i < 2 else v.rjust(w) for i, (v, w) in enumerate(zip(line, widths, strict=True)))

@@ -58,7 +58,8 @@ def main() -> None:
         if not line.strip():
             break
         answer({"times": measure(engine, **json.loads(line))})
-    answer({"peak_mb": peak_memory_mb()})
+    last = {"peak_mb": peak_memory_mb()}
+    answer({**last, "flop": engine.flop()} if name == "tenon" else last)
 
 
 if __name__ == "__main__":

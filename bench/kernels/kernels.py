@@ -17,29 +17,11 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
-sys.path.insert(0, str(HERE.parents[1] / "tests/models"))
 
-COMPILERS = ("clang-22", "clang", "cc")
+import peaks as machine  # noqa: E402
+
 READING = ("contraction", "conv", "attention")  # families whose traffic is mostly read
 TITLES = ("family", "kernels", "ms", "of time", "compute-bound", "of peak", "memory-bound", "of bandwidth")
-
-
-def build_peaks(folder: Path) -> Path:
-    """The program that measures this CPU."""
-    program = folder / "peaks"
-    for compiler in COMPILERS:
-        command = [compiler, "-O2", "-march=native", str(HERE / "peaks.c"), "-o", str(program)]
-        try:
-            subprocess.run(command, check=True, capture_output=True)
-            return program
-        except (OSError, subprocess.CalledProcessError):
-            continue
-    sys.exit(f"kernels: none of {', '.join(COMPILERS)} compiles {HERE / 'peaks.c'}")
-
-
-def measure_peaks(program: Path) -> dict:
-    """f32_gflops, int8_gops, bf16_gflops where there are such instructions, `bandwidth` by working set; one core."""
-    return json.loads(subprocess.run([program], check=True, capture_output=True, text=True).stdout)
 
 
 def best_of(runs: list[dict]) -> dict:
@@ -168,6 +150,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="MODEL")
     parser.add_argument("--models", type=Path, required=True, help="folder of collected models")
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--winograd", choices=("on", "off"), help="as for tenon compile; work is counted as without")
     parser.add_argument("--worst", type=int, default=10, metavar="N", help="kernels to list (default: 10)")
     options = parser.parse_intermixed_args()
     manifest = json.loads((options.models / "manifest.json").read_text())["models"]
@@ -181,12 +164,15 @@ def main() -> int:
         for name, package in packages.items():
             entry = manifest[name]
             command = ["tenon", "compile", options.models / entry["file"], *shape_flags(entry), "-o", package]
+            command += ["--winograd", options.winograd] if options.winograd else []
             subprocess.run([str(word) for word in command], check=True, stdout=subprocess.DEVNULL)
-        program = build_peaks(Path(folder))
-        runs = [measure_peaks(program)]
+        program = machine.build(Path(folder))
+        if program is None:
+            sys.exit("kernels: no C compiler builds bench/kernels/peaks.c")
+        runs = [machine.measure(program)]
         for name, package in packages.items():
             rows += measure(name, package, input_flags(manifest[name], Path(folder)))
-            runs.append(measure_peaks(program))
+            runs.append(machine.measure(program))
             print(f"kernels: {name}: measured", file=sys.stderr, flush=True)
     peaks = best_of(runs)
     rows = [judge(row, peaks) for row in rows]

@@ -73,7 +73,7 @@ def demo(options) -> int:
 
 def bench(options) -> int:
     script = [environments.ensure(".venv-bench"), ROOT / "bench/peers.py", "--models", models_dir()]
-    flags = ("json", "html", "history", "peers", "threads", "precision", "fail_over")
+    flags = ("json", "html", "history", "peers", "threads", "precision", "winograd", "fail_over")
     given = [w for f in flags if (v := getattr(options, f)) is not None for w in (f"--{f.replace('_', '-')}", v)]
     if options.regressions:
         return run(*script, *given, "--regressions", check=False, cwd=Path.cwd()).returncode
@@ -84,7 +84,8 @@ def bench(options) -> int:
         environments.ensure(".venv-litert")
     collect(models_dir(), [*torch_free, *options.names], needs_torch=not options.torch_free)
     if options.kernels:
-        report = ["--json", options.json] if options.json else []
+        flags = ("json", "winograd")
+        report = [w for flag in flags if (v := getattr(options, flag)) for w in (f"--{flag}", v)]
         script = [environments.python(".venv-bench"), ROOT / "bench/kernels/kernels.py", "--models", models_dir()]
         return with_commands("release", [*script, *report, *options.names])
     return with_commands("release", [*script, *given, *torch_free, *options.names])
@@ -173,6 +174,7 @@ def parser() -> argparse.ArgumentParser:
     add("--peers", metavar="NAME,..", help="default: all that are installed")
     add("--threads", metavar="N,..", help="default: 1,2")
     add("--precision", choices=("f32", "bf16"), help="what the engines may compute f32 in")
+    add("--winograd", choices=("on", "off"), help="as for tenon compile")
     add("--torch-free", action="store_true", help="only the models that need no torch")
     verb("docs", docs, "generate the references of ops and passes into build/docs")
     add = verb("fuzz", fuzz, "build and run the fuzz targets").add_argument

@@ -55,8 +55,8 @@ public:
     std::string text = "func.func @main(%x: " + type + ") -> " + type + " {\n  %y = " + function.operation +
                        " : " + type + "\n  return %y : " + type + "\n}\n";
     OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, &context);
-    if (!module || failed(pipeline::runGraph(*module)) || failed(pipeline::runPack(*module)) ||
-        failed(pipeline::runKernel(*module)))
+    if (!module || failed(pipeline::runGraph(*module)) ||
+        failed(pipeline::runPack(*module, pipeline::Settings())) || failed(pipeline::runKernel(*module)))
       return; // the compiler has said why
     build(*module, target);
   }
