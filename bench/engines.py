@@ -124,7 +124,7 @@ class LiteRt:
         # Exported arguments are numbered: ..args_0, ..args_1.
         details = sorted(self.engine.get_input_details(), key=lambda d: d["name"])
         for detail, array in zip(details, inputs.values(), strict=True):
-            self.engine.set_tensor(detail["index"], array)
+            self.engine.set_tensor(detail["index"], array.astype(detail["dtype"]))  # the exporter narrows int64
         self.results = {d["name"]: d["index"] for d in self.engine.get_output_details()}
 
     def run(self) -> None:
