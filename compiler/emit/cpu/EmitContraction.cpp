@@ -77,8 +77,9 @@ LogicalResult ContractionEmitter::run() {
   range.ragged = columns.knownDivisor() % 16 != 0;
   range.wholePanels = range.ragged ? columns.floorDiv(16) : panelCount;
   range.perTile = shapeOfTile.vectors / perPanel;
+  range.grain = panelGrain(rows.constant());
   shape.grid = batch * blocks * panelCount;
-  shape.grain = kPanelGrain;
+  shape.grain = panelGrain(rows.constant());
   shape.scratch = context.constant(0);
   shape.flops = batch * rows * columns * depth * 2;
   shape.cost = atShareOfPeak(shape.flops, k.target(), 0.9);

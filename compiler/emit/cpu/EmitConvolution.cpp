@@ -54,6 +54,7 @@ LogicalResult ConvolutionEmitter::run() {
   range.ragged = c.outputs % 16 != 0;
   range.wholePanels = context.constant(range.ragged ? c.outputs / 16 : c.panelCount);
   range.perTile = shapeOfTile.vectors / perPanel;
+  range.grain = panelGrain(c.positions.constant());
   int64_t bytes = c.inElement.getIntOrFloatBitWidth() / 8;
   int64_t blockRows =
       rowsPerBlock(c.channels * c.groups * bytes, c.groups * c.panelCount * c.panelElements() * bytes);
@@ -80,7 +81,7 @@ LogicalResult ConvolutionEmitter::run() {
 }
 
 void ConvolutionEmitter::describe(int64_t blockRows) {
-  shape.grain = kPanelGrain;
+  shape.grain = panelGrain(c.positions.constant());
   shape.scratch = context.constant(0);
   shape.flops = c.positions * (2 * c.taps * c.channels * c.outputs * c.groups);
   shape.cost = atShareOfPeak(shape.flops, k.target(), 0.9);

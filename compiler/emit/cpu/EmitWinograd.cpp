@@ -66,7 +66,7 @@ private:
   Type f32;
   Dims in, out;
   Size batch, down, across, tiles, blocks;
-  int64_t channels = 0, outputs = 0, panelCount = 0, blockTiles = 0, rowStride = 0;
+  int64_t channels = 0, outputs = 0, panelCount = 0, blockTiles = 0, rowStride = 0, grain = 1;
   TileShape tileShape;
   Value input, filter, zeros;
   Operation *failed = nullptr;
@@ -102,7 +102,12 @@ LogicalResult WinogradEmitter::run() {
   // A block's windows stay in half of a second cache beside the filter's panels.
   constexpr int64_t budget = 320 << 10, fewest = 16, most = 48;
   blockTiles = std::clamp(budget / (kElements * channels * 4), fewest, most);
-  blocks = tiles.ceilDiv(blockTiles);
+  // Several workers share the blocks evenly where blocks stay large enough for that.
+  constexpr int64_t workers = 4, useful = 12;
+  Size least = tiles.ceilDiv(blockTiles);
+  blocks = least.max((least.ceilDiv(workers) * workers).min(tiles.floorDiv(useful)));
+  constexpr int64_t fewPanels = 8;
+  grain = std::min(panelCount, fewPanels);
   rowStride = channels + kRowGap;
   input = k.bufferOf(op.getInput());
   filter = k.bufferOf(op.getFilter());
@@ -119,6 +124,7 @@ LogicalResult WinogradEmitter::run() {
   range.wholePanels = context.constant(range.ragged ? outputs / 16 : panelCount);
   unsigned perPanel = 16 / tileShape.lanes;
   range.perTile = tileShape.vectors / perPanel;
+  range.grain = grain;
   Value panels = k.constant(panelCount), blockCount = k.size(blocks), tileCount = k.size(tiles);
   Value lastBlock = k.div(k.add(k.end(), k.constant(panelCount - 1)), panels);
   k.loop(k.div(k.begin(), panels), lastBlock, 1, [&](Value block) {
@@ -142,7 +148,7 @@ LogicalResult WinogradEmitter::run() {
 void WinogradEmitter::describe() {
   shape.grid = blocks * panelCount;
   // Each range transforms its windows anew.
-  shape.grain = 2 * kPanelGrain;
+  shape.grain = grain;
   shape.scratch = context.constant(kElements * blockTiles * 4 * (rowStride + 4 * 16));
   shape.flops = batch * out[1] * out[2] * (2 * 9 * channels * outputs);
   Size done = tiles * (kElements * (2 * channels * outputs + 8 * (channels + outputs)));

@@ -137,7 +137,7 @@ void forPanels(KernelBuilder &k, const PanelRange &range, Value from, Value to, 
   auto constant = range.panels.constant();
   unsigned wide = range.perTile;
   // Ranges begin at multiples of the grain: then wide tiles never have to be cut.
-  bool alwaysWide = constant && !range.ragged && *constant % wide == 0 && kPanelGrain % wide == 0;
+  bool alwaysWide = constant && !range.ragged && *constant % wide == 0 && range.grain % wide == 0;
   k.loopWhileLess(from, to, [&](Value item) {
     Value outer = k.div(item, panels), panel = k.rem(item, panels);
     auto wideTile = [&] {
@@ -181,6 +181,11 @@ static unsigned rowsWithoutConflict(int64_t rowBytes) {
   return ways * sets / std::gcd(sets, rowBytes / line);
 }
 
+/// Fewer rows take more panels at once.
+static constexpr int64_t kFewRows = 4;
+
+int64_t panelGrain(std::optional<int64_t> rows) { return rows && *rows < kFewRows ? 4 : 2; }
+
 TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<int64_t> rows,
                   std::optional<int64_t> panels, std::optional<int64_t> rowBytes) {
   TileShape tile;
@@ -191,7 +196,7 @@ TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<i
   unsigned wantedPanels = many ? 2 : 1;
   if (perPanel > 2)
     wantedPanels = 1;
-  if (rows && *rows < 4 && many)
+  if (rows && *rows < kFewRows && many)
     wantedPanels = 4; // few rows: more columns keep enough chains in flight
   if (panels)
     while (wantedPanels > 1 && (*panels < wantedPanels || *panels % wantedPanels != 0))

@@ -73,9 +73,11 @@ struct PanelRange {
   Size wholePanels;     ///< panels whose 16 columns all exist
   unsigned perTile = 1; ///< panels of a wide tile
   bool ragged = false;  ///< the last panel has fewer columns
+  int64_t grain = 4;    ///< of the kernel
 };
-/// The grain that goes with it, for every level.
-inline constexpr int64_t kPanelGrain = 4;
+/// The grain that goes with the tiles of a product of `rows` rows, for every level: wide tiles are not cut,
+/// and the items of small products suffice for several workers.
+int64_t panelGrain(std::optional<int64_t> rows);
 
 /// Calls `body(outer, first panel, panels, masked)` for the items of the kernel's range.
 using PanelBody = llvm::function_ref<void(mlir::Value, mlir::Value, unsigned, bool)>;
