@@ -39,6 +39,21 @@ StringRef nameOf(DotForm form) {
   llvm_unreachable("every form is handled");
 }
 
+double rateOf(DotForm form) {
+  switch (form) {
+  case DotForm::Bytes:
+    return 4;
+  case DotForm::Words:
+    return 1.4;
+  case DotForm::PairedBytes:
+  case DotForm::Bf16:
+    return 2;
+  case DotForm::WidenedBf16:
+    return 0.85;
+  }
+  llvm_unreachable("every form is handled");
+}
+
 TileShape dotTile(const CpuTarget &target, DotForm form, TileShape tile) {
   // Beside accumulators: two parts of each column, two of a row and a product.
   if (form == DotForm::Words || form == DotForm::WidenedBf16) {

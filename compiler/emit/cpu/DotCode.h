@@ -28,6 +28,8 @@ enum class DotForm {
 /// neighbouring products saturates.
 DotForm dotForm(const CpuTarget &target, mlir::Type rowElement, bool pairsFit);
 llvm::StringRef nameOf(DotForm form);
+/// Products in the time of one multiply-add of f32.
+double rateOf(DotForm form);
 
 /// The tile of a product in this form: `tile` with fewer rows where the form needs registers of its own.
 TileShape dotTile(const CpuTarget &target, DotForm form, TileShape tile);

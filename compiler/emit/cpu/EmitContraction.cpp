@@ -82,7 +82,7 @@ LogicalResult ContractionEmitter::run() {
   shape.grain = panelGrain(rows.constant());
   shape.scratch = context.constant(0);
   shape.flops = batch * rows * columns * depth * 2;
-  shape.cost = atShareOfPeak(shape.flops, k.target(), 0.9);
+  shape.cost = atShareOfPeak(shape.flops, k.target(), 0.9 * (group > 1 ? rateOf(form) : 1));
   shape.schedule = "contraction tile=" + std::to_string(shapeOfTile.rows) + "x" +
                    std::to_string(shapeOfTile.vectors * shapeOfTile.lanes) +
                    (group > 1 ? " " + nameOf(form).str() : "") + " block_rows=" + std::to_string(blockRows);

@@ -84,7 +84,7 @@ void ConvolutionEmitter::describe(int64_t blockRows) {
   shape.grain = panelGrain(c.positions.constant());
   shape.scratch = context.constant(0);
   shape.flops = c.positions * (2 * c.taps * c.channels * c.outputs * c.groups);
-  shape.cost = atShareOfPeak(shape.flops, k.target(), 0.9);
+  shape.cost = atShareOfPeak(shape.flops, k.target(), 0.9 * (c.group > 1 ? rateOf(c.form) : 1));
   shape.schedule = "conv tile=" + std::to_string(shapeOfTile.rows) + "x" +
                    std::to_string(shapeOfTile.vectors * shapeOfTile.lanes) + (line ? " of lines" : "") +
                    (c.group > 1 ? " " + nameOf(c.form).str() : "") +
