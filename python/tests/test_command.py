@@ -40,7 +40,7 @@ def test_run_writes_outputs_and_statistics(command, sample, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "out/y.npy"), (x + np.arange(5, dtype=np.float32)) * 2)
     counted = json.loads(stats.read_text())
     assert (counted["allocations"], counted["locks"]) == (0, 0)
-    for field in ("peak_rss", "weights", "arena", "load_ns", "run_ns"):
+    for field in ("peak_rss", "weights", "arena", "inputs", "outputs", "load_ns", "run_ns"):
         assert counted[field] > 0
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "stats.json", "x.npy"]
 

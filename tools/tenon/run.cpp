@@ -105,6 +105,10 @@ Json RunCommand::measure(LoadedModel &loaded, Execution &execution, uint64_t fir
   json["compile_ns"] = loaded.compileNs;
   json["scratch"] = after.scratch_bytes;
   json["state"] = after.state_bytes;
+  uint64_t given = 0;
+  for (const HostTensor &input : execution.inputs())
+    given += input.bytes();
+  json["inputs"] = given;
   json["outputs"] = after.output_bytes;
   json["package"] = loaded.bytes();
   json["threads"] = after.threads;
