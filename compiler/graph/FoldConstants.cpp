@@ -56,13 +56,15 @@ static TypedAttr attributeOf(const Tensor &value, Type type) {
   return IntegerAttr::get(type, value.firstInt());
 }
 
+/// Dequantized constants stay: products want their integers (FormIntegerProducts), the rest folds once
+/// decomposed.
 static bool isFoldable(Operation *op, int64_t maxBytes) {
   bool isScalarOrTensor = llvm::all_of(op->getResultTypes(), [](Type t) {
     return isa<RankedTensorType>(t) || t.isIndex() || t.isSignlessInteger();
   });
   return op->getNumResults() > 0 && op->getNumRegions() == 0 && isScalarOrTensor &&
-         !op->hasTrait<OpTrait::ConstantLike>() && !isa<tensor::CastOp>(op) && isMemoryEffectFree(op) &&
-         reference::canEvaluate(op) && knownBytes(op) <= maxBytes;
+         !op->hasTrait<OpTrait::ConstantLike>() && !isa<tensor::CastOp, DequantizeOp>(op) &&
+         isMemoryEffectFree(op) && reference::canEvaluate(op) && knownBytes(op) <= maxBytes;
 }
 
 FailureOr<llvm::SmallVector<TypedAttr>> tenon::evaluateOnConstants(Operation *op, int64_t maxBytes) {

@@ -126,6 +126,30 @@ def UseBf16 : Tenon_GraphPass<"tenon-use-bf16", "UseBf16"> {
     After: `%y = tenon.contract %a, %b : tensor<?x384xbf16>, tensor<384x1536xbf16> -> tensor<?x1536xf32>` of casts
   }];
 }
+def MoveQuantization : Tenon_GraphPass<"tenon-move-quantization", "MoveQuantization"> {
+  let summary = "move integers, not the floating numbers that they stand for";
+  let description = [{
+    Dequantizing moves down through transposes, reshapes, slices, broadcasts, gathers, pads with 0, max pools and
+    concats of tensors with equal parameters; quantizing moves up through what serves it alone. A quantization that
+    meets its own inverse goes away. Run it after layouts are channels-last.
+
+    Before: `quantize(max_pool(dequantize(q)))` with equal parameters
+    After: `max_pool(q)`
+  }];
+}
+def FormIntegerProducts : Tenon_GraphPass<"tenon-form-integer-products", "FormIntegerProducts"> {
+  let summary = "compute products of quantized tensors in integers";
+  let description = [{
+    A contraction or convolution of two dequantized 8-bit tensors becomes one of ui8 by i8 with an i32 result, to which
+    what zero points and an integer bias add is added, and the product with both scales. The right operand may have
+    a scale for each column. i32 products of 8-bit tensors less their zero points become such products too. Run it
+    behind `tenon-move-quantization`, before constants reach dequantized weights.
+
+    Before: `add(conv(dequantize(x), dequantize(w)), broadcast(dequantize(bias)))`
+    After: `mul(cast(add(conv(x, w) pad_value zx, broadcast(c))), broadcast(sx * sw))`, c = bias - zx * sum(w)
+  }];
+  let statistics = [Statistic<"formed", "formed", "products that became integer ones">];
+}
 def SimplifyGraph : Tenon_GraphPass<"tenon-simplify", "SimplifyGraph"> {
   let summary = "local simplifications that need size expressions or look through broadcasts";
   let description = [{

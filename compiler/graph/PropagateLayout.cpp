@@ -124,7 +124,7 @@ private:
     if (op->getNumResults() != 1)
       return std::nullopt;
     if (op->hasTrait<ElementwiseTrait>() || op->hasTrait<OpTrait::SameOperandsAndResultType>() ||
-        isa<ConcatOp>(op))
+        isa<ConcatOp, QuantizeOp, DequantizeOp>(op))
       return op->getOperands();
     bool activation = isa<CompositeOpInterface>(op) && op->getNumOperands() == 1 &&
                       !isa<MaxPoolOp, AvgPoolOp, ResizeOp>(op);

@@ -33,6 +33,53 @@ bool expands(Operation *user) {
   return b && b.getInput().getType() != b.getType();
 }
 
+bool isNarrow(Value v) {
+  auto type = dyn_cast<IntegerType>(getElementTypeOrSelf(v));
+  return type && type.getWidth() > 1 && type.getWidth() <= 16;
+}
+/// The last step of a quantization: from here on a value takes fewer bytes.
+bool narrows(Operation *op) {
+  auto cast = dyn_cast<CastOp>(op);
+  return cast && isNarrow(cast.getResult()) && !isNarrow(cast.getInput());
+}
+bool isConstantEverywhere(Value v) {
+  while (auto b = v.getDefiningOp<BroadcastOp>())
+    v = b.getInput();
+  Operation *op = v.getDefiningOp();
+  return op && isSplatConstant(op);
+}
+/// A step of a dequantization: a few operations with constants on a narrow integer. Several kernels rather
+/// compute it than read its result.
+bool dequantizes(Operation *op) {
+  constexpr int steps = 4; // to i32, less the zero point, to f32, times the scale
+  for (int i = 0; i < steps; ++i) {
+    if (!isa_and_nonnull<CastOp, SubOp, MulOp>(op) || narrows(op) ||
+        (op->getNumOperands() == 2 && !isConstantEverywhere(op->getOperand(1))))
+      return false;
+    if (isNarrow(op->getOperand(0)))
+      return true;
+    op = op->getOperand(0).getDefiningOp();
+  }
+  return false;
+}
+/// The product or reduction that an elementwise computation follows; null where there is none near.
+Operation *computedBy(Operation *op) {
+  constexpr size_t most = 64;
+  llvm::SetVector<Operation *> open;
+  open.insert(op);
+  for (size_t i = 0; i < open.size() && i < most; ++i)
+    for (Value v : open[i]->getOperands()) {
+      Operation *def = v.getDefiningOp();
+      if (!def || def->getBlock() != op->getBlock())
+        continue;
+      if (isProduct(def) || isa<ReduceOp>(def))
+        return def;
+      if (def->hasTrait<ElementwiseTrait>() && !narrows(def))
+        open.insert(def);
+    }
+  return nullptr;
+}
+
 } // namespace
 
 bool isMovement(Operation *op) {
@@ -92,7 +139,8 @@ void Clusters::visit(Operation *op) {
   if (isa<ReshapeOp, tensor::CastOp>(op)) {
     Operation *def = op->getOperand(0).getDefiningOp();
     bool pullable = def && def->getBlock() == &block && def->hasOneUse() &&
-                    (def->hasTrait<ElementwiseTrait>() || isMovement(def) || isa<ReshapeOp>(def));
+                    (def->hasTrait<ElementwiseTrait>() || isMovement(def) || isa<ReshapeOp>(def)) &&
+                    !(narrows(def) && computedBy(def));
     if (!pullable)
       return;
   }
@@ -115,7 +163,7 @@ void Clusters::visit(Operation *op) {
         c->members.insert(op);
     return;
   }
-  bool cheap = isMovement(op) && !isa<ConcatOp, PadOp>(op);
+  bool cheap = (isMovement(op) && !isa<ConcatOp, PadOp>(op)) || dequantizes(op);
   StringRef why = needed                        ? "its result is also needed outside of kernels"
                   : wanted.size() > 1 && !cheap ? "several kernels use its result"
                                                 : "";
@@ -135,6 +183,8 @@ void Clusters::visit(Operation *op) {
       c->aligned.insert(op);
     if (isProduct(op))
       c->heavy = op;
+    if (narrows(op))
+      c->quantized = computedBy(op);
     if (auto r = dyn_cast<ReduceOp>(op)) {
       c->reduceAxes.assign(r.getAxes().begin(), r.getAxes().end());
       c->reduceSpace = Dims(sizes.dims(r.getInput()));
@@ -154,6 +204,9 @@ bool Clusters::alignedIn(Operation *op, Cluster &cluster) const {
 }
 
 StringRef Clusters::whyNot(Operation *op, Cluster &cluster) const {
+  if (narrows(op))
+    if (StringRef why = whyNotNarrow(cast<CastOp>(op), cluster); !why.empty())
+      return why;
   if (op->hasTrait<ElementwiseTrait>() || isMovement(op) || isa<ReshapeOp, tensor::CastOp, UpdateSliceOp>(op))
     return whyNotPull(op, cluster);
   if (auto reduction = dyn_cast<ReduceOp>(op))
@@ -214,6 +267,19 @@ StringRef Clusters::whyNotPull(Operation *op, Cluster &cluster) const {
     }
   }
   return "";
+}
+
+/// What a product or a reduction computes is stored quantized, unless its kernel goes on with it.
+StringRef Clusters::whyNotNarrow(CastOp op, Cluster &cluster) const {
+  if (Dims(sizes.dims(cluster.root->getResult(0))) != Dims(sizes.dims(op)))
+    return "it is quantized, and would be computed again where it is repeated";
+  Operation *source = computedBy(op);
+  if (!source)
+    return "";
+  bool taken = cluster.heavy || (cluster.quantized && cluster.quantized != source);
+  return taken || !cluster.reduceAxes.empty() || !alignedIn(op, cluster)
+             ? "the kernel that computes it stores fewer bytes"
+             : "";
 }
 
 StringRef Clusters::whyNotReduce(ReduceOp op, Cluster &cluster) const {

@@ -20,6 +20,8 @@ struct Cluster {
   llvm::SetVector<mlir::Operation *> members;
   /// The product, window, attention or indexed operation, if there is one.
   mlir::Operation *heavy = nullptr;
+  /// The product or reduction whose quantized result the members compute from here on, if there is one.
+  mlir::Operation *quantized = nullptr;
   /// Axes of the reductions, when there are any.
   llvm::SmallVector<int64_t> reduceAxes;
   Dims reduceSpace;
@@ -51,6 +53,7 @@ private:
   // Why an operation may not join a cluster of its users; empty when it may.
   llvm::StringRef whyNot(mlir::Operation *op, Cluster &cluster) const;
   llvm::StringRef whyNotPull(mlir::Operation *op, Cluster &cluster) const;
+  llvm::StringRef whyNotNarrow(CastOp op, Cluster &cluster) const;
   llvm::StringRef whyNotReduce(ReduceOp op, Cluster &cluster) const;
   llvm::StringRef whyNotCarry(mlir::Operation *op, Cluster &cluster) const;
   bool alignedIn(mlir::Operation *op, Cluster &cluster) const;

@@ -39,9 +39,18 @@ static void addFolding(PassManager &passes) {
   addSimplification(passes.nest<func::FuncOp>());
 }
 
+/// Quantized tensors move and multiply as integers.
+static void addIntegerProducts(OpPassManager &functions) {
+  functions.addPass(createMoveQuantization());
+  addSimplification(functions);
+  functions.addPass(createFormIntegerProducts());
+}
+
 LogicalResult runCoreForm(ModuleOp module) {
   PassManager passes(module.getContext());
   addFolding(passes);
+  // What a product of quantized tensors is, is said by integers: the oracle computes the same formula.
+  addIntegerProducts(passes.nest<func::FuncOp>());
   passes.nest<func::FuncOp>().addPass(createDecomposeComposites());
   return passes.run(module);
 }
@@ -54,6 +63,8 @@ LogicalResult runGraph(ModuleOp module) {
   functions().addPass(createRecognizeComposites());
   addSimplification(functions());
   functions().addPass(createPropagateLayout());
+  addSimplification(functions());
+  addIntegerProducts(functions());
   addSimplification(functions());
   // Channels are the last axis now: factors per channel move into the weights of convolutions and products.
   functions().addPass(createFoldBatchNorm());

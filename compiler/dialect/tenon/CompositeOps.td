@@ -244,4 +244,33 @@ def Tenon_RnnOp : Tenon_CompositeOp<"rnn", [AttrSizedOperandSegments]> {
   }];
   let hasVerifier = 1;
 }
+//===----------------------------------------------------------------------===//
+// Quantization
+//===----------------------------------------------------------------------===//
+
+def Tenon_QuantizeOp : Tenon_CompositeOp<"quantize"> {
+  let summary = "the integers that stand for floating numbers: saturate(round(x / scale) + zero), ties to even";
+  let description = [{
+    scale and zero have the rank of the input and along each dimension its size, or 1; no zero is 0. The zero point has
+    the result's element type, an integer of 8 or 16 bits. The division is a division, and all is computed in f32.
+
+    Example: `%q = tenon.quantize %x scale %s zero %z : (tensor<?x8xf32>, tensor<1x1xf32>, tensor<1x1xui8>) -> tensor<?x8xui8>`
+  }];
+  let arguments = (ins Tenon_FloatTensor:$input, Tenon_FloatTensor:$scale, Optional<Tenon_IntTensor>:$zero);
+  let results = (outs Tenon_IntTensor:$result);
+  let assemblyFormat = "$input `scale` $scale (`zero` $zero^)? attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
+def Tenon_DequantizeOp : Tenon_CompositeOp<"dequantize"> {
+  let summary = "the floating numbers that integers stand for: (q - zero) * scale";
+  let description = [{
+    Operands as those of `tenon.quantize`; the difference is taken in i32, the product in f32.
+
+    Example: `%x = tenon.dequantize %q scale %s zero %z : (tensor<?x8xui8>, tensor<1x1xf32>, tensor<1x1xui8>) -> tensor<?x8xf32>`
+  }];
+  let arguments = (ins Tenon_IntTensor:$input, Tenon_FloatTensor:$scale, Optional<Tenon_IntTensor>:$zero);
+  let results = (outs Tenon_FloatTensor:$result);
+  let assemblyFormat = "$input `scale` $scale (`zero` $zero^)? attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+}
 #endif

@@ -4,15 +4,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "compiler/import/onnx/NodeContext.h"
+#include "compiler/import/onnx/Products.h"
 
 using namespace mlir;
 using namespace tenon;
 using namespace tenon::importer;
 
-namespace {
-
-FailureOr<Tensor> matMul(NodeContext &n, Tensor a, Tensor b) {
+FailureOr<Tensor> tenon::importer::matMul(NodeContext &n, Tensor a, Tensor b) {
   GraphBuilder &g = n.g;
   if (a.element != b.element || a.element.isInteger(1))
     return n.invalid("expected two tensors of numbers of one type, found " + describe(a) + " and " +
@@ -54,6 +52,8 @@ FailureOr<Tensor> matMul(NodeContext &n, Tensor a, Tensor b) {
     result = g.squeeze(result, result.rank() - (vectorRight ? 1 : 2));
   return result;
 }
+
+namespace {
 
 LogicalResult importMatMul(NodeContext &n) {
   if (failed(n.needInputs(2)))

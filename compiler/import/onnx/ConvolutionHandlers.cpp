@@ -7,6 +7,7 @@
 #include "compiler/dialect/tenon/SizeRules.h"
 #include "compiler/import/onnx/GraphImporter.h"
 #include "compiler/import/onnx/Images.h"
+#include "compiler/import/onnx/Products.h"
 
 using namespace mlir;
 using namespace tenon;
@@ -156,8 +157,8 @@ FailureOr<SmallVector<int64_t>> filterWindow(NodeContext &n, const Tensor &filte
 }
 
 /// Builds the convolution of channels-last operands, adds the bias and goes back to channels-first.
-LogicalResult finish(NodeContext &n, const Tensor &x, const Tensor &filter, const Window &w,
-                     ArrayRef<int64_t> inputDilations, int64_t groups) {
+FailureOr<Tensor> finish(NodeContext &n, const Tensor &x, const Tensor &filter, const Tensor *bias,
+                         const Window &w, ArrayRef<int64_t> inputDilations, int64_t groups) {
   GraphBuilder &g = n.g;
   Dims dims{x.dims[0]}, spreads = x.dims;
   for (size_t i = 0; i < w.kernel.size(); ++i) {
@@ -176,13 +177,13 @@ LogicalResult finish(NodeContext &n, const Tensor &x, const Tensor &filter, cons
   auto op = ConvOp::create(g.builder, g.loc, g.type(x.element, dims), v, f, w.strides, w.dilations, w.low,
                            w.high, inputDilations, groups);
   Tensor result = g.wrap(op, dims);
-  if (n.has(2)) {
-    if (n.in(2).rank() != 1 || n.in(2).element != x.element)
-      return n.invalid("expected a bias for each channel, found " + describe(n.in(2)));
-    ONNX_TRY(bias, n.broadcastTo(n.in(2), dims, "the bias"));
-    result = g.binary<AddOp>(result, bias);
+  if (bias) {
+    if (bias->rank() != 1 || bias->element != x.element)
+      return n.invalid("expected a bias for each channel, found " + describe(*bias));
+    ONNX_TRY(everywhere, n.broadcastTo(*bias, dims, "the bias"));
+    result = g.binary<AddOp>(result, everywhere);
   }
-  return n.out(channelsFirst(g, result));
+  return channelsFirst(g, result);
 }
 
 FailureOr<int64_t> groupsOf(NodeContext &n, const Tensor &x, const Tensor &filter) {
@@ -197,10 +198,10 @@ FailureOr<int64_t> groupsOf(NodeContext &n, const Tensor &x, const Tensor &filte
   return groups;
 }
 
-LogicalResult conv(NodeContext &n) {
-  if (failed(n.needInputs(2)) || failed(n.needFloat(0)) || failed(n.needRank(0, 3)))
-    return failure();
-  const Tensor &x = n.in(0), &filter = n.in(1);
+} // namespace
+
+FailureOr<Tensor> tenon::importer::convolve(NodeContext &n, const Tensor &x, const Tensor &filter,
+                                            const Tensor *bias) {
   ONNX_TRY(groups, groupsOf(n, x, filter));
   if (*filter.dims[0].constant() % groups)
     return n.invalid("expected output channels in " + Twine(groups) + " equal groups, found " +
@@ -221,8 +222,17 @@ LogicalResult conv(NodeContext &n) {
   for (int64_t i = 2; i < filter.rank(); ++i)
     permutation.push_back(i);
   permutation.append({1, 0});
-  return finish(n, image, g.transpose(filter, permutation), w, SmallVector<int64_t>(kernel.size(), 1),
+  return finish(n, image, g.transpose(filter, permutation), bias, w, SmallVector<int64_t>(kernel.size(), 1),
                 groups);
+}
+
+namespace {
+
+LogicalResult conv(NodeContext &n) {
+  if (failed(n.needInputs(2)) || failed(n.needFloat(0)) || failed(n.needRank(0, 3)))
+    return failure();
+  ONNX_TRY(result, convolve(n, n.in(0), n.in(1), n.has(2) ? &n.in(2) : nullptr));
+  return n.out(result);
 }
 
 /// [C, O / groups, window...] to [window..., C / groups, O] with the window turned round: a transposed
@@ -300,7 +310,9 @@ LogicalResult convTranspose(NodeContext &n) {
     w.high[i] = reach - w.high[i] + outputPadding[i];
   }
   w.strides.assign(kernel.size(), 1);
-  return finish(n, channelsLast(n.g, x), turnedFilter(n.g, filter, groups), w, inputDilations, groups);
+  ONNX_TRY(result, finish(n, channelsLast(n.g, x), turnedFilter(n.g, filter, groups),
+                          n.has(2) ? &n.in(2) : nullptr, w, inputDilations, groups));
+  return n.out(result);
 }
 
 } // namespace

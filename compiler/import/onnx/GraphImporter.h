@@ -10,6 +10,7 @@
 #include "compiler/import/onnx/NodeContext.h"
 #include "compiler/import/onnx/SymbolFacts.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace tenon::importer {
 
@@ -129,6 +130,7 @@ private:
   bool learned = false;                   // facts were added during this import
   mlir::Operation *lastEntryOp = nullptr; // symbols and weights are kept together at the function's start
   std::map<std::string, const ::onnx::FunctionProto *> functions;
+  llvm::StringSet<> quantizationParameters; // names of scales and zero points
   int64_t importedNodes = 0;
   bool limitReported = false;
 };

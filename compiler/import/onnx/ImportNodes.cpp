@@ -16,6 +16,8 @@ using namespace tenon::importer;
 static constexpr int kMaxDepth = 32;
 /// Constants up to this size live in the IR.
 static constexpr int64_t kInlineBytes = 1024;
+/// Scales and zero points, which passes compare and combine, do so up to this size.
+static constexpr int64_t kInlineParameterBytes = 1 << 16;
 /// Dimensions above this are taken for nonsense; it keeps size arithmetic far from overflow.
 static constexpr int64_t kMaxDim = int64_t(1) << 40, kMaxElements = int64_t(1) << 46;
 static constexpr int64_t kOldestOpset = 7; // with numpy's broadcasting
@@ -59,7 +61,8 @@ FailureOr<Tensor> GraphImporter::importTensor(const ::onnx::TensorProto &tensor,
   auto type = RankedTensorType::get(data.dims, data.elementType);
   StringRef bytes = data.inSource ? data.bytes : StringRef(data.owned);
   bool forShapes = isa<IntegerType>(data.elementType) && data.elements <= kMaxContent;
-  if (static_cast<int64_t>(bytes.size()) <= kInlineBytes || forShapes) {
+  int64_t most = quantizationParameters.contains(name) ? kInlineParameterBytes : kInlineBytes;
+  if (static_cast<int64_t>(bytes.size()) <= most || forShapes) {
     if (data.elements == 0)
       return g.fromConstant(DenseElementsAttr::get(type, ArrayRef<Attribute>()));
     if (data.elementType.isInteger(1)) {
@@ -79,6 +82,10 @@ FailureOr<Tensor> GraphImporter::importTensor(const ::onnx::TensorProto &tensor,
 
 LogicalResult GraphImporter::importInitializers(const ::onnx::GraphProto &graph, Scope &scope) {
   bool ok = true;
+  for (const auto &node : graph.node())
+    if (node.op_type() == "QuantizeLinear" || node.op_type() == "DequantizeLinear")
+      for (int i = 1; i < std::min(node.input_size(), 3); ++i)
+        quantizationParameters.insert(node.input(i));
   for (const auto &t : graph.initializer()) {
     if (t.name().empty() || scope.values.count(t.name())) {
       ok = succeeded(

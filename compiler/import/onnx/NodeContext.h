@@ -151,5 +151,7 @@ void registerControlFlow(OpTable &table);
 void registerLoops(OpTable &table);
 void registerLosses(OpTable &table);
 void registerContent(OpTable &table);
+void registerQuantization(OpTable &table);
+void registerQuantizedProducts(OpTable &table);
 
 } // namespace tenon::importer

@@ -36,6 +36,8 @@ const OpTable &OpTable::instance() {
     registerLoops(*t);
     registerLosses(*t);
     registerContent(*t);
+    registerQuantization(*t);
+    registerQuantizedProducts(*t);
     return t;
   }();
   return *table;
