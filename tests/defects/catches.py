@@ -9,6 +9,7 @@ CATCHES: dict[str, tuple[str, str]] = {
     "ResizeOffByHalf": (COMPOSITES, "ImageTest.ResizeLinear"),
     "AveragePoolCountsPadding": (COMPOSITES, "ImageTest.AveragePool"),
     "LstmGatesSwapped": (COMPOSITES, "RecurrentTest.Lstm"),
+    "SaturationShort": (COMPOSITES, "QuantizationTest.TiesGoToEvenAndEndsSaturate"),
     "NormEpsilonLost": (LIT, "compiler/graph/test/recognize_composites.mlir"),
     "LayoutAxisKept": (LIT, "compiler/graph/test/propagate_layout.mlir"),
     "PanelsUntransposed": (KERNELS, "Contraction.Batched"),

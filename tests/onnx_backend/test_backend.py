@@ -6,7 +6,7 @@ import pytest
 
 import tenon.onnx_backend  # noqa: F401  (a missing package is an error)
 
-FLOOR = 1553  # only grows
+FLOOR = 1582  # only grows
 NAMES = count.PASSING.read_text().split() if count.PASSING.exists() else []
 
 
