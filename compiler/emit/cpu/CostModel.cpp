@@ -111,8 +111,6 @@ Prediction predict(KernelOp kernel, const CpuTarget &target, Size flops, Size co
   double peak = peakFor(kernel, target);
   Prediction p;
   p.compute = flops.ceilDiv(std::max<int64_t>(1, std::llround(peak)));
-  if (peak != target.peakGflops) // families count at the rate of f32
-    computing = (computing * 16).ceilDiv(std::llround(16 * peak / target.peakGflops));
   p.traffic = (traffic.weights * weight + activationTime(traffic.activations, target)).ceilDiv(1000);
   p.cost = computing.max(p.traffic) + kDispatchNs;
   return p;
