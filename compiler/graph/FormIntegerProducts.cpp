@@ -142,6 +142,7 @@ private:
   Type i32;
   int64_t rank, columnAxis;
   SmallVector<int64_t> summedAxes;
+  int64_t padValue = 0;
   Value sum, columns; // i32: the product so far, and what is to be added in every row
 };
 
@@ -197,6 +198,7 @@ Value Product::rowSums(Value x) {
       ConstantOp::create(b.builder, b.loc, type, DenseElementsAttr::get(type, b.builder.getI8IntegerAttr(1)));
   auto window = cast<ConvOp>(b.builder.clone(*conv));
   window->setOperands({x, ones});
+  window.setPadValue(padValue); // what the product reads there
   SmallVector<int64_t> resultShape(conv.getType().getShape());
   resultShape.back() = groups;
   window.getResult().setType(RankedTensorType::get(resultShape, i32));
@@ -263,7 +265,7 @@ void Product::product(Operand left, Operand right) {
   integers->setOperands({left.q, right.q});
   integers->getResult(0).setType(tensorType(op->getResult(0)).clone(i32));
   if (padded)
-    cast<ConvOp>(integers).setPadValue(*left.uniform);
+    cast<ConvOp>(integers).setPadValue(padValue = *left.uniform);
   sum = integers->getResult(0);
   if (!right.isCentered())
     subtractRowSums(left, right);
