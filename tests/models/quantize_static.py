@@ -5,11 +5,13 @@ for accuracy."""
 import tempfile
 from pathlib import Path
 
+import onnx
+import onnx.version_converter
 import onnxruntime as ort
 from inputs import make_inputs
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-CALIBRATION_RUNS = 8
+CALIBRATION_RUNS, OPSET = 8, 13
 PRODUCTS = ["MatMul", "Gemm"]
 IMAGE_OPS = ["Conv", "MatMul", "Gemm", "Add", "GlobalAveragePool", "AveragePool", "MaxPool", "Mul", "HardSwish"]
 IMAGE_OPS += ["HardSigmoid", "Relu", "Clip"]
@@ -48,7 +50,11 @@ def quantize(source: Path, dest: Path, inputs, reduced: bool) -> None:
 
 
 def simplify(source: Path, dest: Path) -> None:
-    """Folds constants and batch norms, so that what is quantized is what will run."""
+    """Folds constants and batch norms, so that what is quantized is what will run. Scales by channel need opset 13."""
+    model = onnx.load(source)
+    if next(o.version for o in model.opset_import if not o.domain) < OPSET:
+        onnx.save(onnx.version_converter.convert_version(model, OPSET), dest)
+        source = dest
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(dest)

@@ -9,7 +9,7 @@ import os
 
 import numpy as np
 import pytest
-from catalog import CAPACITY, HEAD_DIM, KV_HEADS, LAYERS, MODELS, PAST_STATES
+from catalog import CAPACITY, HEAD_DIM, KV_HEADS, LAYERS, MODELS, PAST_STATES, needs_torch
 from conftest import command, emulation
 
 import tenon
@@ -21,7 +21,7 @@ NAMES = [
     pytest.param(
         name,
         marks=[]
-        if model.origin != "torch"
+        if not needs_torch(name)
         else [pytest.mark.torch, pytest.mark.skipif(not WITH_TORCH, reason="torch exports it: ./dev test --models")],
     )
     for name, model in MODELS.items()
