@@ -1,5 +1,5 @@
-/* What this CPU can do at most, as JSON: multiplications and additions in registers alone, and bytes a second from every
- * level of memory. Built by kernels.py with -O2 -march=native; runs on one core. */
+/* What this CPU can do at most, as JSON: multiplications and additions in registers alone, and bytes a second
+ * from every level of memory. Built by kernels.py with -O2 -march=native; runs on one core. */
 #define _GNU_SOURCE
 #include <immintrin.h>
 #include <stdint.h>
@@ -43,22 +43,22 @@ typedef __m256i Bytes;
 #define TRIES 5
 
 /* Best of some tries, in operations a nanosecond: `step` advances chain number i. */
-#define MEASURE(type, start, step, operations)                                                                         \
-  double best = 1e9;                                                                                                   \
-  for (int attempt = 0; attempt < TRIES; ++attempt) {                                                                  \
-    type chain[CHAINS];                                                                                                \
-    for (int i = 0; i < CHAINS; ++i)                                                                                   \
-      chain[i] = start;                                                                                                \
-    double from = now();                                                                                               \
-    for (long k = 0; k < ROUNDS; ++k) {                                                                                \
-      _Pragma("clang loop unroll(full)") for (int i = 0; i < CHAINS; ++i) {                                            \
-        step;                                                                                                          \
-        __asm__ volatile("" : "+x"(chain[i]));                                                                         \
-      }                                                                                                                \
-    }                                                                                                                  \
-    double time = now() - from;                                                                                        \
-    best = time < best ? time : best;                                                                                  \
-  }                                                                                                                    \
+#define MEASURE(type, start, step, operations)                                                               \
+  double best = 1e9;                                                                                         \
+  for (int attempt = 0; attempt < TRIES; ++attempt) {                                                        \
+    type chain[CHAINS];                                                                                      \
+    for (int i = 0; i < CHAINS; ++i)                                                                         \
+      chain[i] = start;                                                                                      \
+    double from = now();                                                                                     \
+    for (long k = 0; k < ROUNDS; ++k) {                                                                      \
+      _Pragma("clang loop unroll(full)") for (int i = 0; i < CHAINS; ++i) {                                  \
+        step;                                                                                                \
+        __asm__ volatile("" : "+x"(chain[i]));                                                               \
+      }                                                                                                      \
+    }                                                                                                        \
+    double time = now() - from;                                                                              \
+    best = time < best ? time : best;                                                                        \
+  }                                                                                                          \
   return (double)(operations) * CHAINS * ROUNDS / best / 1e9
 
 static double f32Peak(void) {
@@ -77,7 +77,8 @@ static double int8Peak(void) {
 #elif defined(__AVX512F__)
   MEASURE(Bytes, SET_I(i), chain[i] = _mm512_add_epi32(chain[i], _mm512_madd_epi16(x, y)), 4 * FLOATS);
 #else /* bytes widened to 16 bits: exact for all values */
-  MEASURE(Bytes, SET_I(i), chain[i] = _mm256_add_epi32(chain[i], _mm256_madd_epi16(x, _mm256_xor_si256(y, chain[i]))),
+  MEASURE(Bytes, SET_I(i),
+          chain[i] = _mm256_add_epi32(chain[i], _mm256_madd_epi16(x, _mm256_xor_si256(y, chain[i]))),
           4 * FLOATS);
 #endif
 }
@@ -86,7 +87,8 @@ static double int8Peak(void) {
 static double bf16Peak(void) {
   Bytes x = SET_I(0x3f803f80), y = SET_I(0x3f80);
   __asm__ volatile("" : "+x"(x), "+x"(y));
-  MEASURE(Floats, SET_F((float)i), chain[i] = _mm512_dpbf16_ps(chain[i], (__m512bh)x, (__m512bh)y), 4 * FLOATS);
+  MEASURE(Floats, SET_F((float)i), chain[i] = _mm512_dpbf16_ps(chain[i], (__m512bh)x, (__m512bh)y),
+          4 * FLOATS);
 }
 #endif
 
@@ -129,7 +131,9 @@ static double bestOf(double (*measure)(char *, size_t, long), char *data, size_t
   return best;
 }
 
-static double readMutable(char *data, size_t size, long repeats) { return readBandwidth(data, size, repeats); }
+static double readMutable(char *data, size_t size, long repeats) {
+  return readBandwidth(data, size, repeats);
+}
 
 /* Without arguments everything; with `f32` that alone. */
 int main(int count, char **arguments) {
@@ -149,8 +153,8 @@ int main(int count, char **arguments) {
   printf("\"bandwidth\": [");
   for (size_t size = (size_t)16 << 10; size <= largest; size *= 2) {
     long repeats = size < traffic ? (long)(traffic / size) : 1;
-    printf("%s{\"bytes\": %zu, \"read_gbs\": %.2f, \"copy_gbs\": %.2f}", size > (size_t)16 << 10 ? ", " : "", size,
-           bestOf(readMutable, data, size, repeats), bestOf(copyBandwidth, data, size, repeats));
+    printf("%s{\"bytes\": %zu, \"read_gbs\": %.2f, \"copy_gbs\": %.2f}", size > (size_t)16 << 10 ? ", " : "",
+           size, bestOf(readMutable, data, size, repeats), bestOf(copyBandwidth, data, size, repeats));
   }
   printf("]}\n");
   free(data);

@@ -340,8 +340,8 @@ TENON_API uint32_t tenon_session_profile_count(const tenon_session *session, uin
 TENON_API tenon_status tenon_session_profile_row(const tenon_session *session, uint32_t function,
                                                  uint32_t row, tenon_profile_row *result);
 TENON_API tenon_status tenon_session_profile_reset(tenon_session *session, uint32_t function);
-/* Runs a dispatch `repeats` times by itself after a run of the function, and gives the nanoseconds of all. What
- * it works on in place changes: outputs and states are those of no run afterwards. */
+/* Runs a dispatch `repeats` times by itself after a run of the function, and gives the nanoseconds of all.
+ * What it works on in place changes: outputs and states are those of no run afterwards. */
 TENON_API tenon_status tenon_session_profile_alone(tenon_session *session, uint32_t function, uint32_t row,
                                                    uint32_t repeats, uint64_t *ns);
 
