@@ -330,6 +330,11 @@ Value Evaluator::compute(Value tensor, ArrayRef<Coord> at) {
     Value x = eval(how->x, at);
     return x ? emitQuantization(k, *how, x, lanes) : Value();
   }
+  if (op->getNumOperands() == 1 && !k.bufferOf(op->getOperand(0)) && !bindings.count(op->getOperand(0)))
+    if (std::optional<Quantization> how = matchWidenedQuantization(op)) {
+      Value x = eval(how->x, at);
+      return x ? emitQuantizedIntegers(k, *how, x, lanes) : Value();
+    }
   if (op->hasTrait<ElementwiseTrait>()) {
     SmallVector<Value> operands;
     for (Value operand : op->getOperands()) {

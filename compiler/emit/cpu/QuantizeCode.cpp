@@ -87,8 +87,12 @@ std::optional<Quantization> matchQuantization(Operation *op) {
   // NaN becomes `low`, which as a signed byte with a zero point is not what the conversion makes of it.
   if (!fits || (!byte.isUnsigned() && zero != 0))
     return std::nullopt;
-  Quantization how{division->first, scale, (first - zero) * scale, (first + 255 - zero) * scale,
-                   static_cast<int64_t>(zero)};
+  Quantization how{division->first,
+                   scale,
+                   (first - zero) * scale,
+                   (first + 255 - zero) * scale,
+                   static_cast<int64_t>(zero),
+                   byte.isUnsigned()};
   bool endsFit = std::nearbyintf(how.least / scale) == first - zero &&
                  std::nearbyintf(how.most / scale) == first + 255 - zero;
   if (!endsFit || !roundsAlike(scale, how.least, how.most))
@@ -96,7 +100,16 @@ std::optional<Quantization> matchQuantization(Operation *op) {
   return how;
 }
 
-Value emitQuantization(KernelBuilder &k, const Quantization &how, Value x, unsigned lanes) {
+std::optional<Quantization> matchWidenedQuantization(Operation *op) {
+  auto wide = dyn_cast<CastOp>(op);
+  Operation *narrow = wide ? wide.getInput().getDefiningOp() : nullptr;
+  if (!narrow || !getElementTypeOrSelf(wide.getType()).isInteger(32))
+    return std::nullopt;
+  std::optional<Quantization> how = matchQuantization(narrow);
+  return how && how->isUnsigned ? how : std::nullopt;
+}
+
+Value emitQuantizedIntegers(KernelBuilder &k, const Quantization &how, Value x, unsigned lanes) {
   OpBuilder &b = k.builder();
   Location loc = k.loc();
   Type i32 = k.vectorOf(b.getI32Type(), lanes);
@@ -130,7 +143,13 @@ Value emitQuantization(KernelBuilder &k, const Quantization &how, Value x, unsig
     Value zero = k.splat(arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(how.zero)), lanes);
     integers = arith::AddIOp::create(b, loc, integers, zero);
   }
-  return arith::TruncIOp::create(b, loc, k.vectorOf(b.getI8Type(), lanes), integers);
+  return integers;
+}
+
+Value emitQuantization(KernelBuilder &k, const Quantization &how, Value x, unsigned lanes) {
+  OpBuilder &b = k.builder();
+  return arith::TruncIOp::create(b, k.loc(), k.vectorOf(b.getI8Type(), lanes),
+                                 emitQuantizedIntegers(k, how, x, lanes));
 }
 
 } // namespace tenon::cpu

@@ -27,10 +27,18 @@ struct Quantization {
   mlir::Value x;                        ///< f32 tensor
   float scale = 1, least = 0, most = 0; ///< bounds of x beyond which the result does not change
   int64_t zero = 0;
+  bool isUnsigned = true;
 };
 /// What `cast` is the end of; none where the parts are others, are not constant, or the proof fails.
 std::optional<Quantization> matchQuantization(mlir::Operation *cast);
 
+/// What `cast` widens to i32, where that is a byte that was quantized without a sign and has no other form in
+/// memory: the integers are at hand before they become bytes.
+std::optional<Quantization> matchWidenedQuantization(mlir::Operation *cast);
+
+/// The integers, in i32, of a scalar or vector of x. Only without a sign: signed, NaN becomes its 0 as a
+/// byte.
+mlir::Value emitQuantizedIntegers(KernelBuilder &k, const Quantization &how, mlir::Value x, unsigned lanes);
 /// The bytes (i8) of a scalar or vector of x.
 mlir::Value emitQuantization(KernelBuilder &k, const Quantization &how, mlir::Value x, unsigned lanes);
 
