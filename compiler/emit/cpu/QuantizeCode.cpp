@@ -10,7 +10,9 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
+#include <array>
 #include <cmath>
+#include <map>
 
 using namespace mlir;
 
@@ -46,7 +48,7 @@ float quotient(float x, float scale) {
 }
 
 /// Whether the quotient without division rounds as the division does, for all x up to `least` and `most`.
-bool roundsAlike(float scale, float least, float most) {
+bool triedAlike(float scale, float least, float most) {
   constexpr int around = 8; // units of the last place; the quotients differ by less than two
   auto alike = [scale](float x) { return std::nearbyintf(x / scale) == std::nearbyintf(quotient(x, scale)); };
   bool all = alike(least) && alike(most);
@@ -59,6 +61,16 @@ bool roundsAlike(float scale, float least, float most) {
       all = x < least || x > most || alike(x);
   }
   return all;
+}
+
+/// The same, tried once for each scale and bounds that a thread meets: a kernel asks for every value of a
+/// tile.
+bool roundsAlike(float scale, float least, float most) {
+  static thread_local std::map<std::array<float, 3>, bool> tried;
+  auto [it, added] = tried.try_emplace({scale, least, most}, false);
+  if (added)
+    it->second = triedAlike(scale, least, most);
+  return it->second;
 }
 
 } // namespace
