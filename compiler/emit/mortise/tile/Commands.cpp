@@ -1,0 +1,198 @@
+//===- Commands.cpp - commands of engines with what they touch --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/emit/mortise/tile/Commands.h"
+
+#include <algorithm>
+
+namespace tenon::npu {
+
+using mortise::Engine, mortise::Field, mortise::Id;
+
+Command &Commands::push(unsigned engine, Id id) {
+  Command &command = stream_.commands.emplace_back();
+  command.engine = engine;
+  command.id = id;
+  command.node = node_;
+  return command;
+}
+
+void Commands::loadBytes(unsigned channel, int64_t local, int64_t memory, int64_t bytes) {
+  Block block;
+  block.bytes = bytes;
+  transfer(channel, local, memory, block, false);
+}
+
+void Commands::loadRows(unsigned channel, int64_t local, int64_t localStride, int64_t memory,
+                        int64_t memoryStride, int64_t bytes, int64_t count) {
+  Block block;
+  block.bytes = bytes;
+  block.count[0] = count;
+  block.local[0] = localStride;
+  block.memory[0] = memoryStride;
+  transfer(channel, local, memory, block, false);
+}
+
+/// Rows that continue each other on both sides become one run; what a counter cannot hold is split.
+void Commands::transfer(unsigned channel, int64_t local, int64_t memory, Block block, bool out) {
+  for (int axis = 0; axis < 2; ++axis) {
+    bool joins = block.count[0] == 1 || (block.local[0] == block.bytes && block.memory[0] == block.bytes);
+    if (!joins)
+      break;
+    block.bytes *= block.count[0];
+    block.count[0] = block.count[1];
+    block.local[0] = block.local[1];
+    block.memory[0] = block.memory[1];
+    block.count[1] = 1;
+  }
+  int64_t most = h_.dma.maxCount;
+  if (block.bytes > most && block.count[0] == 1) {
+    // A long run: rows of equal length, and the rest.
+    int64_t piece = most / 64 * 64, rows = block.bytes / piece, rest = block.bytes % piece;
+    Block whole;
+    whole.bytes = piece;
+    whole.count[0] = rows;
+    whole.local[0] = whole.memory[0] = piece;
+    emitTransfer(channel, local, memory, whole, out);
+    if (rest) {
+      whole.bytes = rest;
+      whole.count[0] = 1;
+      emitTransfer(channel, local + rows * piece, memory + rows * piece, whole, out);
+    }
+    return;
+  }
+  emitTransfer(channel, local, memory, block, out);
+}
+
+void Commands::emitTransfer(unsigned channel, int64_t local, int64_t memory, const Block &block, bool out) {
+  Command &c = push(channel, Id::Dma);
+  c.a = local;
+  c.b = memory;
+  c.fields = {{Field::Esize, 1},
+              {Field::Mode, int64_t(mortise::DmaMode::Copy)},
+              {Field::N0, block.bytes},
+              {Field::L0, 1},
+              {Field::G0, 1},
+              {Field::N1, block.count[0]},
+              {Field::N2, block.count[1]},
+              {Field::N3, 1}};
+  constexpr Field locals[] = {Field::L1, Field::L2}, memories[] = {Field::G1, Field::G2};
+  Access here, there;
+  here.base = local;
+  there.base = memory;
+  there.space = Space::Memory;
+  here.run = there.run = block.bytes;
+  for (int axis = 0; axis < 2; ++axis) {
+    if (block.count[axis] > 1) {
+      c.fields.push_back({locals[axis], block.local[axis]});
+      c.fields.push_back({memories[axis], block.memory[axis]});
+    }
+    here.count[axis] = there.count[axis] = block.count[axis];
+    here.stride[axis] = block.local[axis];
+    there.stride[axis] = block.memory[axis];
+  }
+  here.write = !out;
+  there.write = out;
+  c.accesses = {here, there};
+}
+
+void Commands::fill(unsigned channel, int64_t local, int64_t bytes, int64_t count, int64_t stride,
+                    int64_t value, int64_t size) {
+  Command &c = push(channel, Id::Dma);
+  c.a = local;
+  c.fields = {{Field::Esize, size}, {Field::Mode, int64_t(mortise::DmaMode::Fill)},
+              {Field::Fill, value}, {Field::N0, bytes / size},
+              {Field::L0, size},    {Field::N1, count},
+              {Field::N2, 1},       {Field::N3, 1}};
+  if (count > 1)
+    c.fields.push_back({Field::L1, stride});
+  Access here;
+  here.write = true;
+  here.base = local;
+  here.run = bytes;
+  here.count[0] = count;
+  here.stride[0] = stride;
+  c.accesses = {here};
+}
+
+void Commands::loadTile(int64_t local, int64_t rows, int64_t columns, int64_t rowBytes, mortise::Type type) {
+  Command &c = push(unsigned(Engine::Weights), Id::MmLoad);
+  c.a = local;
+  c.fields = {{Field::K, rows},
+              {Field::N, columns},
+              {Field::L0, rowBytes},
+              {Field::Type, int64_t(type)},
+              {Field::Mode, 0}};
+  Access here;
+  here.base = local;
+  here.run = rows * rowBytes;
+  c.accesses = {here};
+}
+
+void Commands::multiply(int64_t local, const Rows &rows, int64_t depth, mortise::Type type, int64_t sums,
+                        int64_t columns, bool accumulate) {
+  Command &c = push(unsigned(Engine::Matrix), Id::MmMul);
+  c.a = local;
+  c.b = sums;
+  c.flags = mortise::kFlagSwap | (accumulate ? mortise::kFlagAccumulate : 0);
+  c.fields = {
+      {Field::N0, rows.count[0]}, {Field::N1, rows.count[1]}, {Field::N2, 1}, {Field::Type, int64_t(type)}};
+  constexpr Field strides[] = {Field::L0, Field::L1};
+  Access here, there;
+  here.base = local;
+  here.run = depth * int64_t(mortise::typeBits(type)) / 8;
+  for (int axis = 0; axis < 2; ++axis) {
+    if (rows.count[axis] > 1)
+      c.fields.push_back({strides[axis], rows.stride[axis]});
+    here.count[axis] = rows.count[axis];
+    here.stride[axis] = rows.stride[axis];
+  }
+  there.space = Space::Accumulators;
+  there.write = true;
+  there.base = sums;
+  there.run = rows.count[0] * rows.count[1];
+  c.accesses = {here, there};
+}
+
+void Commands::drain(int64_t sums, int64_t rows, int64_t columns, const DrainForm &form, int64_t width,
+                     int64_t tables, int64_t local, int64_t pitch, bool fromFloat) {
+  Command &c = push(unsigned(Engine::Drain), Id::Drain);
+  c.a = sums;
+  c.b = local;
+  int64_t bias = form.bias ? tables : -1, scale = form.scale ? tables + (form.bias ? width * 4 : 0) : -1;
+  c.fields = {{Field::N0, rows},
+              {Field::N1, 1},
+              {Field::N2, 1},
+              {Field::N, columns},
+              {Field::Type, int64_t(form.type)},
+              {Field::Mode, fromFloat ? 1 : 0},
+              {Field::Bias, bias},
+              {Field::Scale, scale},
+              {Field::Zero, form.zero},
+              {Field::Low, form.low},
+              {Field::High, form.high}};
+  if (rows > 1)
+    c.fields.push_back({Field::L0, pitch});
+  Access from, to;
+  from.space = Space::Accumulators;
+  from.base = sums;
+  from.run = rows;
+  to.write = true;
+  to.base = local;
+  to.run = columns * int64_t(mortise::typeBits(form.type)) / 8;
+  to.count[0] = rows;
+  to.stride[0] = pitch;
+  c.accesses = {from, to};
+  for (int64_t table : {bias, scale})
+    if (table >= 0) {
+      Access read;
+      read.base = table;
+      read.run = columns * 4;
+      c.accesses.push_back(read);
+    }
+}
+
+} // namespace tenon::npu

@@ -1,0 +1,61 @@
+//===- Commands.h - commands of engines with what they touch --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "compiler/emit/mortise/tile/Product.h"
+
+namespace tenon::npu {
+
+/// Rows that the matrix unit reads, in bytes from one to the next.
+struct Rows {
+  int64_t count[2] = {1, 1}, stride[2] = {0, 0};
+};
+/// A block of `bytes`, repeated along two axes.
+struct Block {
+  int64_t bytes = 0, count[2] = {1, 1}, local[2] = {0, 0}, memory[2] = {0, 0};
+};
+
+/// Appends commands to a stream. Counts beyond a descriptor's limit are split.
+class Commands {
+public:
+  Commands(Stream &stream, const mortise::Hardware &hardware, uint32_t node)
+      : stream_(stream), h_(hardware), node_(node) {}
+
+  unsigned inputChannel() const { return unsigned(mortise::Engine::In0); }
+  unsigned weightChannel() const { return inputChannel() + (h_.dma.inChannels > 1 ? 1 : 0); }
+  unsigned outputChannel() const { return unsigned(mortise::Engine::Out0); }
+
+  void loadBytes(unsigned channel, int64_t local, int64_t memory, int64_t bytes);
+  void loadRows(unsigned channel, int64_t local, int64_t localStride, int64_t memory, int64_t memoryStride,
+                int64_t bytes, int64_t count);
+  void loadBlock(unsigned channel, int64_t local, int64_t memory, const Block &block) {
+    transfer(channel, local, memory, block, false);
+  }
+  void storeBlock(unsigned channel, int64_t local, int64_t memory, const Block &block) {
+    transfer(channel, local, memory, block, true);
+  }
+  /// `count` pieces of `bytes` become elements of `size` bytes and that value.
+  void fill(unsigned channel, int64_t local, int64_t bytes, int64_t count, int64_t stride, int64_t value,
+            int64_t size);
+  void loadTile(int64_t local, int64_t rows, int64_t columns, int64_t rowBytes, mortise::Type type);
+  void multiply(int64_t local, const Rows &rows, int64_t depth, mortise::Type type, int64_t sums,
+                int64_t columns, bool accumulate);
+  /// `tables`: where bias and scale lie, `width` words each; `pitch`: bytes from a pixel to the next.
+  void drain(int64_t sums, int64_t rows, int64_t columns, const DrainForm &form, int64_t width,
+             int64_t tables, int64_t local, int64_t pitch, bool fromFloat);
+
+private:
+  void transfer(unsigned channel, int64_t local, int64_t memory, Block block, bool out);
+  void emitTransfer(unsigned channel, int64_t local, int64_t memory, const Block &block, bool out);
+  Command &push(unsigned engine, mortise::Id id);
+
+  Stream &stream_;
+  const mortise::Hardware &h_;
+  uint32_t node_;
+};
+
+} // namespace tenon::npu

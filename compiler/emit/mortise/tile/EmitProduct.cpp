@@ -1,0 +1,200 @@
+//===- EmitProduct.cpp - the commands of a product --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/emit/mortise/tile/Commands.h"
+#include "compiler/emit/mortise/tile/Product.h"
+
+#include <algorithm>
+
+namespace tenon::npu {
+
+namespace {
+
+/// Output pixels that are computed together.
+struct Tile {
+  int64_t image = 0, row = 0, rows = 0, column = 0, columns = 0;
+  int64_t input = 0; ///< number of the input that it reads: tiles beside each other share one
+  int64_t pixels() const { return rows * columns; }
+};
+
+class ProductEmitter {
+public:
+  ProductEmitter(const Product &p, const ProductCut &cut, const mortise::Hardware &h, int64_t scratchpad,
+                 Stream &stream)
+      : p_(p), cut_(cut), h_(h), commands_(stream, h, p.node), packed_(packedWeights(p, h)),
+        weights_(weightTiles(p, h)) {
+    inputAt_ = scratchpad;
+    weightAt_ = inputAt_ + cut.inputBuffers * cut.inputBytes;
+    resultAt_ = weightAt_ + cut.weightBuffers * cut.weightBytes;
+    int64_t input = 0;
+    for (int64_t image = 0; image < p.images; ++image)
+      for (int64_t row = 0; row < p.outputHeight(); row += cut.rows, ++input)
+        for (int64_t column = 0; column < p.outputWidth(); column += cut.span)
+          tiles_.push_back({image, row, std::min(cut.rows, p.outputHeight() - row), column,
+                            std::min(cut.span, p.outputWidth() - column), input});
+  }
+
+  void emit() {
+    int64_t chunk = cut_.resident ? cut_.resident : packed_.panels;
+    auto panels = [&](const Tile &tile, int64_t group, int64_t first) {
+      for (int64_t panel = first; panel < std::min(first + chunk, packed_.panels); ++panel)
+        multiply(tile, group * packed_.panels + panel);
+    };
+    if (!cut_.resident) {
+      for (const Tile &tile : tiles_)
+        for (int64_t group = 0; group < p_.groups; ++group)
+          panels(tile, group, 0);
+      return;
+    }
+    for (int64_t group = 0; group < p_.groups; ++group)
+      for (int64_t first = 0; first < packed_.panels; first += chunk) {
+        for (const Tile &tile : tiles_)
+          panels(tile, group, first);
+        ++chunks_;
+      }
+  }
+
+private:
+  int64_t pixelBytes() const { return p_.groups * p_.channels * p_.leftBytes(); }
+  int64_t lineBytes() const { return (p_.width + p_.x.low + p_.x.high) * pixelBytes(); }
+  int64_t outputsOf(int64_t panel) const {
+    return std::min(h_.matrix.columns, p_.outputs - panel % packed_.panels * h_.matrix.columns);
+  }
+
+  void multiply(const Tile &tile, int64_t panel) {
+    loadInput(tile);
+    int64_t sums = products_++ % 2 * (h_.accumulatorRows() / 2), tables = 0;
+    for (size_t first = 0; first < weights_.size(); first += size_t(cut_.piece)) {
+      size_t end = std::min(weights_.size(), first + size_t(cut_.piece));
+      int64_t at = loadWeights(panel, first, end);
+      for (size_t t = first; t < end; ++t) {
+        const WeightTile &weight = weights_[t];
+        commands_.loadTile(at, weight.rows, outputsOf(panel), packed_.rowBytes, p_.right);
+        at += weight.rows * packed_.rowBytes;
+        int64_t group = panel / packed_.panels;
+        int64_t from = inputOf_ + weight.windowRow * p_.y.dilation * lineBytes() +
+                       tile.column * p_.x.stride * pixelBytes() + group * p_.channels * p_.leftBytes() +
+                       weight.offset;
+        Rows pixels;
+        pixels.count[0] = tile.columns;
+        pixels.stride[0] = p_.x.stride * pixelBytes();
+        pixels.count[1] = tile.rows;
+        pixels.stride[1] = p_.y.stride * lineBytes();
+        commands_.multiply(from, pixels, weight.rows, p_.left, sums, outputsOf(panel), t > 0);
+      }
+      tables = at;
+    }
+    store(tile, panel, sums, tables);
+  }
+
+  /// The lines of a tile with what lies around the image.
+  void loadInput(const Tile &tile) {
+    int64_t number = tile.input;
+    if (number == loadedInput_)
+      return;
+    loadedInput_ = number;
+    inputOf_ = inputAt_ + inputs_ % cut_.inputBuffers * cut_.inputBytes;
+    ++inputs_;
+    int64_t first = tile.row * p_.y.stride - p_.y.low, lines = (tile.rows - 1) * p_.y.stride + p_.y.extent();
+    int64_t above = std::clamp<int64_t>(-first, 0, lines),
+            below = std::clamp<int64_t>(first + lines - p_.height, 0, lines - above),
+            inside = lines - above - below;
+    int64_t left = p_.x.low * pixelBytes(), right = p_.x.high * pixelBytes(), line = lineBytes();
+    fill(inputOf_, above * line, 1, line);
+    fill(inputOf_ + (above + inside) * line, below * line, 1, line);
+    if (inside == 0)
+      return;
+    int64_t at = inputOf_ + above * line;
+    // The end of a line and the beginning of the next are one piece.
+    fill(at, left, 1, line);
+    if (left + right > 0 && inside > 1)
+      fill(at + line - right, left + right, inside - 1, line);
+    fill(at + (inside - 1) * line + line - right, right, 1, line);
+    int64_t bytes = p_.width * pixelBytes();
+    int64_t from = p_.input + (tile.image * p_.height + first + above) * bytes;
+    commands_.loadRows(commands_.inputChannel(), at + left, line, from, bytes, bytes, inside);
+  }
+
+  void fill(int64_t at, int64_t bytes, int64_t count, int64_t stride) {
+    if (bytes > 0)
+      commands_.fill(commands_.inputChannel(), at, bytes, count, stride, p_.padValue, p_.leftBytes());
+  }
+
+  /// Weight tiles [first, end) of a panel, and its tables with the last. Returns their address.
+  int64_t loadWeights(int64_t panel, size_t first, size_t end) {
+    int64_t before = 0, rows = 0;
+    for (size_t t = 0; t < end; ++t)
+      (t < first ? before : rows) += weights_[t].rows;
+    int64_t tables = 0;
+    if (end == weights_.size())
+      tables = (int64_t(p_.drain.bias) + int64_t(p_.drain.scale)) * h_.matrix.columns * 4;
+    int64_t from = p_.weights + panel * packed_.panelBytes + before * packed_.rowBytes;
+    int64_t at = 0;
+    if (cut_.resident) {
+      at = weightAt_ + chunks_ % cut_.weightBuffers * cut_.weightBytes +
+           panel % packed_.panels % cut_.resident * packed_.panelBytes;
+      if (panel <= loadedPanel_)
+        return at;
+      loadedPanel_ = panel;
+    } else {
+      int64_t key = panel * int64_t(weights_.size()) + int64_t(first);
+      if (key == loadedPiece_)
+        return weightsOf_;
+      loadedPiece_ = key;
+      at = weightsOf_ = weightAt_ + weightLoads_++ % cut_.weightBuffers * cut_.weightBytes;
+    }
+    commands_.loadBytes(commands_.weightChannel(), at, from, rows * packed_.rowBytes + tables);
+    return at;
+  }
+
+  /// Drains a panel; `stored` panels leave together.
+  void store(const Tile &tile, int64_t panel, int64_t sums, int64_t tables) {
+    int64_t inGroup = panel % packed_.panels, within = inGroup % cut_.stored, size = p_.resultBytes();
+    int64_t pitch = cut_.stored * h_.matrix.columns * size;
+    int64_t at = resultAt_ + results_ % cut_.resultBuffers * cut_.resultBytes;
+    commands_.drain(sums, tile.pixels(), outputsOf(panel), p_.drain, h_.matrix.columns, tables,
+                    at + within * h_.matrix.columns * size, pitch, isFloat());
+    if (within + 1 < cut_.stored && inGroup + 1 < packed_.panels)
+      return;
+    ++results_;
+    int64_t first = inGroup - within, group = panel / packed_.panels;
+    int64_t channels = p_.groups * p_.outputs, channel = group * p_.outputs + first * h_.matrix.columns;
+    int64_t bytes = (within * h_.matrix.columns + outputsOf(panel)) * size;
+    int64_t pixel = (tile.image * p_.outputHeight() + tile.row) * p_.outputWidth() + tile.column;
+    Block block;
+    block.bytes = bytes;
+    block.count[0] = tile.columns;
+    block.local[0] = pitch;
+    block.memory[0] = channels * size;
+    block.count[1] = tile.rows;
+    block.local[1] = tile.columns * pitch;
+    block.memory[1] = p_.outputWidth() * channels * size;
+    commands_.storeBlock(commands_.outputChannel(), at, p_.output + (pixel * channels + channel) * size,
+                         block);
+  }
+  bool isFloat() const { return p_.left == mortise::Type::Bf16 || p_.left == mortise::Type::F16; }
+
+  const Product &p_;
+  const ProductCut &cut_;
+  const mortise::Hardware &h_;
+  Commands commands_;
+  PackedWeights packed_;
+  std::vector<WeightTile> weights_;
+  std::vector<Tile> tiles_;
+  int64_t inputAt_ = 0, weightAt_ = 0, resultAt_ = 0;
+  int64_t inputOf_ = 0, weightsOf_ = 0; ///< the buffers in use
+  int64_t loadedInput_ = -1, loadedPiece_ = -1, loadedPanel_ = -1;
+  int64_t inputs_ = 0, weightLoads_ = 0, chunks_ = 0, products_ = 0, results_ = 0;
+};
+
+} // namespace
+
+void emitProduct(const Product &product, const ProductCut &cut, const mortise::Hardware &hardware,
+                 int64_t scratchpad, Stream &stream) {
+  ProductEmitter(product, cut, hardware, scratchpad, stream).emit();
+}
+
+} // namespace tenon::npu

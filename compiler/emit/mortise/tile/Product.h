@@ -1,0 +1,99 @@
+//===- Product.h - convolutions and products of matrices as tiles --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A layer of multiply-accumulates for the matrix unit, and how it is cut: which rows of the output a tile
+// has, which weights stay, what is loaded how often. The cut is chosen by a model of cycles and carried out
+// as commands of a stream.
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "compiler/emit/mortise/stream/Stream.h"
+
+namespace tenon::npu {
+
+/// One spatial axis of a window.
+struct WindowAxis {
+  int64_t size = 1, stride = 1, dilation = 1, low = 0, high = 0; ///< low, high: padding
+  int64_t extent() const { return (size - 1) * dilation + 1; }
+};
+
+/// What becomes of sums: (sum + bias) * scale + zero, clamped (integers), or sum * scale + bias (floats).
+struct DrainForm {
+  mortise::Type type = mortise::Type::I32;
+  bool bias = false, scale = false;    ///< tables of 32-bit words in the packed weights, in this order
+  int64_t zero = 0, low = 0, high = 0; ///< of the result; floats: bits of the limits
+};
+
+/// A convolution over images whose channels are innermost. A product of [M, K] and [K, N] is one of 1 x 1
+/// over M x 1 pixels.
+struct Product {
+  int64_t images = 1, height = 1, width = 1;     ///< of the input, without padding
+  int64_t groups = 1, channels = 1, outputs = 1; ///< channels and outputs of a group
+  WindowAxis y, x;
+  int64_t padValue = 0;
+  mortise::Type left = mortise::Type::U8, right = mortise::Type::I8;
+  DrainForm drain;
+  int64_t input = 0, weights = 0, output = 0; ///< addresses in memory
+  uint32_t node = 0;
+
+  int64_t outputHeight() const { return (height + y.low + y.high - y.extent()) / y.stride + 1; }
+  int64_t outputWidth() const { return (width + x.low + x.high - x.extent()) / x.stride + 1; }
+  int64_t pixels() const { return images * outputHeight() * outputWidth(); }
+  int64_t macs() const { return pixels() * groups * outputs * channels * y.size * x.size; }
+  int64_t leftBytes() const { return mortise::typeBits(left) / 8; }
+  int64_t resultBytes() const { return mortise::typeBits(drain.type) / 8; }
+};
+
+/// The weights as memory holds them: for each group and each panel of `columns` outputs, rows of the panel's
+/// width in the order of window row, window column, channel, then the tables of the drain. Outputs beyond the
+/// last are zero.
+struct PackedWeights {
+  int64_t panels = 0; ///< in a group
+  int64_t rows = 0;   ///< of a panel
+  int64_t rowBytes = 0;
+  int64_t panelBytes = 0; ///< with tables, rounded to whole bursts
+  int64_t bytes = 0;      ///< of all groups
+};
+PackedWeights packedWeights(const Product &product, const mortise::Hardware &hardware);
+
+/// Rows of the weight tiles: along what is contiguous in the input, at most the array's rows.
+struct WeightTile {
+  int64_t rows = 0;
+  int64_t windowRow = 0; ///< of the window
+  int64_t offset = 0;    ///< bytes from the first element of that row of the window
+};
+std::vector<WeightTile> weightTiles(const Product &product, const mortise::Hardware &hardware);
+
+/// How a product is cut.
+struct ProductCut {
+  int64_t rows = 1; ///< output rows of a tile
+  int64_t span = 1; ///< output pixels of a row of a tile
+  /// Panels whose weights lie in the scratchpad while all tiles go by, before the next ones come. 0: tiles
+  /// are outermost, and weights come anew for each of them, `piece` weight tiles at a time.
+  int64_t resident = 0;
+  int64_t piece = 1;
+  int64_t inputBuffers = 2, weightBuffers = 2, resultBuffers = 2;
+  int64_t stored = 1; ///< panels whose results leave together
+  int64_t inputBytes = 0, weightBytes = 0,
+          resultBytes = 0; ///< of one buffer; weights: of a piece, or of the resident panels
+  double cycles = 0;       ///< estimated
+  std::string limit;       ///< what the estimate is limited by: "matrix", "memory"
+
+  int64_t scratchpadBytes() const {
+    return inputBuffers * inputBytes + weightBuffers * weightBytes + resultBuffers * resultBytes;
+  }
+};
+/// The best cut that fits `scratchpadBytes`; nothing where a row of the output needs more than there is.
+std::optional<ProductCut> cutProduct(const Product &product, const mortise::Hardware &hardware,
+                                     int64_t scratchpadBytes);
+
+/// Appends the commands. The scratchpad is used from `scratchpad` on.
+void emitProduct(const Product &product, const ProductCut &cut, const mortise::Hardware &hardware,
+                 int64_t scratchpad, Stream &stream);
+
+} // namespace tenon::npu

@@ -1,0 +1,212 @@
+//===- ProductCut.cpp - which cut of a product is fastest --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/emit/mortise/tile/Product.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tenon::npu {
+
+namespace {
+
+int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t aligned(int64_t bytes) { return ceilDiv(bytes, 64) * 64; }
+
+int64_t tableBytes(const Product &p, const mortise::Hardware &h) {
+  return (int64_t(p.drain.bias) + int64_t(p.drain.scale)) * h.matrix.columns * 4;
+}
+
+/// The memory that an address lies in.
+const mortise::MemoryTiming &memoryOf(int64_t address, const mortise::Hardware &h) {
+  return uint64_t(address) >= mortise::kL2Base ? h.l2 : h.dram;
+}
+
+class Cutter {
+public:
+  Cutter(const Product &p, const mortise::Hardware &h, int64_t scratchpad)
+      : p_(p), h_(h), scratchpad_(scratchpad), packed_(packedWeights(p, h)), tiles_(weightTiles(p, h)) {}
+
+  std::optional<ProductCut> best() {
+    int64_t half = h_.accumulatorRows() / 2;
+    int64_t width = p_.outputWidth(), height = p_.outputHeight();
+    // Rows of whole lines, or parts of one line.
+    int64_t parts = ceilDiv(width, half), span = ceilDiv(width, parts);
+    int64_t most = parts > 1 ? 1 : std::min(height, half / width);
+    for (int64_t count = ceilDiv(height, most); count <= height;
+         count = count < 8 ? count + 1 : count * 5 / 4) {
+      ProductCut cut;
+      cut.rows = ceilDiv(height, count);
+      cut.span = span;
+      withRows(cut);
+    }
+    return best_;
+  }
+
+private:
+  void withRows(ProductCut cut) {
+    int64_t lines = (cut.rows - 1) * p_.y.stride + p_.y.extent();
+    cut.inputBytes =
+        aligned(lines * (p_.width + p_.x.low + p_.x.high) * p_.groups * p_.channels * p_.leftBytes());
+    int64_t burst = memoryOf(p_.output, h_).burst;
+    int64_t whole = std::min(packed_.panels, ceilDiv(burst, h_.matrix.columns * p_.resultBytes()));
+    for (cut.stored = whole; cut.stored >= 1; cut.stored /= 2) {
+      cut.resultBytes = aligned(cut.rows * cut.span * cut.stored * h_.matrix.columns * p_.resultBytes());
+      for (cut.inputBuffers = 1; cut.inputBuffers <= 2; ++cut.inputBuffers) {
+        auto all = int64_t(tiles_.size());
+        cut.resident = 0;
+        for (int64_t pieces = 1; pieces <= all; pieces = pieces < 4 ? pieces + 1 : pieces * 3 / 2) {
+          cut.piece = ceilDiv(all, pieces);
+          cut.weightBytes = aligned(deepest(cut.piece) * packed_.rowBytes + tableBytes(p_, h_));
+          for (cut.weightBuffers = 1; cut.weightBuffers <= 4; ++cut.weightBuffers)
+            consider(cut);
+        }
+        cut.piece = all;
+        for (int64_t chunks = 1; chunks <= packed_.panels;
+             chunks = chunks < 8 ? chunks + 1 : chunks * 3 / 2) {
+          int64_t panels = ceilDiv(ceilDiv(packed_.panels, chunks), cut.stored) * cut.stored;
+          if (panels == cut.resident)
+            continue;
+          cut.resident = panels;
+          cut.weightBytes = panels * packed_.panelBytes;
+          for (cut.weightBuffers = 1; cut.weightBuffers <= 2; ++cut.weightBuffers)
+            consider(cut);
+        }
+      }
+    }
+  }
+
+  /// Rows of the largest piece of weights.
+  int64_t deepest(int64_t piece) const {
+    int64_t rows = 0, most = 0;
+    for (size_t t = 0; t < tiles_.size(); ++t) {
+      rows = t % size_t(piece) == 0 ? tiles_[t].rows : rows + tiles_[t].rows;
+      most = std::max(most, rows);
+    }
+    return most;
+  }
+
+  void consider(ProductCut &cut) {
+    if (cut.scratchpadBytes() > scratchpad_)
+      return;
+    estimate(cut);
+    if (!best_ || cut.cycles < best_->cycles)
+      best_ = cut;
+  }
+
+  /// The array's cycles for all tiles.
+  double matrixCycles(const ProductCut &cut) const {
+    double steps = 0;
+    for (int64_t row = 0; row < p_.outputHeight(); row += cut.rows)
+      for (int64_t column = 0; column < p_.outputWidth(); column += cut.span) {
+        int64_t pixels =
+            std::min(cut.rows, p_.outputHeight() - row) * std::min(cut.span, p_.outputWidth() - column);
+        double stream = double(ceilDiv(pixels, h_.matrix.positions)) / h_.rate(p_.left);
+        steps += std::max({stream, double(h_.matrix.issueGap), double(h_.matrix.rows)});
+      }
+    return steps * double(p_.images * p_.groups * packed_.panels) * double(tiles_.size());
+  }
+
+  /// Of `loads` that take `load` cycles each, beside `work` cycles for which each is needed: the time that
+  /// both take with that many buffers.
+  double pipelined(double loads, double load, double work, int64_t buffers) const {
+    double latency = double(h_.dram.latency + h_.dma.setup) + 8;
+    if (loads <= 1)
+      return work; // the first load is counted apart
+    return buffers == 1 ? loads * (work / loads + load + latency)
+                        : loads * std::max(work / loads, (load + latency) / double(buffers - 1));
+  }
+
+  /// Roughly: the array's work beside the memories' traffic, and what nothing hides.
+  void estimate(ProductCut &cut) const {
+    const auto &in = memoryOf(p_.input, h_), &out = memoryOf(p_.output, h_), &from = memoryOf(p_.weights, h_);
+    int64_t tiles = p_.images * ceilDiv(p_.outputHeight(), cut.rows) * ceilDiv(p_.outputWidth(), cut.span);
+    int64_t panels = packed_.panels * p_.groups, inputs = p_.images * ceilDiv(p_.outputHeight(), cut.rows);
+    int64_t chunks = cut.resident ? p_.groups * ceilDiv(packed_.panels, cut.resident) : 1;
+    double matrix = matrixCycles(cut);
+
+    double inputLoads = double(inputs == 1 ? 1 : inputs * chunks);
+    double inputLoad = double(cut.inputBytes) / in.bytesPerCycle;
+    double weightLoads =
+        cut.resident ? double(panels) : double(tiles * panels * ceilDiv(int64_t(tiles_.size()), cut.piece));
+    double weightCycles = double(packed_.bytes) * (cut.resident ? 1 : double(tiles)) / from.bytesPerCycle;
+    int64_t run = std::min(packed_.panels, cut.stored) * h_.matrix.columns * p_.resultBytes();
+    int64_t bursts = ceilDiv(packed_.panels, cut.stored) * ceilDiv(run, out.burst) * p_.groups;
+    double outputCycles = double(p_.pixels()) * double(bursts * out.burst) / out.bytesPerCycle;
+    double dram = 0, l2 = 0;
+    for (auto [cycles, where] : {std::pair(inputLoads * inputLoad, &in), std::pair(weightCycles, &from),
+                                 std::pair(outputCycles, &out)})
+      (where == &h_.l2 ? l2 : dram) += cycles;
+
+    double byInput = pipelined(inputLoads, inputLoad, matrix, cut.inputBuffers);
+    double byWeights = 0;
+    if (!cut.resident)
+      byWeights = pipelined(weightLoads, weightCycles / weightLoads, matrix, cut.weightBuffers);
+    else if (cut.weightBuffers == 1) // a panel of the next chunk can come when the last tile is done with it
+      byWeights = matrix + double(chunks - 1) *
+                               (weightCycles / double(panels) + double(h_.dram.latency + h_.dma.setup));
+    else
+      byWeights = pipelined(double(chunks), weightCycles / double(chunks), matrix, 2);
+    double memory = std::max(dram, l2), longest = std::max({matrix, memory, byInput, byWeights});
+    // Where memory is nearly full, transfers wait for each other.
+    double crowd = std::min(matrix, memory) / std::max(matrix, memory);
+    longest *= 1 + 0.2 * std::pow(crowd, 4);
+    double firstWeights =
+        (cut.resident ? double(packed_.panelBytes) : double(cut.weightBytes)) / from.bytesPerCycle;
+    cut.cycles = longest + inputLoad + firstWeights + double(cut.resultBytes) / out.bytesPerCycle +
+                 3 * double(h_.dram.latency + h_.dma.setup);
+    cut.limit = matrix >= memory ? "matrix" : "memory";
+  }
+
+  const Product &p_;
+  const mortise::Hardware &h_;
+  int64_t scratchpad_;
+  PackedWeights packed_;
+  std::vector<WeightTile> tiles_;
+  std::optional<ProductCut> best_;
+};
+
+} // namespace
+
+PackedWeights packedWeights(const Product &p, const mortise::Hardware &h) {
+  PackedWeights packed;
+  packed.panels = ceilDiv(p.outputs, h.matrix.columns);
+  packed.rows = p.y.size * p.x.size * p.channels;
+  packed.rowBytes = h.matrix.columns * int64_t(mortise::typeBits(p.right)) / 8;
+  packed.panelBytes = aligned(packed.rows * packed.rowBytes + tableBytes(p, h));
+  packed.bytes = packed.panelBytes * packed.panels * p.groups;
+  return packed;
+}
+
+std::vector<WeightTile> weightTiles(const Product &p, const mortise::Hardware &h) {
+  // Neighbouring pixels continue each other where nothing lies between them.
+  bool joined = p.groups == 1 && (p.x.dilation == 1 || p.x.size == 1);
+  int64_t runs = joined ? 1 : p.x.size, run = joined ? p.x.size * p.channels : p.channels;
+  int64_t step = p.x.dilation * p.groups * p.channels;
+  std::vector<WeightTile> tiles;
+  for (int64_t r = 0; r < p.y.size; ++r)
+    for (int64_t s = 0; s < runs; ++s) {
+      // Parts of equal size: the array's rows are idle in all of them alike.
+      int64_t parts = ceilDiv(run, h.matrix.rows);
+      for (int64_t part = 0, at = 0; part < parts; ++part) {
+        int64_t rows = std::min(h.matrix.rows, run - at);
+        tiles.push_back({rows, r, (s * step + at) * p.leftBytes()});
+        at += rows;
+      }
+    }
+  return tiles;
+}
+
+std::optional<ProductCut> cutProduct(const Product &product, const mortise::Hardware &hardware,
+                                     int64_t scratchpadBytes) {
+  int64_t lineBytes = (product.width + product.x.low + product.x.high) * product.groups * product.channels *
+                      product.leftBytes();
+  if (hardware.rate(product.left) == 0 || lineBytes > hardware.dma.maxCount || hardware.dma.dimensions < 3)
+    return std::nullopt;
+  return Cutter(product, hardware, scratchpadBytes).best();
+}
+
+} // namespace tenon::npu

@@ -1,0 +1,181 @@
+// Products on the simulator against loops over all of their elements.
+#include "compiler/emit/mortise/tile/Product.h"
+
+#include "sim/Machine.h"
+
+#include <cmath>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <random>
+
+using namespace tenon;
+using namespace tenon::npu;
+using mortise::Hardware, mortise::Role, mortise::Type;
+
+namespace {
+
+struct Data {
+  std::vector<uint8_t> input, output;
+  std::vector<int8_t> weights; ///< [group][row of the window][column][channel][output]
+  std::vector<int32_t> bias;
+  std::vector<float> scale;
+};
+
+Data randomData(const Product &p, std::mt19937 &random) {
+  Data d;
+  d.input.resize(size_t(p.images * p.height * p.width * p.groups * p.channels));
+  d.weights.resize(size_t(p.groups * p.y.size * p.x.size * p.channels * p.outputs));
+  d.output.resize(size_t(p.pixels() * p.groups * p.outputs * p.resultBytes()));
+  for (uint8_t &x : d.input)
+    x = uint8_t(random());
+  for (int8_t &w : d.weights)
+    w = int8_t(random());
+  for (int64_t o = 0; o < p.groups * p.outputs; ++o) {
+    d.bias.push_back(int32_t(random() % 20001) - 10000);
+    d.scale.push_back(float(random() % 1000 + 1) * 1e-5F);
+  }
+  return d;
+}
+
+std::vector<uint8_t> pack(const Product &p, const Hardware &h, const Data &d) {
+  PackedWeights packed = packedWeights(p, h);
+  std::vector<uint8_t> bytes(size_t(packed.bytes));
+  int64_t columns = h.matrix.columns;
+  for (int64_t g = 0; g < p.groups; ++g)
+    for (int64_t o = 0; o < p.outputs; ++o) {
+      uint8_t *panel = bytes.data() + (g * packed.panels + o / columns) * packed.panelBytes;
+      for (int64_t k = 0; k < packed.rows; ++k)
+        panel[k * packed.rowBytes + o % columns] =
+            uint8_t(d.weights[size_t((g * packed.rows + k) * p.outputs + o)]);
+      uint8_t *tables = panel + packed.rows * packed.rowBytes;
+      size_t channel = size_t(g * p.outputs + o);
+      if (p.drain.bias)
+        std::memcpy(tables + o % columns * 4, &d.bias[channel], 4);
+      if (p.drain.scale)
+        std::memcpy(tables + (p.drain.bias ? columns * 4 : 0) + o % columns * 4, &d.scale[channel], 4);
+    }
+  return bytes;
+}
+
+int32_t sumOf(const Product &p, const Data &d, int64_t image, int64_t oy, int64_t ox, int64_t g, int64_t o) {
+  int32_t sum = 0;
+  for (int64_t r = 0; r < p.y.size; ++r)
+    for (int64_t s = 0; s < p.x.size; ++s)
+      for (int64_t c = 0; c < p.channels; ++c) {
+        int64_t iy = oy * p.y.stride - p.y.low + r * p.y.dilation,
+                ix = ox * p.x.stride - p.x.low + s * p.x.dilation;
+        bool inside = iy >= 0 && iy < p.height && ix >= 0 && ix < p.width;
+        int32_t x = inside ? d.input[size_t(((image * p.height + iy) * p.width + ix) * p.groups * p.channels +
+                                            g * p.channels + c)]
+                           : int32_t(p.padValue);
+        sum += x * d.weights[size_t((((g * p.y.size + r) * p.x.size + s) * p.channels + c) * p.outputs + o)];
+      }
+  return sum;
+}
+
+uint8_t quantized(const Product &p, const Data &d, int32_t sum, size_t channel) {
+  float value = float(sum + d.bias[channel]) * d.scale[channel];
+  double rounded = std::nearbyint(double(value)) + double(p.drain.zero);
+  return uint8_t(std::min(std::max(rounded, double(p.drain.low)), double(p.drain.high)));
+}
+
+Stream streamOf(Product &p, const Hardware &h, const ProductCut &cut) {
+  Stream stream;
+  stream.nodes = {"layer"};
+  uint64_t next = 0;
+  auto tensor = [&](const char *name, Role role, Type type, int64_t bytes) {
+    mortise::Tensor t{name, role, type, {bytes / (mortise::typeBits(type) / 8)}, next, {}};
+    next += uint64_t(bytes + 63) / 64 * 64;
+    stream.tensors.push_back(t);
+    return int64_t(t.address);
+  };
+  p.input = tensor("b0", Role::Input, Type::U8, p.images * p.height * p.width * p.groups * p.channels);
+  p.weights = tensor("b1", Role::Input, Type::I8, packedWeights(p, h).bytes);
+  p.output = tensor("b2", Role::Output, p.drain.type, p.pixels() * p.groups * p.outputs * p.resultBytes());
+  emitProduct(p, cut, h, 0, stream);
+  return stream;
+}
+
+void check(Product p, const Hardware &h, std::mt19937 &random, const std::string &what) {
+  std::optional<ProductCut> cut = cutProduct(p, h, h.scratchpad.bytes);
+  if (!cut)
+    return;
+  FinishedStream finished = finishStream(streamOf(p, h, *cut), h, {});
+  ASSERT_EQ(finished.error, "") << what;
+  Data d = randomData(p, random);
+  std::vector<uint8_t> packed = pack(p, h, d);
+  sim::Machine machine(h, finished.program, {});
+  machine.bind("b0", d.input);
+  machine.bind("b1", packed);
+  machine.bind("b2", d.output);
+  sim::Statistics cost = machine.run();
+  EXPECT_EQ(cost.macs, uint64_t(p.macs())) << what;
+  size_t at = 0;
+  for (int64_t image = 0; image < p.images; ++image)
+    for (int64_t y = 0; y < p.outputHeight(); ++y)
+      for (int64_t x = 0; x < p.outputWidth(); ++x)
+        for (int64_t c = 0; c < p.groups * p.outputs; ++c, ++at) {
+          int32_t sum = sumOf(p, d, image, y, x, c / p.outputs, c % p.outputs);
+          if (p.drain.type == Type::I32) {
+            int32_t found = 0;
+            std::memcpy(&found, d.output.data() + 4 * at, 4);
+            ASSERT_EQ(found, sum) << what << " at " << at;
+          } else {
+            ASSERT_EQ(d.output[at], quantized(p, d, sum, size_t(c))) << what << " at " << at;
+          }
+        }
+}
+
+Product randomProduct(std::mt19937 &random) {
+  auto from = [&](int64_t low, int64_t high) { return low + int64_t(random() % uint64_t(high - low + 1)); };
+  Product p;
+  p.images = from(1, 2);
+  p.groups = from(0, 4) ? 1 : from(2, 3);
+  p.channels = from(1, 70);
+  p.outputs = from(1, 80);
+  for (WindowAxis *axis : {&p.y, &p.x})
+    *axis = {from(1, 4), from(1, 2), from(0, 3) ? 1 : 2, from(0, 2), from(0, 2)};
+  p.height = std::max(p.y.extent(), from(1, 12));
+  p.width = std::max(p.x.extent(), from(1, 20));
+  if (from(0, 3) == 0) { // a product of matrices
+    p.y = p.x = {};
+    p.height = from(1, 90);
+    p.width = 1;
+  }
+  p.padValue = from(0, 255);
+  if (from(0, 1))
+    p.drain = {Type::U8, true, true, from(0, 255), 0, 255};
+  else
+    p.drain = {Type::I32, false, false, 0, INT32_MIN, INT32_MAX};
+  return p;
+}
+
+TEST(Product, computesWhatLoopsDo) {
+  std::mt19937 random(7);
+  const char *presets[] = {"edge-512k", "u55-256", "u65-512", "gemmini"};
+  for (int i = 0; i < 120; ++i) {
+    Hardware h = mortise::loadHardware(presets[i % 4]);
+    h.scratchpad.bytes = h.scratchpad.bytes >> (i / 4 % 3 * 2);
+    check(randomProduct(random), h, random, "case " + std::to_string(i) + " on " + h.name);
+  }
+}
+
+TEST(Product, keepsTheArrayBusy) {
+  Hardware h = mortise::loadHardware("edge-512k");
+  Product p;
+  p.height = p.width = 28;
+  p.channels = p.outputs = 128;
+  p.y = p.x = {3, 1, 1, 1, 1};
+  p.drain = {Type::U8, true, true, 3, 0, 255};
+  std::optional<ProductCut> cut = cutProduct(p, h, h.scratchpad.bytes);
+  ASSERT_TRUE(cut);
+  FinishedStream finished = finishStream(streamOf(p, h, *cut), h, {});
+  sim::Options timing;
+  timing.functional = false;
+  sim::Statistics cost = sim::Machine(h, finished.program, timing).run();
+  double share = double(p.macs()) / (double(cost.cycles) * h.peakMacs());
+  EXPECT_GT(share, 0.85);
+  EXPECT_NEAR(cut->cycles / double(cost.cycles), 1, 0.15);
+}
+
+} // namespace
