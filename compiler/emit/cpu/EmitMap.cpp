@@ -73,10 +73,20 @@ unsigned lanesOf(KernelBuilder &k, Type element) {
   return k.target().lanes(bits);
 }
 
+/// True for a reshape of what lies before the innermost axis: lanes stay side by side.
+static bool keepsInnermost(KernelBuilder &k, ReshapeOp reshape) {
+  ArrayRef<Size> from = k.spec().dims(reshape.getInput()), to = k.spec().dims(reshape.getResult());
+  SizeContext &context = k.spec().context();
+  return !from.empty() && !to.empty() && from.back() == to.back() &&
+         productOf(context, from.drop_back()) == productOf(context, to.drop_back());
+}
+
 unsigned laneLimit(KernelBuilder &k, unsigned wanted) {
   int64_t limit = wanted;
   for (auto reshape : k.spec().op().getBody().front().getOps<ReshapeOp>())
     for (Value v : {Value(reshape.getInput()), Value(reshape.getResult())}) {
+      if (keepsInnermost(k, reshape))
+        continue;
       ArrayRef<Size> dims = k.spec().dims(v);
       while (!dims.empty() && dims.back().isConstant(1))
         dims = dims.drop_back();

@@ -8,7 +8,7 @@
 
 #include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
-#include "compiler/emit/cpu/QuantizeCode.h"
+#include "compiler/emit/cpu/QuantizedSums.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -326,11 +326,17 @@ Value Evaluator::compute(Value tensor, ArrayRef<Coord> at) {
   Operation *op = tensor.getDefiningOp();
   KernelBuilder::OriginScope origin(k, op);
   OpBuilder &b = k.builder();
+  auto inKernel = [&](Value v) { return !k.bufferOf(v) && !bindings.count(v); };
   if (std::optional<Quantization> how = matchQuantization(op)) {
+    if (std::optional<QuantizedSum> sum = matchQuantizedSum(*how, inKernel)) {
+      Value x = eval(sum->a.fresh ? sum->a.fresh->x : sum->a.bytes, at);
+      Value y = x ? eval(sum->b.fresh ? sum->b.fresh->x : sum->b.bytes, at) : Value();
+      return y ? emitQuantizedSum(k, *sum, x, y, lanes) : Value();
+    }
     Value x = eval(how->x, at);
     return x ? emitQuantization(k, *how, x, lanes) : Value();
   }
-  if (op->getNumOperands() == 1 && !k.bufferOf(op->getOperand(0)) && !bindings.count(op->getOperand(0)))
+  if (op->getNumOperands() == 1 && inKernel(op->getOperand(0)))
     if (std::optional<Quantization> how = matchWidenedQuantization(op)) {
       Value x = eval(how->x, at);
       return x ? emitQuantizedIntegers(k, *how, x, lanes) : Value();

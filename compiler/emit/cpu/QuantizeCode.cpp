@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/cpu/QuantizeCode.h"
 
+#include "compiler/emit/cpu/UniformConstants.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -19,32 +20,16 @@ using namespace mlir;
 namespace tenon::cpu {
 namespace {
 
-/// The number that all elements of a constant are.
-std::optional<float> uniformNumber(Value v) {
-  while (v && isa_and_nonnull<BroadcastOp, ReshapeOp>(v.getDefiningOp()))
-    v = v.getDefiningOp()->getOperand(0);
-  auto constant = v ? v.getDefiningOp<ConstantOp>() : ConstantOp();
-  auto elements = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
-  if (!elements || !elements.isSplat() || !elements.getElementType().isF32())
-    return std::nullopt;
-  return elements.getSplatValue<float>();
-}
-
-/// The operand of a binary operation beside one that is a known number.
-template <typename OpTy> std::optional<std::pair<Value, float>> withNumber(Value v, bool commutes) {
-  auto op = v.getDefiningOp<OpTy>();
-  if (!op)
-    return std::nullopt;
-  if (std::optional<float> right = uniformNumber(op.getRhs()))
-    return std::pair(op.getLhs(), *right);
-  if (std::optional<float> left = uniformNumber(op.getLhs()); left && commutes)
-    return std::pair(op.getRhs(), *left);
-  return std::nullopt;
+/// 1 / scale, and what that rounds away.
+std::pair<float, float> reciprocal(float scale) {
+  double exact = 1.0 / static_cast<double>(scale);
+  auto r = static_cast<float>(exact);
+  return {r, static_cast<float>(exact - static_cast<double>(r))};
 }
 
 float quotient(float x, float scale) {
-  float r = 1 / scale, q = x * r;
-  return std::fmaf(std::fmaf(-q, scale, x), r, q);
+  auto [r, rest] = reciprocal(scale);
+  return std::fmaf(x, r, x * rest);
 }
 
 /// Whether the quotient without division rounds as the division does, for all x up to `least` and `most`.
@@ -121,10 +106,9 @@ std::optional<Quantization> matchWidenedQuantization(Operation *op) {
   return how && how->isUnsigned ? how : std::nullopt;
 }
 
-Value emitQuantizedIntegers(KernelBuilder &k, const Quantization &how, Value x, unsigned lanes) {
+Value emitQuotient(KernelBuilder &k, const Quantization &how, Value x, unsigned lanes) {
   OpBuilder &b = k.builder();
   Location loc = k.loc();
-  Type i32 = k.vectorOf(b.getI32Type(), lanes);
   auto number = [&](float v) {
     return k.splat(arith::ConstantOp::create(b, loc, b.getF32FloatAttr(v)), lanes);
   };
@@ -137,25 +121,29 @@ Value emitQuantizedIntegers(KernelBuilder &k, const Quantization &how, Value x, 
   Value y = how.least < 0 && how.zero == 0 ? choose(arith::CmpFPredicate::OGT, least, x)
                                            : choose(arith::CmpFPredicate::OGT, x, least);
   y = choose(arith::CmpFPredicate::OLT, number(how.most), y);
-  float reciprocal = 1 / how.scale;
-  Value r = number(reciprocal);
-  Value q = arith::MulFOp::create(b, loc, y, r);
-  // An exact product with a power of two is the quotient.
-  int exponent;
-  if (std::frexp(how.scale, &exponent) != 0.5F) {
-    Value rest = math::FmaOp::create(b, loc, q, number(-how.scale), y);
-    q = math::FmaOp::create(b, loc, rest, r, q);
-  }
-  std::string suffix =
-      lanes == 1 ? "i32.f32" : "v" + std::to_string(lanes) + "i32.v" + std::to_string(lanes) + "f32";
-  Value integers =
-      LLVM::CallIntrinsicOp::create(b, loc, i32, b.getStringAttr("llvm.lrint." + suffix), ValueRange{q})
-          .getResults();
-  if (how.zero != 0) {
-    Value zero = k.splat(arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(how.zero)), lanes);
-    integers = arith::AddIOp::create(b, loc, integers, zero);
-  }
-  return integers;
+  auto [r, rest] = reciprocal(how.scale);
+  // The rest of a power of two is 0.
+  if (rest == 0)
+    return arith::MulFOp::create(b, loc, y, number(r));
+  return math::FmaOp::create(b, loc, y, number(r), arith::MulFOp::create(b, loc, y, number(rest)));
+}
+
+Value emitNearest(KernelBuilder &k, Value x, unsigned lanes) {
+  OpBuilder &b = k.builder();
+  std::string n = std::to_string(lanes);
+  std::string suffix = lanes == 1 ? "i32.f32" : "v" + n + "i32.v" + n + "f32";
+  return LLVM::CallIntrinsicOp::create(b, k.loc(), k.vectorOf(b.getI32Type(), lanes),
+                                       b.getStringAttr("llvm.lrint." + suffix), ValueRange{x})
+      .getResults();
+}
+
+Value emitQuantizedIntegers(KernelBuilder &k, const Quantization &how, Value x, unsigned lanes) {
+  OpBuilder &b = k.builder();
+  Value integers = emitNearest(k, emitQuotient(k, how, x, lanes), lanes);
+  if (how.zero == 0)
+    return integers;
+  Value zero = k.splat(arith::ConstantOp::create(b, k.loc(), b.getI32IntegerAttr(how.zero)), lanes);
+  return arith::AddIOp::create(b, k.loc(), integers, zero);
 }
 
 Value emitQuantization(KernelBuilder &k, const Quantization &how, Value x, unsigned lanes) {

@@ -9,7 +9,7 @@
 // scale and zero point the same bytes come from
 //
 //   y = clamp(x, scale * (low - zero), scale * (high - zero))
-//   q = y * r,  c = q + (y - q * scale) * r   with r = 1 / scale and fused multiply-adds
+//   c = y * r + y * (1 / scale - r)   with r = 1 / scale and a fused multiply-add
 //   byte = nearest integer of c, which the conversion itself takes, + zero
 //
 // c is the quotient but for a last bit, which matters only beside the middle between two integers: every
@@ -36,6 +36,10 @@ std::optional<Quantization> matchQuantization(mlir::Operation *cast);
 /// memory: the integers are at hand before they become bytes.
 std::optional<Quantization> matchWidenedQuantization(mlir::Operation *cast);
 
+/// x / scale, for x within the bounds beyond which the byte does not change.
+mlir::Value emitQuotient(KernelBuilder &k, const Quantization &how, mlir::Value x, unsigned lanes);
+/// The nearest integer, in i32; in the middle the even one.
+mlir::Value emitNearest(KernelBuilder &k, mlir::Value x, unsigned lanes);
 /// The integers, in i32, of a scalar or vector of x. Only without a sign: signed, NaN becomes its 0 as a
 /// byte.
 mlir::Value emitQuantizedIntegers(KernelBuilder &k, const Quantization &how, mlir::Value x, unsigned lanes);

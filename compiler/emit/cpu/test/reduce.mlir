@@ -47,3 +47,16 @@ func.func @column_sums(%x: tensor<300x64xf32>) -> tensor<1x64xf32> {
   %0 = tenon.reduce sum %x [0] : tensor<300x64xf32> -> tensor<1x64xf32>
   return %0 : tensor<1x64xf32>
 }
+
+// A reshape before the innermost axis leaves vectors whole, whatever that axis' length.
+// CHECK: kernel tn_3_reduce
+// V3-SAME: rows lanes=32
+// V4-SAME: rows lanes=64
+func.func @row_maxima(%x: tensor<5x8x125xui8>) -> tensor<40x1xf32> {
+  %0 = tenon.cast %x : tensor<5x8x125xui8> -> tensor<5x8x125xi32>
+  %1 = tenon.reshape %0 : tensor<5x8x125xi32> -> tensor<40x125xi32>
+  %2 = tenon.cast %1 : tensor<40x125xi32> -> tensor<40x125xf32>
+  %3 = tenon.exp %2 : tensor<40x125xf32>
+  %4 = tenon.reduce sum %3 [1] : tensor<40x125xf32> -> tensor<40x1xf32>
+  return %4 : tensor<40x1xf32>
+}

@@ -1,0 +1,59 @@
+// RUN: %assembly zen4 | %innermost-loops | FileCheck %s --check-prefixes=CHECK,ZEN4
+// RUN: %assembly x86-64-v3 | %innermost-loops | FileCheck %s --check-prefixes=CHECK,V3
+
+// A number to a byte: a multiply-add instead of the division, and the conversion rounds.
+// CHECK: kernel tn_{{[0-9]+}}_map
+// CHECK-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// CHECK: vcvtps2dq
+// CHECK-NOT: vdivps
+// CHECK-NOT: vround
+// ZEN4: vfmadd231ps zmm 4
+// V3: vfmadd231ps ymm 4
+func.func @number(%x: tensor<64x256xf32>) -> tensor<64x256xui8> {
+  %s = tenon.constant dense<0.0210918784> : tensor<64x256xf32>
+  %z = tenon.constant dense<1.420000e+02> : tensor<64x256xf32>
+  %l = tenon.constant dense<0.0> : tensor<64x256xf32>
+  %h = tenon.constant dense<255.0> : tensor<64x256xf32>
+  %d = tenon.div %x, %s : tensor<64x256xf32>
+  %r = tenon.round %d : tensor<64x256xf32>
+  %q = tenon.add %r, %z : tensor<64x256xf32>
+  %m = tenon.max %q, %l : tensor<64x256xf32>
+  %n = tenon.min %m, %h : tensor<64x256xf32>
+  %i = tenon.cast %n : tensor<64x256xf32> -> tensor<64x256xi32>
+  %y = tenon.cast %i : tensor<64x256xi32> -> tensor<64x256xui8>
+  return %y : tensor<64x256xui8>
+}
+
+// The sum of two dequantized bytes, quantized.
+// CHECK: kernel tn_{{[0-9]+}}_map
+// CHECK-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// CHECK-NEXT: vcvtdq2ps
+// CHECK-NEXT: vcvtps2dq
+// CHECK-NEXT: vfmadd213ps
+// CHECK-NOT: vdivps
+// CHECK-NOT: vaddps
+// ZEN4: vmulps zmm 4
+// ZEN4: vpmovusdb zmm 4
+// V3: vmulps ymm 4
+// V3: vpackuswb ymm 1
+func.func @sum(%a: tensor<64x256xui8>, %b: tensor<64x256xui8>) -> tensor<64x256xui8> {
+  %sa = tenon.constant dense<0.0210918784> : tensor<64x256xf32>
+  %sb = tenon.constant dense<0.0471832044> : tensor<64x256xf32>
+  %s = tenon.constant dense<0.0243515987> : tensor<64x256xf32>
+  %l = tenon.constant dense<0.0> : tensor<64x256xf32>
+  %h = tenon.constant dense<255.0> : tensor<64x256xf32>
+  %ai = tenon.cast %a : tensor<64x256xui8> -> tensor<64x256xi32>
+  %af = tenon.cast %ai : tensor<64x256xi32> -> tensor<64x256xf32>
+  %x = tenon.mul %af, %sa : tensor<64x256xf32>
+  %bi = tenon.cast %b : tensor<64x256xui8> -> tensor<64x256xi32>
+  %bf = tenon.cast %bi : tensor<64x256xi32> -> tensor<64x256xf32>
+  %y = tenon.mul %bf, %sb : tensor<64x256xf32>
+  %t = tenon.add %x, %y : tensor<64x256xf32>
+  %d = tenon.div %t, %s : tensor<64x256xf32>
+  %r = tenon.round %d : tensor<64x256xf32>
+  %m = tenon.max %r, %l : tensor<64x256xf32>
+  %n = tenon.min %m, %h : tensor<64x256xf32>
+  %i = tenon.cast %n : tensor<64x256xf32> -> tensor<64x256xi32>
+  %q = tenon.cast %i : tensor<64x256xi32> -> tensor<64x256xui8>
+  return %q : tensor<64x256xui8>
+}
