@@ -112,11 +112,7 @@ TEST(QuantizedSums, OfWhatIsQuantizedInTheSameKernel) {
     std::string arguments = "%a: " + text.type("i32");
     arguments.append(", %c: ").append(text.type("i32")).append(", %b: ").append(text.type("ui8"));
     EXPECT_EQ(compareWithReference(
-                  {text.function("%a: " + i32 + ", %c: " + i32 + ", %b: " + text.type("ui8"), q, "ui8"),
-                   {{60, 40}, {60, 40}, {60, 40}},
-                   0,
-                   values,
-                   true}),
+                  {text.function(arguments, q, "ui8"), {{60, 40}, {60, 40}, {60, 40}}, 0, values, true}),
               "");
   }
 }
