@@ -95,6 +95,12 @@ TEST(DotProducts, Batched) {
         {{3, 10, 21}, {21, 16}}, {"map", "contraction"});
 }
 
+/// More rows than are widened at once, and a last part that is no whole tile.
+TEST(DotProducts, RowsInParts) {
+  check(product("131", "2050", 24), {{131, 2050}, {2050, 24}, {1, 24}}, {"map", "contraction"});
+  check(product("?", "2048", 16), {{97, 2048}, {2048, 16}, {1, 16}}, {"map", "contraction"});
+}
+
 TEST(DotProducts, PairsIn16Bits) {
   check(R"(func.func @main(%x: tensor<17x30xui8>, %v: tensor<30x40xi8>) -> tensor<17x40xi32> {
     %two = tenon.constant dense<2> : tensor<30x40xi8>
@@ -131,6 +137,13 @@ TEST(DotProducts, ConvolutionInLines) {
                    "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1") +
                    pad),
           {{2, 9, 12, 16}, {3, 3, 16, 24}}, {"map", "conv"});
+}
+
+TEST(DotProducts, ConvolutionInParts) {
+  check(conv("1x14x14x258", "3x3x258x17", "1x14x14x17",
+             "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1 "
+             "pad_value 9"),
+        {{1, 14, 14, 258}, {3, 3, 258, 17}}, {"map", "conv"});
 }
 
 TEST(DotProducts, ConvolutionByPositions) {

@@ -11,6 +11,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <functional>
+
 using namespace mlir;
 
 namespace tenon::cpu {
@@ -132,12 +134,28 @@ SmallVector<Value> TapNest::products(ArrayRef<TileRow> rows, Value tapIndex, Arr
   SmallVector<TilePrefetch> prefetches =
       panels.at(tile.number, tile.only, panelBase.front(), llvm::divideCeil(shape.vectors * shape.lanes, 16),
                 k.mul(tapIndex, k.constant(c.tapElements() / (16 * c.group))));
+  int64_t depth = c.widensRows() ? c.rowElements() : c.depth();
   if (c.group > 1)
-    return tileDotProduct(k, shape, rows, columns, k.spec().context().constant(c.depth()), c.group, c.form,
+    return tileDotProduct(k, shape, rows, columns, k.spec().context().constant(depth), c.group, c.form,
                           c.inElement, c.filterElement, acc, prefetches);
   return tileProduct(k, shape, rows, columns, k.constant(c.depth()), c.inElement, c.filterElement,
                      c.accumulator, acc, prefetches);
 }
+
+/// Rows that hold all taps.
+class WidenedTaps : public TapNest {
+public:
+  using TapNest::TapNest;
+  SmallVector<Value> sums(const WidenedRows &from, Value first) {
+    SmallVector<TileRow> rows;
+    for (unsigned r = 0; r < tile.shape.rows; ++r)
+      rows.push_back(from.row(k.add(first, k.constant(r))));
+    return products(rows, k.constant(0), tileZero(k, tile.shape, c.accumulator));
+  }
+
+protected:
+  SmallVector<Value> tapProducts(ArrayRef<Value>, Value, ValueRange acc) override { return acc; }
+};
 
 class PositionTaps : public TapNest {
 public:
@@ -294,6 +312,49 @@ SmallVector<Value> lineProducts(KernelBuilder &k, const Convolution &c, const Co
   return LineTaps(k, c, tile, line, first).sums();
 }
 
+SmallVector<Value> widenedProducts(KernelBuilder &k, const Convolution &c, const ConvolutionTile &tile,
+                                   const WidenedRows &rows, Value first) {
+  return WidenedTaps(k, c, tile).sums(rows, first);
+}
+
+void widenPositions(KernelBuilder &k, const Convolution &c, Value group, Value from, Value to,
+                    WidenedRows &rows) {
+  OpBuilder &b = k.builder();
+  const WindowGeometry &g = c.g;
+  SmallVector<Value> extents{k.size(k.spec().dims(c.op.getResult()).front())};
+  for (Size d : g.out)
+    extents.push_back(k.size(d));
+  Size pixels = productOf(k.spec().context(), g.in), depth = k.spec().context().constant(c.depth());
+  Value input = k.bufferOf(c.op.getInput());
+  Value channel = k.mul(group, k.constant(planted(Defect::GroupOffsetMissing) ? 0 : c.channels));
+  k.loop(from, to, 1, [&](Value position) {
+    SmallVector<Value> at = k.delinearize(position, extents);
+    SmallVector<Value> origin = windowOrigin(k, g, ArrayRef<Value>(at).drop_front());
+    Value row = k.sub(position, from);
+    std::function<void(SmallVector<Value>, Value)> nest = [&](SmallVector<Value> tap, Value index) {
+      if (tap.size() < c.tapAxes()) {
+        int64_t extent = g.window[tap.size()];
+        k.loop(k.constant(0), k.constant(extent), 1, [&](Value i) {
+          SmallVector<Value> inner(tap);
+          inner.push_back(i);
+          nest(inner, k.add(k.mul(index, k.constant(extent)), i));
+        });
+        return;
+      }
+      if (c.mergedTaps)
+        tap.push_back(k.constant(0));
+      WindowTap w = windowTap(k, g, origin, tap);
+      Value pixel = k.add(k.mul(at[0], k.size(pixels)), w.pixel);
+      Value offset = k.add(k.mul(pixel, k.constant(c.channels * c.groups)), channel);
+      Value pointer = k.address(input, offset, c.inElement);
+      if (w.inside)
+        pointer = arith::SelectOp::create(b, k.loc(), w.inside, pointer, c.padding);
+      rows.widen(row, k.mul(index, k.constant(c.tapElements() / 16)), pointer, k.constant(0), depth);
+    };
+    nest({}, k.constant(0));
+  });
+}
+
 TileShape Convolution::tileOf(const CpuTarget &target, std::optional<int64_t> rows,
                               std::optional<int64_t> rowBytes) const {
   TileShape tile = tileFor(target, accumulator.getIntOrFloatBitWidth(), rows, panelCount, rowBytes);
@@ -302,7 +363,7 @@ TileShape Convolution::tileOf(const CpuTarget &target, std::optional<int64_t> ro
 
 std::optional<TileShape> lineTile(KernelBuilder &k, const Convolution &c) {
   constexpr unsigned fewestRows = 4, fewestChains = 8;
-  if (!c.g.plainInput())
+  if (!c.g.plainInput() || c.widensRows())
     return std::nullopt;
   Size size = c.g.out.back();
   auto length = size.constant();

@@ -12,6 +12,7 @@
 // - lines: rows are neighbours in one line of the innermost spatial axis, at a fixed distance in memory, so
 //   that one pointer serves all. Taps of outer axes that fall into the padding are skipped; along the line,
 //   only rows at its ends can meet padding: those read zeros, or are left out where a tile is a whole line.
+// - widened rows: rows are positions whose taps were gathered into words.
 // Where padding is another value than 0 (a zero point) nothing is skipped: what falls into it reads a row of
 // that value.
 //
@@ -20,6 +21,7 @@
 
 #include "compiler/emit/cpu/DotCode.h"
 #include "compiler/emit/cpu/TilePrefetch.h"
+#include "compiler/emit/cpu/WidenedRows.h"
 #include "compiler/emit/cpu/WindowGeometry.h"
 
 namespace tenon::cpu {
@@ -40,12 +42,16 @@ struct Convolution {
   int64_t padValue = 0;
   mlir::Value padding; ///< a pixel of the padding's value; null when no tap can fall into the padding
 
+  /// Whether rows are gathered and widened before tiles read them.
+  bool widensRows() const { return group > 1 && form == DotForm::WidenedRows; }
   unsigned tapAxes() const { return mergedTaps ? g.rank() - 1 : g.rank(); }
   /// Products of one tap.
   int64_t depth() const { return mergedTaps ? channels * g.window.back() : channels; }
   /// Elements of a panel: of one tap (or run of merged taps), and of all.
   int64_t tapElements() const { return llvm::alignTo(depth(), group) * 16; }
   int64_t panelElements() const { return taps * llvm::alignTo(channels, group) * 16; }
+  /// Elements of a row that holds all taps, of which each is filled up to whole groups.
+  int64_t rowElements() const { return panelElements() / 16; }
   /// The register tile for `rows` positions `rowBytes` apart, where these are known.
   TileShape tileOf(const CpuTarget &target, std::optional<int64_t> rows,
                    std::optional<int64_t> rowBytes) const;
@@ -67,6 +73,13 @@ llvm::SmallVector<mlir::Value> positionProducts(KernelBuilder &k, const Convolut
 llvm::SmallVector<mlir::Value> lineProducts(KernelBuilder &k, const Convolution &c,
                                             const ConvolutionTile &tile, llvm::ArrayRef<mlir::Value> line,
                                             mlir::Value first);
+/// The sums of the tile whose rows, `first` and following, are `rows`.
+llvm::SmallVector<mlir::Value> widenedProducts(KernelBuilder &k, const Convolution &c,
+                                               const ConvolutionTile &tile, const WidenedRows &rows,
+                                               mlir::Value first);
+/// Gathers what the windows of the positions [from, to) read of a group's channels into `rows`.
+void widenPositions(KernelBuilder &k, const Convolution &c, mlir::Value group, mlir::Value from,
+                    mlir::Value to, WidenedRows &rows);
 /// The rows of a tile with which lines are walked well; none when positions do better.
 std::optional<TileShape> lineTile(KernelBuilder &k, const Convolution &c);
 

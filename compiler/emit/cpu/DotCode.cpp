@@ -20,7 +20,7 @@ DotForm dotForm(const CpuTarget &target, Type rowElement, bool pairsFit) {
     return target.bf16 && !target.emulate ? DotForm::Bf16 : DotForm::WidenedBf16;
   if (target.vnni)
     return target.emulate ? DotForm::Words : DotForm::Bytes;
-  return pairsFit ? DotForm::PairedBytes : DotForm::Words;
+  return pairsFit ? DotForm::PairedBytes : DotForm::WidenedRows;
 }
 
 StringRef nameOf(DotForm form) {
@@ -29,6 +29,8 @@ StringRef nameOf(DotForm form) {
     return "dot of bytes";
   case DotForm::Words:
     return "dot of words";
+  case DotForm::WidenedRows:
+    return "dot of widened rows";
   case DotForm::PairedBytes:
     return "dot of paired bytes";
   case DotForm::Bf16:
@@ -45,6 +47,8 @@ double rateOf(DotForm form) {
     return 4;
   case DotForm::Words:
     return 1.4;
+  case DotForm::WidenedRows:
+    return 1.55;
   case DotForm::PairedBytes:
   case DotForm::Bf16:
     return 2;
@@ -59,6 +63,11 @@ TileShape dotTile(const CpuTarget &target, DotForm form, TileShape tile) {
   if (form == DotForm::Words || form == DotForm::WidenedBf16) {
     unsigned own = 2 * tile.vectors + 3;
     tile.rows = std::min(tile.rows, std::max(1u, (target.vectorRegisters - own) / tile.vectors));
+  } else if (form == DotForm::WidenedRows) {
+    // A panel, one vector of it at a time: two accumulators for each row, two parts of the columns, a row and
+    // a product.
+    tile.vectors = 16 / tile.lanes;
+    tile.rows = std::min(tile.rows, (target.vectorRegisters - 4) / 2);
   } else if (form == DotForm::PairedBytes) { // ones, a row and a product
     tile.rows = std::min(tile.rows, std::max(1u, (target.vectorRegisters - 3 - tile.vectors) / tile.vectors));
   }
@@ -146,6 +155,8 @@ Dot::Parts Dot::parts(Value groups, bool isRow) {
   }
   case DotForm::Words:
     break;
+  case DotForm::WidenedRows:
+    llvm_unreachable("columns are widened as they are read");
   }
   Value pairs = as(groups, i16, 2), eight = splat(8, i16, 2);
   if (isRow)
@@ -180,6 +191,8 @@ Value Dot::add(Value acc, const Parts &row, const Parts &column) {
     for (auto [x, y] : llvm::zip_equal(row, column))
       acc = arith::AddIOp::create(b, k.loc(), acc, sumPairs(x, y));
     return acc;
+  case DotForm::WidenedRows:
+    return arith::AddIOp::create(b, k.loc(), acc, sumPairs(row[0], column[0]));
   }
   llvm_unreachable("every form is handled");
 }
@@ -222,12 +235,115 @@ Value maskedRowGroup(KernelBuilder &k, Value pointer, Value at, Type element, in
   return vector::ExtractOp::create(b, k.loc(), bits, int64_t(0));
 }
 
+/// Sums of vectors of columns whose rows are words. A vector of half the columns has lanes for the first and
+/// for the second two products of a group; they are joined at the end.
+class WidenedTile {
+public:
+  WidenedTile(KernelBuilder &k, TileShape tile)
+      : k(k), b(k.builder()), dot(k, DotForm::WidenedRows, tile.lanes), tile(tile) {}
+  /// Vectors of the tile that the registers hold at once.
+  unsigned vectorsAtOnce() const {
+    return std::clamp((k.target().vectorRegisters - 2) / (2 * (tile.rows + 1)), 1u, tile.vectors);
+  }
+  SmallVector<Value> sums(ArrayRef<TileRow> rows, ArrayRef<TileColumn> columns, Size depth,
+                          ArrayRef<TilePrefetch> prefetches);
+
+private:
+  Value column(const TileColumn &c, Value step, unsigned half);
+  Value row(const TileRow &r, Value step);
+  Value join(Value low, Value high);
+
+  KernelBuilder &k;
+  OpBuilder &b;
+  Dot dot;
+  TileShape tile;
+};
+
+Value WidenedTile::column(const TileColumn &c, Value step, unsigned half) {
+  unsigned elements = 2 * tile.lanes;
+  Value at = k.add(k.add(c.offset, k.mul(step, c.step)), k.constant(half * elements));
+  Value bytes = k.load(c.pointer, at, b.getI8Type(), elements);
+  Type words = k.vectorOf(b.getI16Type(), elements);
+  if (planted(Defect::WeightsUnsigned))
+    return arith::ExtUIOp::create(b, k.loc(), words, bytes);
+  return arith::ExtSIOp::create(b, k.loc(), words, bytes);
+}
+
+Value WidenedTile::row(const TileRow &r, Value step) {
+  Value address = k.address(r.pointer, k.add(r.offset, k.mul(step, k.constant(4))), b.getI16Type());
+  Value group = LLVM::LoadOp::create(b, k.loc(), b.getI64Type(), address, 2);
+  return vector::BitCastOp::create(b, k.loc(), k.vectorOf(b.getI16Type(), 2 * tile.lanes),
+                                   k.splat(group, tile.lanes / 2));
+}
+
+Value WidenedTile::join(Value low, Value high) {
+  SmallVector<int64_t> even, odd;
+  for (int64_t lane = 0; lane < tile.lanes; ++lane) {
+    even.push_back(2 * lane);
+    odd.push_back(2 * lane + 1);
+  }
+  return arith::AddIOp::create(b, k.loc(), vector::ShuffleOp::create(b, k.loc(), low, high, even),
+                               vector::ShuffleOp::create(b, k.loc(), low, high, odd));
+}
+
+SmallVector<Value> WidenedTile::sums(ArrayRef<TileRow> rows, ArrayRef<TileColumn> columns, Size depth,
+                                     ArrayRef<TilePrefetch> prefetches) {
+  unsigned vectors = columns.size();
+  TileShape halves = tile;
+  halves.vectors = 2 * vectors;
+  SmallVector<Value> acc =
+      k.loop(k.constant(0), k.size(depth.floorDiv(4)), 1, tileZero(k, halves, b.getI32Type()),
+             [&](Value step, ValueRange carried) {
+               for (const TilePrefetch &prefetch : prefetches)
+                 k.prefetch(prefetch.pointer, k.add(prefetch.offset, k.mul(step, prefetch.step)),
+                            b.getI8Type(), KernelBuilder::Cache::Second);
+               SmallVector<Value> next(carried), parts;
+               for (const TileColumn &c : columns)
+                 for (unsigned half : {0u, 1u})
+                   parts.push_back(column(c, step, half));
+               for (unsigned r = 0; r < tile.rows; ++r) {
+                 Value group = row(rows[r], step);
+                 for (unsigned h = 0; h < halves.vectors; ++h) {
+                   Value &sum = next[r * halves.vectors + h];
+                   sum = dot.add(sum, {group}, {parts[h]});
+                 }
+               }
+               return next;
+             });
+  SmallVector<Value> joined;
+  for (unsigned i = 0; i < tile.rows * vectors; ++i)
+    joined.push_back(join(acc[2 * i], acc[2 * i + 1]));
+  return joined;
+}
+
 } // namespace
+
+/// The same for rows of words, some vectors of the tile after the others.
+static SmallVector<Value> widenedTileProduct(KernelBuilder &k, TileShape tile, ArrayRef<TileRow> rows,
+                                             ArrayRef<TileColumn> columns, Size depth, ArrayRef<Value> init,
+                                             ArrayRef<TilePrefetch> prefetches) {
+  WidenedTile widened(k, tile);
+  unsigned atOnce = widened.vectorsAtOnce();
+  SmallVector<Value> result(init);
+  for (unsigned first = 0; first < tile.vectors; first += atOnce) {
+    unsigned count = std::min(atOnce, tile.vectors - first);
+    SmallVector<Value> sums = widened.sums(rows, columns.slice(first, count), depth,
+                                           first == 0 ? prefetches : ArrayRef<TilePrefetch>());
+    for (unsigned r = 0; r < tile.rows; ++r)
+      for (unsigned u = 0; u < count; ++u) {
+        Value &sum = result[r * tile.vectors + first + u];
+        sum = arith::AddIOp::create(k.builder(), k.loc(), sum, sums[r * count + u]);
+      }
+  }
+  return result;
+}
 
 SmallVector<Value> tileDotProduct(KernelBuilder &k, TileShape tile, ArrayRef<TileRow> rows,
                                   ArrayRef<TileColumn> columns, Size depth, int64_t group, DotForm form,
                                   Type rowElement, Type columnElement, ArrayRef<Value> init,
                                   ArrayRef<TilePrefetch> prefetches) {
+  if (form == DotForm::WidenedRows)
+    return widenedTileProduct(k, tile, rows, columns, depth, init, prefetches);
   Dot dot(k, form, tile.lanes);
   unsigned packed = tile.lanes * group; // elements of a column vector
   auto step = [&](Value s, ArrayRef<Value> carried, llvm::function_ref<Value(const TileRow &, Value)> load) {

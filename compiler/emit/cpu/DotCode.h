@@ -20,6 +20,7 @@ namespace tenon::cpu {
 enum class DotForm {
   Bytes,       ///< vpdpbusd: four products of ui8 and i8 and their sum
   Words,       ///< two vpmaddwd: even and odd bytes are widened to words
+  WidenedRows, ///< vpmaddwd of columns widened by vpmovsxbw and rows that are words already
   PairedBytes, ///< vpmaddubsw, for columns whose pairs of products fit in 16 bits, and vpmaddwd
   Bf16,        ///< vdpbf16ps
   WidenedBf16, ///< two multiply-adds of f32: the odd elements, then the even ones, as vdpbf16ps does it
@@ -37,7 +38,8 @@ TileShape dotTile(const CpuTarget &target, DotForm form, TileShape tile);
 /// acc[row * vectors + vector] += sum over k in [0, depth) of row * column, where columns hold groups of
 /// `group` elements: column vector of step s is pointer[offset + s * step] with 32-bit lanes, for elements
 /// [s * group, (s + 1) * group) of k. The part of the last group beyond `depth` is zero in the columns and is
-/// not read in the rows.
+/// not read in the rows. For WidenedRows the rows hold words, zeros behind the last, and `depth` is a
+/// multiple of the group.
 llvm::SmallVector<mlir::Value> tileDotProduct(KernelBuilder &k, TileShape tile, llvm::ArrayRef<TileRow> rows,
                                               llvm::ArrayRef<TileColumn> columns, Size depth, int64_t group,
                                               DotForm form, mlir::Type rowElement, mlir::Type columnElement,

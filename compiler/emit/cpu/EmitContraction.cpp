@@ -9,6 +9,7 @@
 #include "compiler/emit/cpu/DotCode.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "compiler/emit/cpu/TilePrefetch.h"
+#include "compiler/emit/cpu/WidenedRows.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
@@ -23,6 +24,7 @@ public:
   LogicalResult run();
 
 private:
+  void widenedPanels(const PanelRange &range, Size batch, Value blocks);
   void panels(Value batch, Value m0, Value m1, Value firstPanel, unsigned vectors, bool masked);
   void tile(Value batch, Value m, Value m0, unsigned rows, Value firstPanel, unsigned vectors, bool masked);
 
@@ -38,6 +40,8 @@ private:
   Type lhsElement, rhsElement, accumulator;
   int64_t group = 1; // elements of K that a step takes
   DotForm form = DotForm::Words;
+  std::optional<WidenedRows> widened;
+  Value firstWidened; // row of the part that is widened now
   Operation *failed = nullptr;
 };
 
@@ -65,6 +69,8 @@ LogicalResult ContractionEmitter::run() {
   if (group > 1) {
     form = dotForm(k.target(), lhsElement, op->hasAttr(kPairsFitAttr));
     shapeOfTile = dotTile(k.target(), form, shapeOfTile);
+    if (form == DotForm::WidenedRows)
+      widened.emplace(k, depth, rows.constant(), shapeOfTile.rows);
   }
   auto panelBytes = rowBytes && panelCount.constant()
                         ? std::optional<int64_t>(*rowBytes * *panelCount.constant() * 16)
@@ -80,7 +86,7 @@ LogicalResult ContractionEmitter::run() {
   range.grain = panelGrain(rows.constant());
   shape.grid = batch * blocks * panelCount;
   shape.grain = panelGrain(rows.constant());
-  shape.scratch = context.constant(0);
+  shape.scratch = widened ? widened->scratchBytes() : context.constant(0);
   shape.flops = batch * rows * columns * depth * 2;
   shape.cost = atShareOfPeak(shape.flops, k.target(), 0.9 * (group > 1 ? rateOf(form) : 1));
   shape.schedule = "contraction tile=" + std::to_string(shapeOfTile.rows) + "x" +
@@ -88,12 +94,36 @@ LogicalResult ContractionEmitter::run() {
                    (group > 1 ? " " + nameOf(form).str() : "") + " block_rows=" + std::to_string(blockRows);
 
   Value blockCount = k.size(blocks);
+  if (widened) {
+    widenedPanels(range, batch, blockCount);
+    return failed ? noForm(failed, "contraction") : success();
+  }
   forPanels(k, range, [&](Value outer, Value panel, unsigned count, bool masked) {
     SmallVector<Value> at = k.delinearize(outer, {k.size(batch), blockCount});
     auto [m0, m1] = rowsOfBlock(k, at[1], blockCount, k.size(rows), shapeOfTile.rows);
     panels(at[0], m0, m1, panel, count * perPanel, masked);
   });
   return failed ? noForm(failed, "contraction") : success();
+}
+
+/// Parts of a block's rows are widened, and then all panels of the range pass by.
+void ContractionEmitter::widenedPanels(const PanelRange &range, Size batch, Value blocks) {
+  unsigned perPanel = 16 / shapeOfTile.lanes;
+  forOuterItems(k, panelCount, [&](Value outer, Value from, Value to) {
+    SmallVector<Value> at = k.delinearize(outer, {k.size(batch), blocks});
+    auto [m0, m1] = rowsOfBlock(k, at[1], blocks, k.size(rows), shapeOfTile.rows);
+    widened->forParts(m0, m1, [&, batchIndex = at[0]](Value first, Value last) {
+      firstWidened = first;
+      Value base = batched ? k.mul(batchIndex, k.size(rows)) : k.constant(0);
+      k.loop(first, last, 1, [&](Value m) {
+        widened->widen(k.sub(m, first), k.constant(0), k.bufferOf(op.getLhs()),
+                       k.mul(k.add(base, m), k.size(depth)), depth);
+      });
+      forPanels(k, range, from, to, [&](Value, Value panel, unsigned count, bool masked) {
+        panels(batchIndex, first, last, panel, count * perPanel, masked);
+      });
+    });
+  });
 }
 
 void ContractionEmitter::panels(Value batch, Value m0, Value m1, Value firstPanel, unsigned vectors,
@@ -117,8 +147,13 @@ void ContractionEmitter::tile(Value batch, Value m, Value m0, unsigned count, Va
   Value rhsBase = batched ? k.mul(batch, k.size(panelCount * panelElements)) : k.constant(0);
   Value flatRow = batched ? k.add(k.mul(batch, k.size(rows)), m) : m;
   SmallVector<TileRow> tileRowList;
-  for (unsigned r = 0; r < count; ++r)
-    tileRowList.push_back({lhs, k.add(lhsBase, k.mul(k.add(m, k.constant(r)), depthValue))});
+  for (unsigned r = 0; r < count; ++r) {
+    Value row = k.add(m, k.constant(r));
+    if (widened)
+      tileRowList.push_back(widened->row(k.sub(row, firstWidened)));
+    else
+      tileRowList.push_back({lhs, k.add(lhsBase, k.mul(row, depthValue))});
+  }
   unsigned perPanel = 16 / t.lanes;
   SmallVector<TileColumn> tileColumns;
   for (unsigned u = 0; u < t.vectors; ++u) {
@@ -135,10 +170,11 @@ void ContractionEmitter::tile(Value batch, Value m, Value m0, unsigned count, Va
       panelPrefetch.at(k.div(k.sub(m, m0), k.constant(shapeOfTile.rows)), onlyTile,
                        tileColumns.front().offset, llvm::divideCeil(t.vectors, perPanel), k.constant(0));
   SmallVector<Value> zero = tileZero(k, t, accumulator);
-  SmallVector<Value> acc = group > 1 ? tileDotProduct(k, t, tileRowList, tileColumns, depth, group, form,
-                                                      lhsElement, rhsElement, zero, prefetches)
-                                     : tileProduct(k, t, tileRowList, tileColumns, depthValue, lhsElement,
-                                                   rhsElement, accumulator, zero, prefetches);
+  SmallVector<Value> acc =
+      group > 1 ? tileDotProduct(k, t, tileRowList, tileColumns, widened ? widened->depth() : depth, group,
+                                 form, lhsElement, rhsElement, zero, prefetches)
+                : tileProduct(k, t, tileRowList, tileColumns, depthValue, lhsElement, rhsElement, accumulator,
+                              zero, prefetches);
 
   Value root = yielded(k, 0);
   Dims rootDims(k.spec().dims(root));

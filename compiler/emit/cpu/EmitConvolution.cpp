@@ -28,7 +28,10 @@ private:
   using Place = llvm::function_ref<SmallVector<Value>(unsigned row)>;
   void describe(int64_t blockRows);
   void lines(Value block, Value blocks, const ConvolutionTile &tile, bool masked);
-  void positions(Value block, Value blocks, const ConvolutionTile &tile, bool masked);
+  /// The positions [from, to).
+  void positions(Value from, Value to, const ConvolutionTile &tile, bool masked);
+  void widenedPositions(const PanelRange &range, Value blocks);
+  ConvolutionTile tileAt(Value group, Value panel, unsigned panels, bool masked) const;
   void askEarly(const ConvolutionTile &tile, Value position);
   void write(const ConvolutionTile &tile, ArrayRef<Value> acc, Place place, bool masked);
 
@@ -39,6 +42,8 @@ private:
   Convolution c;
   std::optional<TileShape> line;
   TileShape shapeOfTile;
+  std::optional<WidenedRows> widened;
+  Value firstWidened; // position of the part that is widened now
   Operation *failed = nullptr;
 };
 
@@ -49,6 +54,8 @@ LogicalResult ConvolutionEmitter::run() {
   // Each row has a pointer of its own; more of them than general registers would be loaded in every step.
   if (!line)
     shapeOfTile.rows = std::min(shapeOfTile.rows, shapeOfTile.vectors == 1 ? 12u : 8u);
+  if (c.widensRows())
+    widened.emplace(k, context.constant(c.rowElements()), c.positions.constant(), shapeOfTile.rows);
   PanelRange range;
   range.panels = context.constant(c.panelCount);
   range.ragged = c.outputs % 16 != 0;
@@ -63,26 +70,49 @@ LogicalResult ConvolutionEmitter::run() {
   describe(blockRows);
 
   Value blockCount = k.size(blocks);
-  forPanels(k, range, [&](Value outer, Value panel, unsigned count, bool masked) {
-    SmallVector<Value> at = k.delinearize(outer, {blockCount, k.constant(c.groups)});
-    ConvolutionTile tile;
-    tile.shape = shapeOfTile;
-    tile.shape.vectors = count * perPanel;
-    if (masked)
-      tile.shape = narrowed(tile.shape, c.outputs % 16);
-    tile.group = at[1];
-    tile.firstPanel = panel;
-    if (line)
-      lines(at[0], blockCount, tile, masked);
-    else
-      positions(at[0], blockCount, tile, masked);
-  });
+  if (widened)
+    widenedPositions(range, blockCount);
+  else
+    forPanels(k, range, [&](Value outer, Value panel, unsigned count, bool masked) {
+      SmallVector<Value> at = k.delinearize(outer, {blockCount, k.constant(c.groups)});
+      ConvolutionTile tile = tileAt(at[1], panel, count, masked);
+      if (line)
+        return lines(at[0], blockCount, tile, masked);
+      auto [from, to] = rowsOfBlock(k, at[0], blockCount, k.size(c.positions), shapeOfTile.rows);
+      positions(from, to, tile, masked);
+    });
   return failed ? noForm(failed, "conv") : success();
+}
+
+ConvolutionTile ConvolutionEmitter::tileAt(Value group, Value panel, unsigned panels, bool masked) const {
+  ConvolutionTile tile;
+  tile.shape = shapeOfTile;
+  tile.shape.vectors = panels * (16 / shapeOfTile.lanes);
+  if (masked)
+    tile.shape = narrowed(tile.shape, c.outputs % 16);
+  tile.group = group;
+  tile.firstPanel = panel;
+  return tile;
+}
+
+/// Parts of a block's positions are widened, and then all panels of the range pass by.
+void ConvolutionEmitter::widenedPositions(const PanelRange &range, Value blocks) {
+  forOuterItems(k, range.panels, [&](Value outer, Value begin, Value end) {
+    SmallVector<Value> at = k.delinearize(outer, {blocks, k.constant(c.groups)});
+    auto [from, to] = rowsOfBlock(k, at[0], blocks, k.size(c.positions), shapeOfTile.rows);
+    widened->forParts(from, to, [&, group = at[1]](Value first, Value last) {
+      firstWidened = first;
+      widenPositions(k, c, group, first, last, *widened);
+      forPanels(k, range, begin, end, [&](Value, Value panel, unsigned count, bool masked) {
+        positions(first, last, tileAt(group, panel, count, masked), masked);
+      });
+    });
+  });
 }
 
 void ConvolutionEmitter::describe(int64_t blockRows) {
   shape.grain = panelGrain(c.positions.constant());
-  shape.scratch = context.constant(0);
+  shape.scratch = widened ? widened->scratchBytes() : context.constant(0);
   shape.flops = c.positions * (2 * c.taps * c.channels * c.outputs * c.groups);
   shape.cost = atShareOfPeak(shape.flops, k.target(), 0.9 * (c.group > 1 ? rateOf(c.form) : 1));
   shape.schedule = "conv tile=" + std::to_string(shapeOfTile.rows) + "x" +
@@ -125,8 +155,7 @@ void ConvolutionEmitter::askEarly(const ConvolutionTile &tile, Value position) {
                    tile.shape.vectors * tile.shape.lanes);
 }
 
-void ConvolutionEmitter::positions(Value block, Value blocks, const ConvolutionTile &tile, bool masked) {
-  auto [from, to] = rowsOfBlock(k, block, blocks, k.size(c.positions), shapeOfTile.rows);
+void ConvolutionEmitter::positions(Value from, Value to, const ConvolutionTile &tile, bool masked) {
   SmallVector<Value> lead;
   for (Size d : k.spec().dims(c.op.getResult()).drop_back())
     lead.push_back(k.size(d));
@@ -139,7 +168,9 @@ void ConvolutionEmitter::positions(Value block, Value blocks, const ConvolutionT
     here.only = c.positions.constant() && *c.positions.constant() <= shapeOfTile.rows;
     askEarly(here, m);
     write(
-        here, positionProducts(k, c, here, m),
+        here,
+        widened ? widenedProducts(k, c, here, *widened, k.sub(m, firstWidened))
+                : positionProducts(k, c, here, m),
         [&](unsigned r) { return rowPosition(k, k.add(m, k.constant(r)), lead, oneAxis); }, masked);
   });
 }

@@ -4,21 +4,26 @@
 // RUN: %assembly zen4 | %innermost-loops | FileCheck %s --check-prefixes=CHECK,ZEN4
 // RUN: %assembly zen4 --emulate-isa | %innermost-loops | FileCheck %s --check-prefixes=CHECK,EMULATED
 
-// Products of bytes: one instruction for four of them where the CPU has it, else words of the even and of the odd bytes.
+// Products of bytes: one instruction for four of them where the CPU has it, else words: rows are widened into scratch once,
+// columns as they are read, and nothing but products and sums is left.
 // CHECK: kernel tn_{{[0-9]+}}_contraction
-// V3-SAME: tile=4x16 dot of words
-// V3-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
-// V3: vpbroadcastd ymm 4
-// V3-NEXT: vpmaddwd ymm 16
-// V3-NEXT: vpsllw ymm 2
-// V3-NEXT: vpsraw ymm 4
-// V3-NEXT: vpsrlw ymm 4
+// V3-SAME: tile=6x16 dot of widened rows
+// V3: vpmovzxbw ymm 2
+// V3-NEXT: loop of 36 instructions, stack 0, masked 0, calls 0
+// V3-NEXT: vpaddd ymm 12
+// V3-NEXT: vpbroadcastq ymm 6
+// V3-NEXT: vpmaddwd ymm 12
+// V3-NEXT: vpmovsxbw ymm 2
+// V3-NEXT: loop of 36 instructions, stack 0, masked 0, calls 0
 // VEX-SAME: tile=6x16 dot of bytes
 // VEX: vpbroadcastd ymm 6
 // VEX-NEXT: vpdpbusd ymm 12 into 12
-// V4-SAME: tile=12x32 dot of words
-// V4-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
-// V4: vpmaddwd zmm 48
+// V4-SAME: tile=12x16 dot of widened rows
+// V4: loop of 66 instructions, stack 0, masked 0, calls 0
+// V4-NEXT: vpaddd zmm 24
+// V4-NEXT: vpbroadcastq zmm 12
+// V4-NEXT: vpmaddwd zmm 24
+// V4-NEXT: vpmovsxbw zmm 2
 // ZEN4-SAME: tile=12x32 dot of bytes
 // ZEN4-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
 // ZEN4-NEXT: vmovdqu64 zmm 2
@@ -56,6 +61,20 @@ func.func @bf16(%x: tensor<96x64xbf16>, %w: tensor<64x64xbf16>) -> tensor<96x64x
 func.func @depthwise(%x: tensor<1x14x14x32xui8>, %w: tensor<3x3x1x32xi8>) -> tensor<1x14x14x32xi32> {
   %p = tenon.conv %x, %w strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 32 : tensor<1x14x14x32xui8>, tensor<3x3x1x32xi8> -> tensor<1x14x14x32xi32>
   return %p : tensor<1x14x14x32xi32>
+}
+
+// Convolutions gather the taps of a position into a row of words; their products are those of a contraction.
+// CHECK: kernel tn_{{[0-9]+}}_conv
+// V3-SAME: conv tile=6x16 dot of widened rows
+// V3: vpmovzxbw ymm 2
+// V3-NEXT: loop of 36 instructions, stack 0, masked 0, calls 0
+// V3-NEXT: vpaddd ymm 12
+// V3-NEXT: vpbroadcastq ymm 6
+// VEX-SAME: of lines dot of bytes
+// ZEN4-SAME: of lines dot of bytes
+func.func @taps(%x: tensor<1x12x12x32xui8>, %w: tensor<3x3x32x32xi8>) -> tensor<1x12x12x32xi32> {
+  %p = tenon.conv %x, %w strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1 : tensor<1x12x12x32xui8>, tensor<3x3x32x32xi8> -> tensor<1x12x12x32xi32>
+  return %p : tensor<1x12x12x32xi32>
 }
 
 // Weights that are known to be small: pairs of products are summed in 16 bits, unless one instruction sums four.
