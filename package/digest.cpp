@@ -43,6 +43,8 @@ Status verifyDigests(const Reader &package) {
   for (uint32_t i = 0; i < manifest.images()->size(); ++i)
     TENON_TRY(check("code image", manifest.images()->Get(i)->isa()->c_str(), package.image(i),
                     *manifest.images()->Get(i)->digest()));
+  for (uint32_t i = 0; manifest.programs() && i < manifest.programs()->size(); ++i)
+    TENON_TRY(check("program", "of a device", package.program(i), *manifest.programs()->Get(i)->digest()));
   for (uint32_t i = 0; i < manifest.weights()->size(); ++i)
     TENON_TRY(check("weight", manifest.weights()->Get(i)->name()->c_str(), package.weight(i),
                     *manifest.weights()->Get(i)->digest()));

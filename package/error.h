@@ -61,6 +61,8 @@ enum class Code : uint16_t {
   Aliased = 919,       // the caller's output overlaps another tensor
   StateMismatch = 920, // an imported state of another size or layout
   ThreadsUnavailable = 921,
+  DeviceMissing = 922, // the package needs a device that the application did not supply
+  DeviceRefused = 923, // a device with another interface version, or one that fails without a code of its own
 };
 
 /// A result without a value. Default constructed: success.

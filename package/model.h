@@ -114,7 +114,8 @@ struct Variant {
   uint32_t kernel = 0; // Package::kernels
 };
 
-/// Runs a kernel over the grid [0, grid). All variants take the same buffers (same access modes) and scalars.
+/// Runs a kernel over the grid [0, grid). All variants take the same buffers (same access modes) and scalars,
+/// and run on the same device. A device runs its program once, unless the grid is 0; it uses no scratch.
 struct Dispatch {
   std::vector<Variant> variants;
   std::vector<BufferId> buffers;
@@ -212,9 +213,10 @@ struct HostCall {
 using CommandBody = std::variant<Dispatch, Copy, Fill, EvalSymbols, ReadScalar, WriteScalar, SetSlot, Branch,
                                  Jump, Check, Signal, Wait, HostCall>;
 
-/// One step of a plan. `late` commands read slots or views that earlier commands of the run write (loop
-/// counters, data-dependent extents): they are bound each time they run. All others are bound when the input
-/// sizes change.
+/// One step of a plan. Queue 0 is the calling thread's; on other queues, which run beside it in their own
+/// order, stand only dispatches of devices, Signal and Wait. `late` commands read slots or views that earlier
+/// commands of the run write (loop counters, data-dependent extents): they are bound each time they run. All
+/// others are bound when the input sizes change.
 struct Command {
   CommandBody body;
   bool late = false;
@@ -264,6 +266,20 @@ struct Kernel {
   std::vector<std::pair<uint32_t, uint32_t>> ties; // positions in `access` that may be the same memory
   uint32_t symbolCount = 0;                        // scalars of a dispatch
   std::vector<std::string> entrySymbols; // per image: exported symbol, empty where the image lacks the kernel
+  uint32_t program = kNone; // Package::programs: the kernel runs on that program's device; no entry symbols
+};
+
+/// A device besides the CPU that kernels of the package run on. The application supplies it by name.
+struct Device {
+  std::string name; // "mortise"; distinct
+  std::string
+      description; // what the device is asked to be: for Mortise the machine as YAML, all fields resolved
+};
+
+/// What a device runs for a kernel, in the device's own form.
+struct Program {
+  uint32_t device = 0; // Package::devices
+  std::vector<uint8_t> bytes;
 };
 
 /// Receives a weight's bytes in order.
@@ -384,6 +400,8 @@ struct Package {
   std::vector<Weight> weights;
   std::vector<State> states;
   std::vector<Function> functions;
+  std::vector<Device> devices;
+  std::vector<Program> programs;
   Debug debug;
 };
 

@@ -6,6 +6,11 @@
 
 namespace tenon::package {
 
+/// The device that runs a kernel, an index into Manifest.devices; kNone: the CPU.
+inline uint32_t deviceOf(const fb::Kernel &kernel, const fb::Manifest &manifest) {
+  return kernel.program() == kNone ? kNone : manifest.programs()->Get(kernel.program())->device();
+}
+
 /// Calls visit(slot) for each slot that the command itself reads (not those of the buffers that it names, nor
 /// the operands of EvalSymbols).
 template <typename Visitor> void visitSlotReads(const fb::Command &command, Visitor visit) {

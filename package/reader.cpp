@@ -100,6 +100,11 @@ Bytes Reader::weight(uint32_t index) const {
   return {weightsSection().data + weight->offset(), weight->size()};
 }
 
+Bytes Reader::program(uint32_t index) const {
+  const fb::Program *program = manifest_->programs()->Get(index);
+  return {imagesSection().data + program->offset(), program->size()};
+}
+
 Status Reader::debug(const fb::Debug *&result) const {
   result = nullptr;
   Bytes section = debugSection();

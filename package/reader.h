@@ -26,6 +26,7 @@ public:
   /// `index` is in range.
   Bytes image(uint32_t index) const;
   Bytes weight(uint32_t index) const;
+  Bytes program(uint32_t index) const;
 
   /// Checks the debug section and gives its root; `result` is nullptr where there is none.
   Status debug(const fb::Debug *&result) const;

@@ -17,6 +17,9 @@ static uint64_t touch(const Reader &reader) {
   };
   for (uint32_t i = 0; i < reader.manifest().images()->size(); ++i)
     add(reader.image(i));
+  if (reader.manifest().programs())
+    for (uint32_t i = 0; i < reader.manifest().programs()->size(); ++i)
+      add(reader.program(i));
   for (uint32_t i = 0; i < reader.manifest().weights()->size(); ++i)
     add(reader.weight(i));
   return sum;

@@ -69,6 +69,22 @@ static Status verifyImages(const fb::Manifest &manifest, Bytes section) {
   return {};
 }
 
+static Status verifyPrograms(const fb::Manifest &manifest, Bytes section) {
+  uint32_t devices = manifest.devices() ? manifest.devices()->size() : 0;
+  for (uint32_t i = 0; manifest.programs() && i < manifest.programs()->size(); ++i) {
+    const fb::Program *program = manifest.programs()->Get(i);
+    if (program->device() >= devices)
+      return Status::error(Code::BadIndex, "program %u is for device %u of %u", i, program->device(),
+                           devices);
+    if (program->offset() % kTensorAlignment != 0)
+      return Status::error(Code::BadAlignment, "program %u starts at byte %llu, expected a multiple of %llu",
+                           i, (Number)program->offset(), (Number)kTensorAlignment);
+    if (program->offset() > section.size || program->size() > section.size - program->offset())
+      return Status::error(Code::BadRange, "program %u is not inside its section", i);
+  }
+  return {};
+}
+
 static Status verifyEntries(const fb::Kernel &kernel, const fb::Manifest &manifest, Bytes section) {
   const char *name = kernel.name()->c_str();
   if (kernel.entries()->size() != manifest.images()->size())
@@ -88,8 +104,12 @@ static Status verifyEntries(const fb::Kernel &kernel, const fb::Manifest &manife
       return Status::error(Code::BadKernel, "kernel %s enters image %s at address %llu, which is not code",
                            name, image->isa()->c_str(), (Number)entry);
   }
-  if (!present)
-    return Status::error(Code::BadKernel, "kernel %s is in no code image", name);
+  uint32_t programs = manifest.programs() ? manifest.programs()->size() : 0;
+  if (kernel.program() != kNone && kernel.program() >= programs)
+    return Status::error(Code::BadIndex, "kernel %s is program %u of %u", name, kernel.program(), programs);
+  if (present == (kernel.program() != kNone))
+    return Status::error(Code::BadKernel, "kernel %s is in %s", name,
+                         present ? "a code image, but belongs to a device" : "no code image");
   return {};
 }
 
@@ -194,6 +214,7 @@ static Status verifyVectors(const fb::Manifest &manifest, uint64_t manifestSize)
     count(weight->dims());
   for (const fb::State *state : *manifest.states())
     count(state->dims());
+  count(manifest.devices()), count(manifest.programs());
   for (const fb::Function *function : *manifest.functions()) {
     count(function->symbols()), count(function->exprs()), count(function->inputs()),
         count(function->outputs());
@@ -240,7 +261,10 @@ Status verifyManifest(const fb::Manifest &manifest, uint64_t manifestSize, Bytes
   TENON_TRY(verifyNames(*manifest.weights(), "weight", allocator));
   TENON_TRY(verifyNames(*manifest.states(), "state", allocator));
   TENON_TRY(verifyNames(*manifest.functions(), "function", allocator));
+  if (manifest.devices())
+    TENON_TRY(verifyNames(*manifest.devices(), "device", allocator));
   TENON_TRY(verifyImages(manifest, images));
+  TENON_TRY(verifyPrograms(manifest, images));
   TENON_TRY(verifyKernels(manifest, images));
   TENON_TRY(verifyWeights(manifest, weights));
   for (const fb::State *state : *manifest.states())

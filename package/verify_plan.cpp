@@ -65,6 +65,8 @@ static Status verifyVariants(const fb::Dispatch &body, const PlanFacts &facts, u
                   "%u buffers and %u scalars, but kernel %.64s takes %u and %u", body.buffers()->size(),
                   body.symbols()->size(), kernel->name()->c_str(), kernel->access()->size(),
                   kernel->symbol_count());
+    if (first && deviceOf(*first, manifest) != deviceOf(*kernel, manifest))
+      return fail(Code::BadCommand, facts, index, "its variants run on different devices");
     if (first && std::memcmp(first->access()->data(), kernel->access()->data(), first->access()->size()) != 0)
       return fail(Code::BadCommand, facts, index, "its variants differ in their access modes");
     first = first ? first : kernel;
@@ -134,18 +136,42 @@ static Status verifyEval(const fb::EvalSymbols &body, PlanFacts &facts, uint32_t
   return {};
 }
 
+static Status verifyDispatch(const fb::Dispatch &body, const PlanFacts &facts, uint32_t index,
+                             const fb::Manifest &manifest) {
+  TENON_TRY(verifyVariants(body, facts, index, manifest));
+  TENON_TRY(verifyAliases(body, facts, index, manifest));
+  const fb::Kernel &kernel = *manifest.kernels()->Get(body.variants()->Get(0)->kernel());
+  if (body.scratch() != kNone && kernel.program() != kNone)
+    return fail(Code::BadCommand, facts, index, "it has scratch, which a device does not use");
+  if (body.scratch() != kNone && body.scratch() >= facts.statics)
+    return fail(Code::BadCommand, facts, index, "its scratch size is slot %u, expected a static one",
+                body.scratch());
+  return {};
+}
+
+/// Queues beside the first are a device's: the caller's thread does not run what stands there.
+static Status verifyQueue(const fb::Command &command, const PlanFacts &facts, uint32_t index,
+                          const fb::Manifest &manifest) {
+  if (command.queue() >= facts.function->queues())
+    return fail(Code::BadIndex, facts, index, "it is on queue %u of %u", command.queue(),
+                facts.function->queues());
+  if (command.queue() == 0 || command.body_as_Signal() || command.body_as_Wait())
+    return {};
+  const fb::Dispatch *dispatch = command.body_as_Dispatch();
+  if (!dispatch ||
+      deviceOf(*manifest.kernels()->Get(dispatch->variants()->Get(0)->kernel()), manifest) == kNone)
+    return fail(
+        Code::BadCommand, facts, index,
+        "it is on queue %u, expected queue 0: only a device's dispatches, signals and waits stand on others",
+        command.queue());
+  return {};
+}
+
 static Status verifyBody(const fb::Command &command, PlanFacts &facts, uint32_t index,
                          const fb::Manifest &manifest) {
   switch (command.body_type()) {
-  case fb::CommandBody::Dispatch: {
-    TENON_TRY(verifyVariants(*command.body_as_Dispatch(), facts, index, manifest));
-    TENON_TRY(verifyAliases(*command.body_as_Dispatch(), facts, index, manifest));
-    uint32_t scratch = command.body_as_Dispatch()->scratch();
-    if (scratch != kNone && scratch >= facts.statics)
-      return fail(Code::BadCommand, facts, index, "its scratch size is slot %u, expected a static one",
-                  scratch);
-    return {};
-  }
+  case fb::CommandBody::Dispatch:
+    return verifyDispatch(*command.body_as_Dispatch(), facts, index, manifest);
   case fb::CommandBody::Fill: {
     uint8_t width = command.body_as_Fill()->width();
     if (width != 1 && width != 2 && width != 4 && width != 8)
@@ -247,9 +273,8 @@ Status verifyPlan(const fb::Function &function, const fb::Manifest &manifest, co
   TENON_TRY(facts.build(function, allocator));
   for (uint32_t i = 0; i < function.commands()->size(); ++i) {
     const fb::Command &command = *function.commands()->Get(i);
-    if (command.queue() >= function.queues())
-      return fail(Code::BadIndex, facts, i, "it is on queue %u of %u", command.queue(), function.queues());
     TENON_TRY(verifyBody(command, facts, i, manifest));
+    TENON_TRY(verifyQueue(command, facts, i, manifest));
     TENON_TRY(verifySlots(command, facts, i));
     TENON_TRY(verifyBuffers(command, facts, i, manifest));
   }

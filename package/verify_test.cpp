@@ -164,6 +164,25 @@ const Defect kDefects[] = {
      }},
 };
 
+/// The same of devicePackage.
+const Defect kDeviceDefects[] = {
+    {"DuplicateDevice", Code::BadName, [](Package &p) { p.devices.push_back(p.devices[0]); }},
+    {"ProgramDevice", Code::BadIndex, [](Package &p) { p.programs[0].device = 1; }},
+    {"KernelProgram", Code::BadIndex, [](Package &p) { p.kernels.back().program = 1; }},
+    {"KernelWithCodeAndProgram", Code::BadKernel,
+     [](Package &p) { p.kernels.back().entrySymbols = p.kernels[Scale].entrySymbols; }},
+    {"VariantsOfDevices", Code::BadCommand,
+     [](Package &p) {
+       p.kernels[Scale].symbolCount = 2;
+       find<Dispatch>(mainOf(p)).variants.push_back({kNone, Scale});
+     }},
+    {"DeviceScratch", Code::BadCommand, [](Package &p) { find<Dispatch>(mainOf(p)).scratch = 1; }},
+    {"HostKernelOnDeviceQueue", Code::BadCommand, [](Package &p) { mainOf(p).commands[2].queue = 1; }},
+    {"FillOnDeviceQueue", Code::BadCommand,
+     [](Package &p) { mainOf(p).commands.insert(mainOf(p).commands.begin(), {Fill{2, 0, 1}, false, 1}); }},
+    {"DeviceQueue", Code::BadIndex, [](Package &p) { mainOf(p).commands[0].queue = 2; }},
+};
+
 class VerifyDefect : public ::testing::TestWithParam<Defect> {};
 
 /// A manifest of richPackage with offsets as the writer would give them.
@@ -224,6 +243,38 @@ TEST_P(VerifyDefect, IsRefusedWithItsCode) {
   EXPECT_EQ(status.code(), GetParam().code) << status.message();
   EXPECT_GT(std::string(status.message()).size(), 20u);
   EXPECT_TRUE(bytes.empty());
+}
+
+class VerifyDeviceDefect : public ::testing::TestWithParam<Defect> {};
+
+TEST_P(VerifyDeviceDefect, IsRefusedWithItsCode) {
+  Package package = devicePackage();
+  GetParam().plant(package);
+  std::vector<uint8_t> bytes;
+  Status status = writeMemory(package, bytes);
+  EXPECT_EQ(status.code(), GetParam().code) << status.message();
+}
+
+INSTANTIATE_TEST_SUITE_P(All, VerifyDeviceDefect, ::testing::ValuesIn(kDeviceDefects),
+                         [](const auto &info) { return std::string(info.param.name); });
+
+TEST(Verify, ProgramPlacement) {
+  std::vector<uint8_t> bytes;
+  ASSERT_TRUE(writeMemory(devicePackage(), bytes).ok());
+  AlignedBytes aligned(bytes);
+  Reader reader;
+  ASSERT_TRUE(Reader::open(aligned.bytes(), systemAllocator(), reader).ok());
+  EXPECT_EQ(std::string(reinterpret_cast<const char *>(reader.program(0).data), reader.program(0).size),
+            "multiply");
+  const fb::Program *program = reader.manifest().programs()->Get(0);
+  auto code = [&] { return Reader::open(aligned.bytes(), systemAllocator(), reader).code(); };
+  set(program, fb::Program::VT_SIZE, UINT64_MAX);
+  EXPECT_EQ(code(), Code::BadRange);
+  set(program, fb::Program::VT_SIZE, uint64_t{8});
+  set(program, fb::Program::VT_OFFSET, uint64_t{1} << 40);
+  EXPECT_EQ(code(), Code::BadRange);
+  set(program, fb::Program::VT_OFFSET, uint64_t{8});
+  EXPECT_EQ(code(), Code::BadAlignment);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, VerifyDefect, ::testing::ValuesIn(kDefects),

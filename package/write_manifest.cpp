@@ -214,7 +214,7 @@ auto buildKernels(FlatBufferBuilder &builder, const Package &package, const Layo
       tied.emplace_back(first, second);
     auto ties = builder.CreateVectorOfStructs(tied);
     auto entries = builder.CreateVector(layout.entries[index++]);
-    return fb::CreateKernel(builder, name, family, access, ties, kernel.symbolCount, entries);
+    return fb::CreateKernel(builder, name, family, access, ties, kernel.symbolCount, entries, kernel.program);
   });
 }
 
@@ -239,6 +239,22 @@ auto buildStates(FlatBufferBuilder &builder, const Package &package) {
   });
 }
 
+auto buildDevices(FlatBufferBuilder &builder, const Package &package) {
+  return buildAll<fb::Device>(builder, package.devices, [&](const Device &device) {
+    auto name = builder.CreateString(device.name);
+    return fb::CreateDevice(builder, name, builder.CreateString(device.description));
+  });
+}
+
+auto buildPrograms(FlatBufferBuilder &builder, const Package &package, const Layout &layout) {
+  size_t index = 0;
+  return buildAll<fb::Program>(builder, package.programs, [&](const Program &program) {
+    const Placement &place = layout.programs[index++];
+    fb::Digest digest = toDigest(place.digest.bytes);
+    return fb::CreateProgram(builder, program.device, place.offset, program.bytes.size(), &digest);
+  });
+}
+
 } // namespace
 
 Status buildManifest(const Package &package, const Layout &layout, FlatBufferBuilder &builder) {
@@ -251,6 +267,8 @@ Status buildManifest(const Package &package, const Layout &layout, FlatBufferBui
   for (size_t i = 0; i < functionOffsets.size(); ++i)
     TENON_TRY(FunctionBuilder(builder, package, package.functions[i]).build(functionOffsets[i]));
   auto functions = builder.CreateVector(functionOffsets);
+  auto devices = buildDevices(builder, package);
+  auto programs = buildPrograms(builder, package, layout);
   auto metadata = buildAll<fb::KeyValue>(builder, package.metadata, [&](const auto &pair) {
     auto key = builder.CreateString(pair.first);
     return fb::CreateKeyValue(builder, key, builder.CreateString(pair.second));
@@ -266,7 +284,7 @@ Status buildManifest(const Package &package, const Layout &layout, FlatBufferBui
   auto root = fb::CreateManifest(builder, kKernelAbiVersion, producer, sourceName,
                                  package.sourceDigest.size() == 32 ? &source : nullptr, targetText,
                                  package.targetHash.size() == 32 ? &target : nullptr, metadata, images,
-                                 kernels, weights, states, functions);
+                                 kernels, weights, states, functions, devices, programs);
   fb::FinishManifestBuffer(builder, root);
   return {};
 }

@@ -18,6 +18,7 @@ struct Placement {
 /// What the manifest says beyond the model. The size of a manifest does not depend on the values.
 struct Layout {
   std::vector<Placement> images;
+  std::vector<Placement> programs;
   std::vector<Placement> weights;
   std::vector<std::vector<uint64_t>> entries; // per kernel, per image: address or UINT64_MAX
 };

@@ -60,6 +60,7 @@ public:
 
 private:
   Status resolveEntries();
+  Status placeCode(std::vector<uint8_t> &section);
   Status checkPlan();
   Status writeImages();
   Status writeWeights();
@@ -91,10 +92,12 @@ Status Writer::resolveEntries() {
     TENON_TRY(images[i].checkNoUndefinedSymbols());
   }
   for (const Kernel &kernel : package_.kernels) {
+    std::vector<uint64_t> &entries = layout_.entries.emplace_back(images.size(), UINT64_MAX);
+    if (kernel.program != kNone && kernel.entrySymbols.empty())
+      continue;
     if (kernel.entrySymbols.size() != images.size())
       return Status::error(Code::BadKernel, "kernel %s has %zu entry symbols, expected one per image (%zu)",
                            kernel.name.c_str(), kernel.entrySymbols.size(), images.size());
-    std::vector<uint64_t> &entries = layout_.entries.emplace_back(images.size(), UINT64_MAX);
     for (size_t i = 0; i < images.size(); ++i)
       if (!kernel.entrySymbols[i].empty())
         TENON_TRY(images[i].findSymbol(kernel.entrySymbols[i].c_str(), entries[i]));
@@ -102,21 +105,32 @@ Status Writer::resolveEntries() {
   return {};
 }
 
+/// Lays out images and programs in their section.
+Status Writer::placeCode(std::vector<uint8_t> &section) {
+  auto place = [&](const std::vector<uint8_t> &bytes, uint64_t alignment, Placement &placement) {
+    if (!alignUp(section.size(), alignment, placement.offset))
+      return Status::error(Code::TooLarge, "the code images are too large");
+    placement.digest = digest(bytes.data(), bytes.size());
+    section.resize(placement.offset);
+    section.insert(section.end(), bytes.begin(), bytes.end());
+    return Status();
+  };
+  layout_.images.resize(package_.images.size());
+  layout_.programs.resize(package_.programs.size());
+  for (size_t i = 0; i < package_.images.size(); ++i)
+    TENON_TRY(place(package_.images[i].elf, kPageSize, layout_.images[i]));
+  for (size_t i = 0; i < package_.programs.size(); ++i)
+    TENON_TRY(place(package_.programs[i].bytes, kTensorAlignment, layout_.programs[i]));
+  return {};
+}
+
 /// Builds the manifest with provisional offsets: its size is final, and all but the offsets is verified
 /// before any weight is asked for.
 Status Writer::checkPlan() {
-  uint64_t imageBytes = 0, weightBytes = 0;
-  layout_.images.resize(package_.images.size());
+  uint64_t weightBytes = 0;
   layout_.weights.resize(package_.weights.size());
   std::vector<uint8_t> images;
-  for (size_t i = 0; i < package_.images.size(); ++i) {
-    layout_.images[i].offset = imageBytes;
-    layout_.images[i].digest = digest(package_.images[i].elf.data(), package_.images[i].elf.size());
-    images.resize(imageBytes);
-    images.insert(images.end(), package_.images[i].elf.begin(), package_.images[i].elf.end());
-    if (!alignUp(images.size(), kPageSize, imageBytes))
-      return Status::error(Code::TooLarge, "the code images are too large");
-  }
+  TENON_TRY(placeCode(images));
   for (size_t i = 0; i < package_.weights.size(); ++i) {
     layout_.weights[i].offset = weightBytes;
     uint64_t end = 0;
@@ -138,6 +152,11 @@ Status Writer::writeImages() {
     TENON_TRY(padTo(kPageSize));
     layout_.images[i].offset = output_.size() - header_.imagesOffset;
     TENON_TRY(output_.append(package_.images[i].elf.data(), package_.images[i].elf.size()));
+  }
+  for (size_t i = 0; i < package_.programs.size(); ++i) {
+    TENON_TRY(padTo(kTensorAlignment));
+    layout_.programs[i].offset = output_.size() - header_.imagesOffset;
+    TENON_TRY(output_.append(package_.programs[i].bytes.data(), package_.programs[i].bytes.size()));
   }
   header_.imagesSize = report_.imageBytes = output_.size() - header_.imagesOffset;
   return {};

@@ -174,6 +174,41 @@ Package addPackage() {
   return package;
 }
 
+Package devicePackage() {
+  Package package = kernelsOnly();
+  package.devices = {{"test", "model: a"}};
+  package.programs = {{0, {'m', 'u', 'l', 't', 'i', 'p', 'l', 'y'}}};
+  Kernel kernel;
+  kernel.name = "multiply";
+  kernel.family = "test";
+  kernel.access = {Access::Read, Access::Write};
+  kernel.symbolCount = 2;
+  kernel.program = 0;
+  package.kernels.push_back(kernel);
+  FunctionBuilder f("main");
+  Slot n = f.symbol("N", 1, kMaxN), bytes = f.bytes(n, 4), one = f.constant(1), five = f.constant(5);
+  BufferId x = f.buffer(Region::Input, f.input("x", DType::F32, {n}), bytes);
+  BufferId y = f.buffer(Region::Output, f.output("y", DType::F32, {n}), bytes);
+  BufferId product = f.arena(bytes), sum = f.arena(bytes, {product});
+  f.function.commands.resize(2);
+  Dispatch dispatch;
+  dispatch.variants = {{kNone, KernelTotal}};
+  dispatch.buffers = {x, product};
+  dispatch.symbols = {n, five};
+  dispatch.grid = one;
+  f.function.commands[0] = {dispatch, false, 1, 0};
+  f.function.commands[1] = {Signal{1, 1}, false, 1, kNone};
+  f.dispatch(Add, {x, x, sum}, n);
+  f.add(Wait{1, 1});
+  f.dispatch(Add, {product, sum, y}, n);
+  f.function.queues = 2;
+  f.function.certificate = {kMaxN * 8, 0};
+  package.functions.push_back(f.finish());
+  package.debug.nodes = {{"mul_1", "Mul"}};
+  package.debug.origins = {{{0}}};
+  return package;
+}
+
 /// count positive elements, then loop twice over a state counter, with every other kind of command on the
 /// way.
 static Function controlFunction() {

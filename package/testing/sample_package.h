@@ -86,6 +86,10 @@ Package addPackage();
 /// fuzzing.
 Package richPackage();
 
+/// y[N] = x[N] * 5 + (x[N] + x[N]). The device "test" makes the product on queue 1, by the program "multiply"
+/// with the symbols N and 5, beside the sum on the CPU.
+Package devicePackage();
+
 /// A weight of `count` floats start, start + 1, ...
 Weight floatWeight(const std::string &name, size_t count, float start = 0);
 

@@ -15,7 +15,7 @@ using namespace tenon::package::testing;
 static Package small(Package package) {
   package.images.erase(package.images.begin() + 1, package.images.end());
   for (Kernel &kernel : package.kernels)
-    kernel.entrySymbols.resize(1);
+    kernel.entrySymbols.resize(kernel.program == kNone ? 1 : 0);
   for (Weight &weight : package.weights)
     weight = floatWeight(weight.name, 16);
   return package;
@@ -46,6 +46,7 @@ int main(int argc, char **argv) {
   bool ok = save(small(addPackage()), folder / "tenon_package_fuzz" / "add", true);
   ok &= save(small(richPackage()), folder / "tenon_package_fuzz" / "rich", true);
   ok &= save(small(richPackage()), folder / "tenon_package_fuzz" / "stripped", false);
+  ok &= save(small(devicePackage()), folder / "tenon_package_fuzz" / "device", true);
   ok &= save(small(kernelsOnly()), folder / "tenon_package_fuzz" / "kernels", false);
   return ok ? 0 : 1;
 }

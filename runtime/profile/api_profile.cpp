@@ -46,7 +46,7 @@ static void describeDispatch(const Plan &plan, const Step &step, const tenon_pac
                              tenon_profile_row &row) {
   const fb::Dispatch &body = *static_cast<const fb::Dispatch *>(step.body);
   // Before the first run no variant is chosen; the first one stands for all.
-  uint32_t kernel = step.fn ? step.kernel : body.variants()->Get(0)->kernel();
+  uint32_t kernel = step.fn || step.program ? step.kernel : body.variants()->Get(0)->kernel();
   const fb::Kernel *record = package.manifest().kernels()->Get(kernel);
   row.kernel = record->name()->c_str();
   row.family = tenon::package::text(record->family());
@@ -78,6 +78,22 @@ tenon_status tenon_session_profile_row(const tenon_session *session, uint32_t fu
   result->predicted_ns = result->compute_ns = result->traffic_ns = -1;
   if (step.kind == fb::CommandBody::Dispatch)
     describeDispatch(*plan, step, *session->package, *result);
+  return TENON_OK;
+}
+
+tenon_status tenon_session_profile_device(const tenon_session *session, uint32_t function, uint32_t row,
+                                          tenon_device_row *result) {
+  const Plan *plan = profiled(session, function);
+  if (!plan || !result || row >= plan->profile().size() || plan->step(row).device == tenon::package::kNone)
+    return static_cast<tenon_status>(Code::BadArgument);
+  const tenon::runtime::DeviceCell &cell = *plan->profile().device(row);
+  *result = {};
+  result->device = tenon_package_device_name(session->package, plan->step(row).device);
+  result->queue = plan->step(row).queue;
+  result->cycles = cell.cost.cycles;
+  result->ns = cell.cost.ns;
+  result->ideal_cycles = cell.cost.ideal_cycles;
+  result->report = cell.reported ? reinterpret_cast<const char *>(cell.report.data()) : "";
   return TENON_OK;
 }
 

@@ -145,6 +145,8 @@ tenon_status tenon_session_get_stats(const tenon_session *session, tenon_session
     stats->output_bytes += plan.ownedOutputBytes();
   stats->runs = session->runs;
   stats->threads = session->threads;
+  stats->device_cycles = session->deviceCycles.load(std::memory_order_relaxed);
+  stats->device_ns = session->deviceNs.load(std::memory_order_relaxed);
   return TENON_OK;
 }
 

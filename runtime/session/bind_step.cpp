@@ -49,13 +49,16 @@ Status Plan::bindDispatch(Step &step) {
   step.n = static_cast<uint32_t>(n);
   step.grain = static_cast<uint32_t>(grain < 1 ? 1 : grain > UINT32_MAX ? UINT32_MAX : grain);
   step.fn = nullptr;
+  step.program = nullptr;
+  bool found = false;
   for (const fb::Variant *variant : *body.variants())
     if (variant->guard() == kNone || slots_[variant->guard()] != 0) {
       step.kernel = variant->kernel();
       step.fn = session_->package->kernels[step.kernel];
+      found = true;
       break;
     }
-  if (!step.fn)
+  if (!found)
     return Status::error(Code::CheckFailed, "%s: no variant is for these sizes", where(step).text);
   for (uint32_t i = 0; i < body.buffers()->size(); ++i) {
     uint8_t *address = nullptr;
@@ -64,6 +67,8 @@ Status Plan::bindDispatch(Step &step) {
   }
   for (uint32_t i = 0; i < body.symbols()->size(); ++i)
     step.scalars[i] = slots_[body.symbols()->Get(i)];
+  if (step.device != kNone)
+    return bindDevice(step);
   if (body.scratch() != kNone)
     for (uint32_t w = 0; w < session_->threads; ++w)
       step.io[w].io.scratch = reinterpret_cast<void *>(reinterpret_cast<uintptr_t>(session_->scratch.data()) +

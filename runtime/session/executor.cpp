@@ -201,11 +201,13 @@ Status Plan::writeScalar(const Step &step) {
 }
 
 Status Plan::runStep(Step &step, uint32_t &next) {
+  if (step.queue != 0)
+    return enqueue(step);
   if (step.late)
     TENON_TRY(bindStep(step));
   switch (step.kind) {
   case fb::CommandBody::Dispatch:
-    return runDispatch(step);
+    return step.program ? runDevice(step) : runDispatch(step);
   case fb::CommandBody::Copy:
     if (step.bytes)
       std::memmove(step.target, step.source, step.bytes);
@@ -238,20 +240,11 @@ Status Plan::runStep(Step &step, uint32_t &next) {
     return Status::error(Code::CheckFailed, "%s: %.140s (code %d)", where(step).text, body.message()->c_str(),
                          body.code());
   }
-  case fb::CommandBody::Signal: {
-    const fb::Signal &body = *static_cast<const fb::Signal *>(step.body);
-    queueProgress_[body.queue()] = body.value();
+  case fb::CommandBody::Signal:
+    signalQueue(step);
     return {};
-  }
-  case fb::CommandBody::Wait: {
-    // One CPU runs all queues in plan order, so what has not been signalled by now never will be.
-    const fb::Wait &body = *static_cast<const fb::Wait *>(step.body);
-    if (queueProgress_[body.queue()] >= body.value())
-      return {};
-    return Status::error(Code::Deadlock, "%s: it waits for %llu on queue %u, which is at %llu",
-                         where(step).text, (unsigned long long)body.value(), body.queue(),
-                         (unsigned long long)queueProgress_[body.queue()]);
-  }
+  case fb::CommandBody::Wait:
+    return waitForQueue(step);
   case fb::CommandBody::HostCall:
     return runHostCall(step);
   case fb::CommandBody::NONE:
@@ -267,7 +260,8 @@ template <bool Profiled> Status Plan::runCommands() {
     uint64_t start = Profiled ? now() : 0;
     TENON_TRY(runStep(steps_[index], next));
     if constexpr (Profiled)
-      profile_.add(index, now() - start);
+      if (steps_[index].queue == 0) // the others are measured where they run
+        profile_.add(index, now() - start);
     index = next;
   }
   return {};
@@ -276,14 +270,10 @@ template <bool Profiled> Status Plan::runCommands() {
 Status Plan::execute() {
   hasRun_ = false;
   TENON_TRY(prepare());
-  for (uint64_t &progress : queueProgress_)
-    progress = 0;
-  if (profile_.enabled()) {
+  startQueues();
+  if (profile_.enabled())
     profile_.beginRun();
-    TENON_TRY(runCommands<true>());
-  } else {
-    TENON_TRY(runCommands<false>());
-  }
+  TENON_TRY(finishQueues(profile_.enabled() ? runCommands<true>() : runCommands<false>()));
   TENON_TRY(finishOutputs());
   hasRun_ = true;
   ++session_->runs;

@@ -16,6 +16,7 @@ static_assert(static_cast<int>(tenon::package::DType::U4) == TENON_U4 &&
               static_cast<int>(tenon::package::DType::F8E5M2FNUZ) == TENON_F8E5M2FNUZ);
 
 tenon_package::~tenon_package() {
+  releasePrograms();
   if (releaseBytes)
     releaseBytes(*this);
 }
@@ -29,7 +30,10 @@ Status tenon_package::open(Bytes file, void (*release)(tenon_package &), const t
   releaseBytes = release;
   TENON_TRY(tenon::package::Reader::open(file, allocator, reader));
   TENON_TRY(reader.debug(debug));
-  return options.inspect_only ? Status() : mapCode(options.isa);
+  if (options.inspect_only)
+    return {};
+  TENON_TRY(mapCode(options.isa));
+  return prepareDevices(options);
 }
 
 /// Marks the images that this CPU runs, up to the forced level.
@@ -85,6 +89,8 @@ Status tenon_package::mapCode(const char *isa) {
   uint32_t best = 0;
   for (uint32_t k = 0; k < kernelCount; ++k) {
     const fb::Kernel *kernel = manifest().kernels()->Get(k);
+    if (kernel->program() != tenon::package::kNone)
+      continue;
     uint32_t image = imageCount;
     while (image > 0 && !(usable[image - 1] && kernel->entries()->Get(image - 1) != UINT64_MAX))
       --image;

@@ -48,7 +48,8 @@ Status Plan::create(tenon_session &session, const fb::Function &function) {
   }
   TENON_TRY(createSteps());
   TENON_TRY(createPatches());
-  if (session.profile && !profile_.enable(allocator, function.commands()->size()))
+  bool devices = session.package->devices.size() != 0;
+  if (session.profile && !profile_.enable(allocator, function.commands()->size(), devices))
     return noMemory(function);
   return {};
 }
@@ -58,6 +59,8 @@ void Plan::countStep(uint32_t index, size_t &pointers, size_t &scalars, size_t &
   if (const fb::Dispatch *dispatch = command.body_as_Dispatch()) {
     pointers += dispatch->buffers()->size();
     scalars += dispatch->symbols()->size();
+    if (deviceOf(command, session_->package->manifest()) != kNone)
+      scalars += dispatch->buffers()->size();
     ios += dispatch->scratch() == kNone ? 1 : session_->threads;
   } else if (const fb::HostCall *call = command.body_as_HostCall()) {
     size_t buffers =
@@ -87,6 +90,9 @@ Status Plan::createStep(uint32_t index, size_t &pointer, size_t &scalar, size_t 
   step.late = command.late();
   step.body = command.body();
   step.command = &command;
+  step.device = deviceOf(command, session_->package->manifest());
+  step.queue = command.queue();
+  usesQueues_ |= step.queue != 0;
   step.buffers = pointers_.data() + pointer;
   step.scalars = scalars_.data() + scalar;
   step.io = ios_.data() + io;

@@ -28,9 +28,13 @@ struct Step {
   uint32_t grain = 1;
   uint32_t kernel = 0; // of the chosen variant
   tenon_kernel_fn fn = nullptr;
+  uint32_t device = package::kNone; // index into the package's devices; kNone: the CPU
+  void *program = nullptr;          // of a device, once bound
   KernelIo *io = nullptr;
-  void **buffers = nullptr;   // Dispatch, HostCall
-  int64_t *scalars = nullptr; // Dispatch, HostCall (then results and byte counts follow)
+  void **buffers = nullptr; // Dispatch, HostCall
+  int64_t *scalars =
+      nullptr; // Dispatch (then byte counts follow, for a device), HostCall (then results and byte counts)
+  uint32_t queue = 0;
   const void *body = nullptr;
   const fb::Command *command = nullptr;
   const tenon_host_function *host = nullptr;
@@ -114,6 +118,17 @@ private:
   Status bindFill(Step &step);
   Status bindHostCall(Step &step);
   Status resolve(uint32_t buffer, uint8_t *&address, int64_t &size) const;
+  // device_step.cpp
+  Status bindDevice(Step &step);
+  Status runDevice(Step &step);
+  static void runQueued(void *context, void *item);
+  Status enqueue(Step &step);
+  Status waitForQueue(const Step &step);
+  void signalQueue(const Step &step);
+  void startQueues();
+  Status finishQueues(const Status &status);
+  Status failureOfQueues() const;
+  Status stuck(const Step &step) const;
   // executor.cpp
   template <bool Profiled> Status runCommands();
   Status runStep(Step &step, uint32_t &next);
@@ -158,6 +173,13 @@ private:
   bool sizesValid_ = false;
   bool stepsBound_ = false;
   bool hasRun_ = false;
+  bool usesQueues_ = false; // commands stand on other queues than the first
+  enum class Failure : uint8_t { None, BeingWritten, Written };
+  std::atomic<Failure> queueFailed_ = Failure::None;
+  Status queueFailure_; // the first one of a device's queue
 };
+
+/// The device of a command's kernel; kNone for the CPU and for commands that are no dispatches.
+uint32_t deviceOf(const fb::Command &command, const fb::Manifest &manifest);
 
 } // namespace tenon::runtime

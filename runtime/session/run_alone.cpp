@@ -15,11 +15,11 @@ Status Plan::runAlone(uint32_t command, uint32_t repeats, uint64_t &ns) {
     return Status::error(Code::BadArgument, "function %.100s: command %u of %zu", function_->name()->c_str(),
                          command, steps_.size());
   Step &step = steps_[command];
-  if (step.kind != fb::CommandBody::Dispatch || !step.fn)
+  if (step.kind != fb::CommandBody::Dispatch || !(step.fn || step.program))
     return Status::error(Code::BadArgument, "%s: it is no dispatch that has run", where(step).text);
   uint64_t start = now();
   for (uint32_t i = 0; i < repeats; ++i)
-    TENON_TRY(runDispatch(step));
+    TENON_TRY(step.program ? runDevice(step) : runDispatch(step));
   ns = now() - start;
   return {};
 }

@@ -56,7 +56,7 @@ Status tenon_session::create(tenon_package &owner, const tenon_session_options &
   TENON_TRY(createPool(options, shared));
   parallelThreshold =
       options.parallel_threshold_ns > 0 ? options.parallel_threshold_ns : kParallelThresholdNs;
-  profile = options.profile != 0;
+  profile = options.profile;
   if (options.host_function_count && !options.host_functions)
     return Status::error(Code::BadArgument, "%u host functions, but no array of them",
                          options.host_function_count);
@@ -65,6 +65,7 @@ Status tenon_session::create(tenon_package &owner, const tenon_session_options &
   for (uint32_t i = 0; i < options.host_function_count; ++i)
     hostFunctions[i] = options.host_functions[i];
   TENON_TRY(createStates());
+  TENON_TRY(createQueues());
   const auto &functions = *owner.manifest().functions();
   if (!plans.create(allocator, functions.size()))
     return noMemory("functions");
@@ -73,7 +74,22 @@ Status tenon_session::create(tenon_package &owner, const tenon_session_options &
   return {};
 }
 
+Status tenon_session::createQueues() {
+  uint32_t count = 1, capacity = 0;
+  for (const auto *function : *package->manifest().functions())
+    for (const auto *command : *function->commands()) {
+      count = command->queue() >= count ? command->queue() + 1 : count;
+      capacity = function->commands()->size() > capacity ? function->commands()->size() : capacity;
+    }
+  if (count == 1)
+    return {};
+  // As the pool: not from the counting allocator, which is part of this.
+  return tenon::runtime::createCommandQueues(counting.inner(), count, capacity, queues);
+}
+
 tenon_session::~tenon_session() {
+  if (queues)
+    tenon::runtime::destroyCommandQueues(queues);
   if (pool && pool->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
     if (pool->pool)
       tenon::runtime::destroyThreadPool(pool->pool);

@@ -1,6 +1,7 @@
 // A session: state, arena, scratch, threads, and one Plan per function.
 #pragma once
 
+#include "runtime/platform/command_queues.h"
 #include "runtime/platform/thread_pool.h"
 #include "runtime/session/plan.h"
 
@@ -45,7 +46,7 @@ struct tenon_session {
   tenon_parallel_for_fn parallelFor = nullptr;
   void *parallelContext = nullptr;
   int64_t parallelThreshold = 0;
-  bool profile = false;
+  int profile = 0;
   tenon::runtime::SharedPool *pool = nullptr;
   tenon::package::Array<tenon_host_function> hostFunctions;
   tenon::runtime::Block arena, scratch;
@@ -56,7 +57,11 @@ struct tenon_session {
   Status last; // of the last failed call
   uint64_t runs = 0;
   uint64_t locks = 0;
+  tenon::runtime::CommandQueues *queues =
+      nullptr; // where a function has commands on other queues than the first
+  std::atomic<uint64_t> deviceCycles = 0, deviceNs = 0; // of the last run
 
 private:
+  Status createQueues();
   Status createPool(const tenon_session_options &options, tenon::runtime::SharedPool *shared);
 };

@@ -92,6 +92,8 @@ TENON_API const char *tenon_dtype_name(tenon_dtype dtype);
 /* "0.1.0" */
 TENON_API const char *tenon_version(void);
 
+/* tenon/device.h has its contents. */
+typedef struct tenon_device tenon_device;
 typedef struct tenon_package tenon_package;
 typedef struct tenon_session tenon_session;
 
@@ -143,6 +145,12 @@ typedef struct tenon_load_options {
   const char *isa;  /* forces images up to this level ("x86-64-v3"); NULL: the best that the CPU has */
   int inspect_only; /* nonzero: map no code; sessions cannot be created */
   int copy;         /* load_memory: nonzero: take a copy, so that `data` may be unaligned and may go */
+  /* Devices for kernels that do not run on the CPU, found by name: in the array, else by asking find_device,
+   * which returns NULL where it has none. Only what the package needs is asked for. See tenon/device.h. */
+  const tenon_device *const *devices;
+  uint32_t device_count;
+  const tenon_device *(*find_device)(void *context, const char *name);
+  void *device_context;
 } tenon_load_options;
 
 /* Fills `data` with `size` bytes from `offset`; 0 on success. */
@@ -170,6 +178,11 @@ TENON_API const char *tenon_package_target(const tenon_package *package);
 TENON_API const char *tenon_package_isa(const tenon_package *package);
 TENON_API uint64_t tenon_package_weight_bytes(const tenon_package *package);
 TENON_API uint64_t tenon_package_bytes(const tenon_package *package);
+/* Devices besides the CPU that the package was compiled for. Texts live as long as the package; "" for an
+ * index out of range. */
+TENON_API uint32_t tenon_package_device_count(const tenon_package *package);
+TENON_API const char *tenon_package_device_name(const tenon_package *package, uint32_t device);
+TENON_API const char *tenon_package_device_description(const tenon_package *package, uint32_t device);
 
 TENON_API uint32_t tenon_package_function_count(const tenon_package *package);
 TENON_API const char *tenon_package_function_name(const tenon_package *package, uint32_t function);
@@ -222,7 +235,7 @@ typedef struct tenon_session_options {
   const tenon_allocator *allocator;   /* NULL: the package's */
   tenon_parallel_for_fn parallel_for; /* NULL: the session's own threads (where the runtime has them) */
   void *parallel_context;
-  int profile;                   /* nonzero: measure every command */
+  int profile;                   /* 1: measure every command; 2: devices also note what happens when */
   int64_t parallel_threshold_ns; /* estimated cost from which a dispatch is spread; 0: a measured default */
   const tenon_host_function *host_functions;
   uint32_t host_function_count;
@@ -279,6 +292,8 @@ typedef struct tenon_session_stats {
   uint64_t output_bytes; /* of outputs that the runtime owns */
   uint64_t runs;
   uint32_t threads;
+  uint64_t device_cycles; /* of the last run's dispatches on devices, in the devices' own time */
+  uint64_t device_ns;
 } tenon_session_stats;
 
 TENON_API tenon_status tenon_session_get_stats(const tenon_session *session, tenon_session_stats *stats);
@@ -339,6 +354,17 @@ TENON_API tenon_machine tenon_package_machine(const tenon_package *package);
 TENON_API uint32_t tenon_session_profile_count(const tenon_session *session, uint32_t function);
 TENON_API tenon_status tenon_session_profile_row(const tenon_session *session, uint32_t function,
                                                  uint32_t row, tenon_profile_row *result);
+/* What a device told of a dispatch, summed over the executions in the last run of the function. */
+typedef struct tenon_device_row {
+  const char *device;
+  uint32_t queue;
+  uint64_t cycles, ns, ideal_cycles; /* in the device's own time; ideal_cycles is 0 where it is not known */
+  const char *report; /* JSON of the last execution, "" where there is none; valid until the next run */
+} tenon_device_row;
+
+/* 905 for a row that is no dispatch of a device. */
+TENON_API tenon_status tenon_session_profile_device(const tenon_session *session, uint32_t function,
+                                                    uint32_t row, tenon_device_row *result);
 TENON_API tenon_status tenon_session_profile_reset(tenon_session *session, uint32_t function);
 /* Runs a dispatch `repeats` times by itself after a run of the function, and gives the nanoseconds of all.
  * What it works on in place changes: outputs and states are those of no run afterwards. */
