@@ -184,17 +184,18 @@ void ContractionEmitter::tile(Value batch, Value m, Value m0, unsigned count, Va
   for (Size d : ArrayRef<Size>(resultDims).drop_back())
     lead.push_back(k.size(d));
   bool oneAxis = !lead.empty() && seesRowsAsOneAxis(k, op.getResult());
+  unsigned together = epilogueVectors(k, t, rootElement, masked);
   for (unsigned r = 0; r < count; ++r) {
     // The result's leading coordinates: batch dimensions come first, the row is the last of them.
     SmallVector<Value> position = rowPosition(k, k.add(flatRow, k.constant(r)), lead, oneAxis);
-    for (unsigned u = 0; u < t.vectors; ++u) {
+    for (unsigned u = 0; u < t.vectors; u += together) {
       Value column = k.add(k.mul(k.add(firstPanel, k.constant(u / perPanel)), k.constant(16)),
                            k.constant(u % perPanel * t.lanes));
-      Value value = acc[r * t.vectors + u];
+      Value value = joined(k, ArrayRef(acc).slice(r * t.vectors + u, together));
       if (resultElement != accumulator)
-        value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, t.lanes), value);
+        value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, t.lanes * together), value);
       Value mask = masked && multiple % t.lanes != 0 ? k.tailMask(column, k.size(columns), t.lanes) : Value();
-      Evaluator e(k, t.lanes, mask);
+      Evaluator e(k, t.lanes * together, mask);
       e.bind(op.getResult(), [value](Evaluator &, ArrayRef<Coord>) { return value; });
       Coords at;
       for (Value p : position)

@@ -181,18 +181,18 @@ void ConvolutionEmitter::write(const ConvolutionTile &tile, ArrayRef<Value> acc,
   Dims rootDims(k.spec().dims(root));
   Type resultElement = k.valueType(cast<RankedTensorType>(c.op.getType()).getElementType());
   Type rootElement = cast<RankedTensorType>(root.getType()).getElementType();
-  unsigned perPanel = 16 / t.lanes;
+  unsigned perPanel = 16 / t.lanes, together = epilogueVectors(k, t, rootElement, masked);
   for (unsigned r = 0; r < t.rows; ++r) {
     SmallVector<Value> position = place(r);
-    for (unsigned u = 0; u < t.vectors; ++u) {
+    for (unsigned u = 0; u < t.vectors; u += together) {
       Value inGroup = k.add(k.mul(k.add(tile.firstPanel, k.constant(u / perPanel)), k.constant(16)),
                             k.constant(u % perPanel * t.lanes));
       Value mask =
           masked && c.outputs % t.lanes != 0 ? k.tailMask(inGroup, k.constant(c.outputs), t.lanes) : Value();
-      Value value = acc[r * t.vectors + u];
+      Value value = joined(k, acc.slice(r * t.vectors + u, together));
       if (resultElement != c.accumulator)
-        value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, t.lanes), value);
-      Evaluator e(k, t.lanes, mask);
+        value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, t.lanes * together), value);
+      Evaluator e(k, t.lanes * together, mask);
       e.bind(c.op.getResult(), [value](Evaluator &, ArrayRef<Coord>) { return value; });
       Coords at;
       for (Value p : position)

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <array>
 #include <cmath>
@@ -94,6 +95,10 @@ std::optional<Quantization> matchQuantization(Operation *op) {
                  std::nearbyintf(how.most / scale) == first + 255 - zero;
   if (!endsFit || !roundsAlike(scale, how.least, how.most))
     return std::nullopt;
+  // What an activation cuts off below the first byte's number is that byte anyhow, and so is NaN.
+  if (auto cut = how.isUnsigned ? withNumber<MaxOp>(how.x, true) : std::nullopt;
+      cut && cut->second <= how.least)
+    how.x = cut->first;
   return how;
 }
 
@@ -106,26 +111,38 @@ std::optional<Quantization> matchWidenedQuantization(Operation *op) {
   return how && how->isUnsigned ? how : std::nullopt;
 }
 
-Value emitQuotient(KernelBuilder &k, const Quantization &how, Value x, unsigned lanes) {
+namespace {
+
+Value choose(KernelBuilder &k, arith::CmpFPredicate p, Value a, Value c) {
   OpBuilder &b = k.builder();
-  Location loc = k.loc();
-  auto number = [&](float v) {
-    return k.splat(arith::ConstantOp::create(b, loc, b.getF32FloatAttr(v)), lanes);
-  };
-  auto choose = [&](arith::CmpFPredicate p, Value a, Value c) -> Value {
-    return arith::SelectOp::create(b, loc, arith::CmpFOp::create(b, loc, p, a, c), a, c);
-  };
-  // Unsigned: NaN is not more than the bound, which becomes 0. Signed: it stays, and its conversion ends in
-  // 0.
-  Value least = number(how.least);
-  Value y = how.least < 0 && how.zero == 0 ? choose(arith::CmpFPredicate::OGT, least, x)
-                                           : choose(arith::CmpFPredicate::OGT, x, least);
-  y = choose(arith::CmpFPredicate::OLT, number(how.most), y);
+  return arith::SelectOp::create(b, k.loc(), arith::CmpFOp::create(b, k.loc(), p, a, c), a, c);
+}
+
+Value number(KernelBuilder &k, float v, unsigned lanes) {
+  return k.splat(arith::ConstantOp::create(k.builder(), k.loc(), k.builder().getF32FloatAttr(v)), lanes);
+}
+
+/// y / scale for y not above `most`.
+Value boundedQuotient(KernelBuilder &k, const Quantization &how, Value y, unsigned lanes) {
+  OpBuilder &b = k.builder();
   auto [r, rest] = reciprocal(how.scale);
   // The rest of a power of two is 0.
   if (rest == 0)
-    return arith::MulFOp::create(b, loc, y, number(r));
-  return math::FmaOp::create(b, loc, y, number(r), arith::MulFOp::create(b, loc, y, number(rest)));
+    return arith::MulFOp::create(b, k.loc(), y, number(k, r, lanes));
+  Value product = arith::MulFOp::create(b, k.loc(), y, number(k, rest, lanes));
+  return math::FmaOp::create(b, k.loc(), y, number(k, r, lanes), product);
+}
+
+} // namespace
+
+Value emitQuotient(KernelBuilder &k, const Quantization &how, Value x, unsigned lanes) {
+  // Unsigned: NaN is not more than the bound, which becomes 0. Signed: it stays, and its conversion ends in
+  // 0.
+  Value least = number(k, how.least, lanes);
+  Value y = how.least < 0 && how.zero == 0 ? choose(k, arith::CmpFPredicate::OGT, least, x)
+                                           : choose(k, arith::CmpFPredicate::OGT, x, least);
+  y = choose(k, arith::CmpFPredicate::OLT, number(k, how.most, lanes), y);
+  return boundedQuotient(k, how, y, lanes);
 }
 
 Value emitNearest(KernelBuilder &k, Value x, unsigned lanes) {
@@ -146,8 +163,68 @@ Value emitQuantizedIntegers(KernelBuilder &k, const Quantization &how, Value x, 
   return arith::AddIOp::create(b, k.loc(), integers, zero);
 }
 
+namespace {
+
+Value elements(KernelBuilder &k, Value v, int64_t from, int64_t count) {
+  return vector::ExtractStridedSliceOp::create(k.builder(), k.loc(), v, ArrayRef<int64_t>{from},
+                                               ArrayRef<int64_t>{count}, ArrayRef<int64_t>{1});
+}
+
+/// Two vectors narrowed to one of half the bits for each element, 128 bits of the one and of the other in
+/// turn.
+Value pack(KernelBuilder &k, StringRef name, Type element, Value low, Value high) {
+  int64_t lanes = 2 * cast<VectorType>(low.getType()).getNumElements();
+  return LLVM::CallIntrinsicOp::create(k.builder(), k.loc(), VectorType::get({lanes}, element),
+                                       k.builder().getStringAttr(name), ValueRange{low, high})
+      .getResults();
+}
+
+/// The least or the most of an unsigned byte for i32 integers beyond, after `zero` is added.
+Value packBytes(KernelBuilder &k, Value integers, int64_t zero, unsigned lanes) {
+  OpBuilder &b = k.builder();
+  Type i16 = b.getI16Type(), i8 = b.getI8Type();
+  auto add = [&](Value words) -> Value {
+    if (zero == 0)
+      return words;
+    auto type = cast<VectorType>(words.getType());
+    Value by = arith::ConstantOp::create(b, k.loc(), DenseElementsAttr::get(type, b.getI16IntegerAttr(zero)));
+    return LLVM::SAddSat::create(b, k.loc(), type, words, by);
+  };
+  if (lanes == 8) {
+    Value low = elements(k, integers, 0, 4), high = elements(k, integers, 4, 4);
+    Value words = add(pack(k, "llvm.x86.sse2.packssdw.128", i16, low, high));
+    return elements(k, pack(k, "llvm.x86.sse2.packuswb.128", i8, words, words), 0, 8);
+  }
+  auto words = [&](int64_t from) {
+    return add(pack(k, "llvm.x86.avx2.packssdw", i16, elements(k, integers, from, 8),
+                    elements(k, integers, from + 8, 8)));
+  };
+  // Fours of elements, of which packing takes every other one first.
+  auto inOrder = [&](Value v, ArrayRef<int64_t> fours) {
+    SmallVector<int64_t> order;
+    for (int64_t four : fours)
+      for (int64_t i = 0; i < 4; ++i)
+        order.push_back(4 * four + i);
+    return vector::ShuffleOp::create(b, k.loc(), v, v, order);
+  };
+  if (lanes == 16) {
+    Value ordered = inOrder(words(0), {0, 2, 1, 3});
+    return pack(k, "llvm.x86.sse2.packuswb.128", i8, elements(k, ordered, 0, 8), elements(k, ordered, 8, 8));
+  }
+  return inOrder(pack(k, "llvm.x86.avx2.packuswb", i8, words(0), words(16)), {0, 4, 1, 5, 2, 6, 3, 7});
+}
+
+} // namespace
+
 Value emitQuantization(KernelBuilder &k, const Quantization &how, Value x, unsigned lanes) {
   OpBuilder &b = k.builder();
+  // Packs saturate, so that only what has no i32 is cut off; NaN becomes the least i32, then the byte 0.
+  bool packs =
+      (k.target().vectorBits == 256 || k.target().emulate) && llvm::is_contained({8U, 16U, 32U}, lanes);
+  if (how.isUnsigned && packs) {
+    Value y = choose(k, arith::CmpFPredicate::OLT, number(k, how.most, lanes), x);
+    return packBytes(k, emitNearest(k, boundedQuotient(k, how, y, lanes), lanes), how.zero, lanes);
+  }
   return arith::TruncIOp::create(b, k.loc(), k.vectorOf(b.getI8Type(), lanes),
                                  emitQuantizedIntegers(k, how, x, lanes));
 }

@@ -42,6 +42,24 @@ SmallVector<Value> tileZero(KernelBuilder &k, TileShape tile, Type accumulator) 
   return SmallVector<Value>(tile.rows * tile.vectors, zero);
 }
 
+unsigned epilogueVectors(KernelBuilder &k, TileShape tile, Type resultElement, bool masked) {
+  bool bytes = k.storageType(resultElement).isInteger(8);
+  return bytes && !masked && tile.lanes == 8 && tile.vectors % 2 == 0 ? 2 : 1;
+}
+
+Value joined(KernelBuilder &k, ArrayRef<Value> vectors) {
+  if (vectors.size() == 1)
+    return vectors.front();
+  int64_t lanes = cast<VectorType>(vectors.front().getType()).getNumElements();
+  Value all = vectors.front();
+  for (Value v : vectors.drop_front()) {
+    auto order =
+        llvm::to_vector(llvm::seq<int64_t>(cast<VectorType>(all.getType()).getNumElements() + lanes));
+    all = vector::ShuffleOp::create(k.builder(), k.loc(), all, v, order);
+  }
+  return all;
+}
+
 SmallVector<Value> tileProduct(KernelBuilder &k, TileShape tile, ArrayRef<TileRow> rows,
                                ArrayRef<TileColumn> columns, Value depth, Type rowElement, Type columnElement,
                                Type accumulator, ArrayRef<Value> init, ArrayRef<TilePrefetch> prefetches) {

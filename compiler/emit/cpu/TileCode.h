@@ -52,6 +52,11 @@ llvm::SmallVector<mlir::Value> tileProduct(KernelBuilder &k, TileShape tile, llv
 
 /// rows * vectors zero vectors.
 llvm::SmallVector<mlir::Value> tileZero(KernelBuilder &k, TileShape tile, mlir::Type accumulator);
+/// Neighbouring vectors of a row that an epilogue evaluates as one: two of 256 bits where it ends in bytes,
+/// which narrow together. `masked`: the last vector may be incomplete.
+unsigned epilogueVectors(KernelBuilder &k, TileShape tile, mlir::Type resultElement, bool masked);
+/// The elements of vectors one behind the other.
+mlir::Value joined(KernelBuilder &k, llvm::ArrayRef<mlir::Value> vectors);
 /// The type that products of these element types are summed in.
 mlir::Type accumulatorFor(KernelBuilder &k, mlir::Type operand, mlir::Type result);
 

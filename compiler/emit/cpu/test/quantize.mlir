@@ -1,5 +1,6 @@
 // RUN: %assembly zen4 | %innermost-loops | FileCheck %s --check-prefixes=CHECK,ZEN4
 // RUN: %assembly x86-64-v3 | %innermost-loops | FileCheck %s --check-prefixes=CHECK,V3
+// RUN: %assembly x86-64-v3 | FileCheck %s --check-prefix=PANEL
 
 // A number to a byte: a multiply-add instead of the division, and the conversion rounds.
 // CHECK: kernel tn_{{[0-9]+}}_map
@@ -9,6 +10,10 @@
 // CHECK-NOT: vround
 // ZEN4: vfmadd231ps zmm 4
 // V3: vfmadd231ps ymm 4
+// V3-NOT: vmaxps
+// V3: vminps ymm 4
+// V3: vpackssdw ymm 2
+// V3-NEXT: vpackuswb ymm 1
 func.func @number(%x: tensor<64x256xf32>) -> tensor<64x256xui8> {
   %s = tenon.constant dense<0.0210918784> : tensor<64x256xf32>
   %z = tenon.constant dense<1.420000e+02> : tensor<64x256xf32>
@@ -56,4 +61,30 @@ func.func @sum(%a: tensor<64x256xui8>, %b: tensor<64x256xui8>) -> tensor<64x256x
   %i = tenon.cast %n : tensor<64x256xf32> -> tensor<64x256xi32>
   %q = tenon.cast %i : tensor<64x256xi32> -> tensor<64x256xui8>
   return %q : tensor<64x256xui8>
+}
+
+// What the activation cuts off is the least byte anyhow; the two vectors of a panel narrow together.
+// PANEL: kernel tn_{{[0-9]+}}_contraction
+// PANEL-NOT: vmaxps
+// PANEL: vminps {{.*}}%ymm
+// PANEL-NOT: vmaxps
+// PANEL: vpackssdw {{.*}}%ymm
+// PANEL: vpackuswb {{.*}}%xmm
+// PANEL-NOT: vmaxps
+func.func @panel(%x: tensor<48x64xui8>, %w: tensor<4x16x16x4xi8>) -> tensor<48x64xui8> {
+  %c = tenon.constant dense<0.0210918784> : tensor<48x64xf32>
+  %s = tenon.constant dense<0.0471832044> : tensor<48x64xf32>
+  %l = tenon.constant dense<0.0> : tensor<48x64xf32>
+  %h = tenon.constant dense<255.0> : tensor<48x64xf32>
+  %p = tenon.packed_contract %x, %w : tensor<48x64xui8>, tensor<4x16x16x4xi8> -> tensor<48x64xi32>
+  %f = tenon.cast %p : tensor<48x64xi32> -> tensor<48x64xf32>
+  %y = tenon.mul %f, %c : tensor<48x64xf32>
+  %a = tenon.max %y, %l : tensor<48x64xf32>
+  %d = tenon.div %a, %s : tensor<48x64xf32>
+  %r = tenon.round %d : tensor<48x64xf32>
+  %m = tenon.max %r, %l : tensor<48x64xf32>
+  %n = tenon.min %m, %h : tensor<48x64xf32>
+  %i = tenon.cast %n : tensor<48x64xf32> -> tensor<48x64xi32>
+  %q = tenon.cast %i : tensor<48x64xi32> -> tensor<48x64xui8>
+  return %q : tensor<48x64xui8>
 }
