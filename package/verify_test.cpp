@@ -38,7 +38,7 @@ struct Defect {
 
 std::ostream &operator<<(std::ostream &stream, const Defect &defect) { return stream << defect.name; }
 
-const Defect kDefects[] = {
+constexpr Defect kDefects[] = {
     {"DuplicateKernel", Code::BadName, [](Package &p) { p.kernels[1].name = p.kernels[0].name; }},
     {"EmptyWeightName", Code::BadName, [](Package &p) { p.weights[0].name = ""; }},
     {"ZeroByteInName", Code::BadName, [](Package &p) { p.weights[0].name = std::string("a\0b", 3); }},
@@ -165,7 +165,7 @@ const Defect kDefects[] = {
 };
 
 /// The same of devicePackage.
-const Defect kDeviceDefects[] = {
+constexpr Defect kDeviceDefects[] = {
     {"DuplicateDevice", Code::BadName, [](Package &p) { p.devices.push_back(p.devices[0]); }},
     {"ProgramDevice", Code::BadIndex, [](Package &p) { p.programs[0].device = 1; }},
     {"KernelProgram", Code::BadIndex, [](Package &p) { p.kernels.back().program = 1; }},

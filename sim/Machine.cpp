@@ -32,9 +32,9 @@ int tensorIndex(const Simulation &simulation, const std::string &name) {
 void Machine::bind(const std::string &name, std::span<uint8_t> memory) {
   int index = tensorIndex(*simulation_, name);
   uint64_t bytes = simulation_->program.tensors[size_t(index)].bytes();
-  if (memory.size() != bytes)
-    throw mortise::Error("TN1209", "tensor '" + name + "' has " + std::to_string(bytes) + " bytes, found " +
-                                       std::to_string(memory.size()));
+  if (memory.size() > bytes)
+    throw mortise::Error("TN1209", "tensor '" + name + "' has " + std::to_string(bytes) +
+                                       " bytes, the memory for it " + std::to_string(memory.size()));
   simulation_->memory.bind(index, memory);
 }
 

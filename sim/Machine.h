@@ -51,7 +51,8 @@ public:
   Machine(Machine &&) noexcept;
 
   void setParameter(const std::string &name, int64_t value);
-  /// Uses the caller's memory for a tensor, or gives the tensor's own.
+  /// Uses the caller's memory for a tensor, or gives the tensor's own. Memory may be smaller than the tensor
+  /// (a dynamic size): accesses beyond it are TN1204. TN1209 where it is larger.
   void bind(const std::string &name, std::span<uint8_t> memory);
   std::span<uint8_t> tensor(const std::string &name);
   void observe(Observer *observer);

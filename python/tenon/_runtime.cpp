@@ -1,6 +1,7 @@
 // The extension module `tenon._runtime`: the C interface of the runtime, without conveniences. Types, names
 // and conversions are in tenon/_package.py and tenon/_session.py.
 
+#include "runtime/devices/library/DeviceLibrary.h"
 #include "tenon/tenon.hpp"
 
 #include <nanobind/nanobind.h>
@@ -10,6 +11,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <dlfcn.h>
 #include <map>
 #include <memory>
 
@@ -53,6 +55,21 @@ struct Release {
   void operator()(void *memory) const { std::free(memory); }
 };
 
+/// Devices lie beside this module, or in the build tree that it is in.
+const tenon_device *findDevice(void *, const char *name) {
+  Dl_info self;
+  if (dladdr(reinterpret_cast<const void *>(&findDevice), &self) == 0 || !self.dli_fname)
+    return nullptr;
+  std::string file = self.dli_fname, folder = file.substr(0, file.rfind('/') + 1);
+  return tenon::runtime::loadDevice(name, {folder + ".", folder + "../../lib", "/usr/local/lib", "/usr/lib"});
+}
+
+tenon_load_options loadOptions() {
+  tenon_load_options options = {};
+  options.find_device = findDevice;
+  return options;
+}
+
 /// A package, and its bytes where they are in memory.
 class PackageHandle {
 public:
@@ -61,7 +78,7 @@ public:
     tenon_error error = {};
     {
       nb::gil_scoped_release released;
-      result->package = tenon::Package::loadFile(path.c_str(), error);
+      result->package = tenon::Package::loadFile(path.c_str(), error, loadOptions());
     }
     if (error.code != TENON_OK)
       throw split(error.message);
@@ -80,7 +97,7 @@ public:
     {
       nb::gil_scoped_release released;
       std::memcpy(result->memory.get(), source.data(), result->size);
-      result->package = tenon::Package::loadMemory(result->memory.get(), result->size, error);
+      result->package = tenon::Package::loadMemory(result->memory.get(), result->size, error, loadOptions());
     }
     if (error.code != TENON_OK)
       throw split(error.message);
@@ -256,6 +273,10 @@ public:
     result["outputs"] = stats.output_bytes;
     result["runs"] = stats.runs;
     result["threads"] = stats.threads;
+    if (tenon_package_device_count(owner_->package.get())) {
+      result["cycles"] = stats.device_cycles;
+      result["device_ns"] = stats.device_ns;
+    }
     return result;
   }
 

@@ -122,7 +122,7 @@ class Session:
     @property
     def stats(self) -> dict[str, int]:
         """`allocations` and `locks` since the session was made, bytes of `arena`, `scratch`, `state` and `outputs`,
-        `runs`, `threads`."""
+        `runs`, `threads`; for packages with devices `cycles` and `device_ns` of the last run, in the devices' time."""
         with self._lock:
             return self._native.stats()
 

@@ -4,21 +4,32 @@
 
 namespace tenon::sim {
 
-TensorMemory::TensorMemory(const mortise::Program &program, bool allocate) : program_(program) {
-  bytes_.resize(program.tensors.size());
-  if (!allocate)
-    return;
-  for (size_t i = 0; i < program.tensors.size(); ++i) {
-    const mortise::Tensor &tensor = program.tensors[i];
-    owned_.emplace_back(tensor.data);
-    owned_.back().resize(tensor.bytes());
-    bytes_[i] = owned_.back();
+TensorMemory::TensorMemory(const mortise::Program &program, bool allocate)
+    : program_(program), owned_(program.tensors.size()), bytes_(program.tensors.size()),
+      bound_(program.tensors.size()), holdsData_(allocate) {
+  for (const mortise::Tensor &tensor : program.tensors)
+    sizes_.push_back(tensor.bytes());
+}
+
+std::span<uint8_t> TensorMemory::bytes(int index) {
+  auto i = size_t(index);
+  if (holdsData_ && !bound_[i]) {
+    owned_[i] = program_.tensors[i].data;
+    owned_[i].resize(sizes_[i]);
+    bind(index, owned_[i]);
   }
+  return bytes_[i];
+}
+
+void TensorMemory::allocate() {
+  for (int i = 0; i < int(bytes_.size()); ++i)
+    bytes(i);
 }
 
 int TensorMemory::find(int64_t low, int64_t high) const {
   auto holds = [&](const mortise::Tensor &tensor) {
-    return low >= int64_t(tensor.address) && high <= int64_t(tensor.address + tensor.bytes());
+    return low >= int64_t(tensor.address) &&
+           high <= int64_t(tensor.address + sizes_[size_t(&tensor - program_.tensors.data())]);
   };
   auto after = std::upper_bound(
       program_.tensors.begin(), program_.tensors.end(), low,

@@ -18,15 +18,25 @@ public:
   int find(int64_t low, int64_t high) const;
   const mortise::Tensor &tensor(int index) const { return program_.tensors[size_t(index)]; }
   /// The bytes of a tensor; empty where data is not held.
-  std::span<uint8_t> bytes(int index) { return bytes_[size_t(index)]; }
-  /// Uses the caller's memory for a tensor; it must stay alive. The size must be the tensor's.
-  void bind(int index, std::span<uint8_t> memory) { bytes_[size_t(index)] = memory; }
+  std::span<uint8_t> bytes(int index);
+  /// Uses the caller's memory for a tensor; it must stay alive. Where it is smaller than the tensor, only so
+  /// many bytes are there.
+  void bind(int index, std::span<uint8_t> memory) {
+    bytes_[size_t(index)] = memory;
+    sizes_[size_t(index)] = memory.size();
+    bound_[size_t(index)] = true;
+  }
+  /// Gives memory to the tensors that are not bound.
+  void allocate();
   uint8_t *at(int64_t address);
 
 private:
   const mortise::Program &program_;
   std::vector<std::vector<uint8_t>> owned_;
   std::vector<std::span<uint8_t>> bytes_;
+  std::vector<uint64_t> sizes_; ///< what is there of each tensor
+  std::vector<bool> bound_;
+  bool holdsData_;
 };
 
 /// A core's scratchpad and accumulators. Addresses from kAccumulatorBase on are accumulators.

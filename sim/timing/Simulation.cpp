@@ -333,6 +333,7 @@ void Simulation::checkSemaphores() const {
 }
 
 Statistics Simulation::run() {
+  memory.allocate();
   for (;;) {
     uint64_t next = releases_.empty() ? kNever : releases_.top().when;
     for (size_t i = 0; i < wakeCount_; ++i)

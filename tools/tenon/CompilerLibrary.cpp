@@ -13,21 +13,13 @@ namespace {
 
 constexpr const char *kFile = "libtenon-compiler.so";
 
-/// Where the library lies: where the user says, installed beside or above the executable, in a Python
-/// environment whose `bin` holds the executable, in a build tree.
+/// Where the library lies: where the user says, else in this installation.
 std::vector<std::string> candidates() {
   if (const char *chosen = std::getenv("TENON_COMPILER_LIBRARY"); chosen && *chosen)
     return {chosen};
-  namespace fs = std::filesystem;
-  fs::path folder = executableFolder();
   std::vector<std::string> result;
-  for (const char *relative :
-       {".", "../lib", "../lib/x86_64-linux-gnu", "../lib/aarch64-linux-gnu", "../../lib"})
-    result.push_back((folder / relative / kFile).lexically_normal().string());
-  std::error_code ignored; // a folder that cannot be listed holds no library
-  for (const fs::directory_entry &entry : fs::directory_iterator(folder / "../lib", ignored))
-    if (entry.path().filename().string().rfind("python3", 0) == 0)
-      result.push_back((entry.path() / "site-packages/tenon" / kFile).lexically_normal().string());
+  for (const std::string &folder : libraryFolders())
+    result.push_back(folder + "/" + kFile);
   return result;
 }
 

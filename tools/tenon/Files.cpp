@@ -150,4 +150,18 @@ std::string executableFolder() {
   return error ? "." : self.parent_path().string();
 }
 
+std::vector<std::string> libraryFolders() {
+  namespace fs = std::filesystem;
+  fs::path folder = executableFolder();
+  std::vector<std::string> result;
+  for (const char *relative :
+       {".", "../lib", "../lib/x86_64-linux-gnu", "../lib/aarch64-linux-gnu", "../../lib"})
+    result.push_back((folder / relative).lexically_normal().string());
+  std::error_code ignored; // a folder that cannot be listed holds no library
+  for (const fs::directory_entry &entry : fs::directory_iterator(folder / "../lib", ignored))
+    if (entry.path().filename().string().rfind("python3", 0) == 0)
+      result.push_back((entry.path() / "site-packages/tenon").lexically_normal().string());
+  return result;
+}
+
 } // namespace tenon::command

@@ -37,4 +37,8 @@ private:
 /// The folder of this executable.
 std::string executableFolder();
 
+/// Where libraries of this installation may lie: beside or above the executable, in a Python environment
+/// whose `bin` holds the executable, in a build tree.
+std::vector<std::string> libraryFolders();
+
 } // namespace tenon::command

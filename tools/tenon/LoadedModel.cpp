@@ -3,6 +3,7 @@
 #include "tools/tenon/Files.h"
 
 #include "package/header.h"
+#include "runtime/devices/library/DeviceLibrary.h"
 
 #include <chrono>
 #include <filesystem>
@@ -47,6 +48,7 @@ LoadedModel loadModel(const std::string &path, const CompileFlags &flags,
   tenon_error error = {};
   tenon_load_options options = {};
   options.inspect_only = mode == LoadMode::Inspect;
+  options.find_device = [](void *, const char *name) { return runtime::loadDevice(name, libraryFolders()); };
   if (isPackage(path)) {
     if (flags.any())
       failUsage("TN0002", "'" + path + "' is a package, which is compiled already; leave out --" +

@@ -114,6 +114,10 @@ Json RunCommand::measure(LoadedModel &loaded, Execution &execution, uint64_t fir
   json["threads"] = after.threads;
   json["isa"] = loaded.package.isa();
   json["steady_runs"] = times.size();
+  if (tenon_package_device_count(loaded.package.get())) {
+    json["cycles"] = after.device_cycles;
+    json["device_ms"] = static_cast<double>(after.device_ns) * 1e-6;
+  }
   return json;
 }
 
