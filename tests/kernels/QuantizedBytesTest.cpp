@@ -117,4 +117,52 @@ TEST(QuantizedSums, OfWhatIsQuantizedInTheSameKernel) {
   }
 }
 
+/// x * clamp(x / 6 + 0.5, 0, 1), every step quantized.
+std::string hardSwish(Text &text, const std::string &x, const Parameters &from, const Parameters &to) {
+  auto again = [&](const std::string &v, double scale, double zero) {
+    return text.dequantize(text.quantize(v, "ui8", scale, zero), "ui8", scale, zero);
+  };
+  std::string number = text.dequantize(x, from.byte, from.scale, from.zero);
+  std::string shifted = again(text.op("add", {number, text.number(3)}), 0.0461, 61);
+  std::string gate = text.op("min", {text.op("max", {shifted, text.number(0)}), text.number(6)});
+  gate = again(text.op("div", {again(gate, 0.0235, 0), text.number(6)}), 0.00392, 0);
+  return text.quantize(text.op("mul", {number, gate}), to.byte, to.scale, to.zero);
+}
+
+TEST(ByteTables, FunctionsOfOneByte) {
+  const Parameters fromUnsigned{"ui8", 0.0471832044, 142}, fromSigned{"i8", 0.0517, -5};
+  const Parameters toUnsigned{"ui8", 0.031, 12}, toSigned{"i8", 0.047, -20};
+  // Whole vectors, a tail, and too few elements for a table.
+  for (const std::vector<int64_t> &sizes : std::vector<std::vector<int64_t>>{{40, 128}, {37, 131}, {3, 5}})
+    for (const Parameters &from : {fromUnsigned, fromSigned})
+      for (const Parameters &to : {toUnsigned, toSigned}) {
+        Text text(std::to_string(sizes[0]) + "x" + std::to_string(sizes[1]));
+        std::string result = hardSwish(text, "%a", from, to);
+        EXPECT_EQ(
+            compareWithReference(
+                {text.function("%a: " + text.type(from.byte), result, to.byte), {sizes}, 0, bytes(), true}),
+            "");
+      }
+}
+
+TEST(ByteTables, OfWhatIsQuantizedInTheSameKernel) {
+  const Parameters middle{"ui8", 0.043, 121}, other{"ui8", 0.0517, 3};
+  Text text("90x57");
+  std::string x = text.op("div", {text.cast("%a", "i32", "f32"), text.number(40)});
+  std::string first = text.quantize(x, middle.byte, middle.scale, middle.zero);
+  std::string gated = hardSwish(text, first, middle, other);
+  // A sum of a table's bytes and of other ones is none.
+  std::string sum = text.op("add", {text.dequantize(gated, other.byte, other.scale, other.zero),
+                                    text.dequantize("%b", "ui8", 0.031, 7)});
+  std::string result = text.quantize(sum, "ui8", 0.061, 9);
+  ValueRange values;
+  values.leastInteger = -300;
+  values.mostInteger = 300;
+  std::string arguments = "%a: " + text.type("i32");
+  arguments.append(", %b: ").append(text.type("ui8"));
+  EXPECT_EQ(
+      compareWithReference({text.function(arguments, result, "ui8"), {{90, 57}, {90, 57}}, 0, values, true}),
+      "");
+}
+
 } // namespace

@@ -22,6 +22,7 @@ struct CpuTarget {
   unsigned vectorBits = 256; // width that schedules are written for
   unsigned vectorRegisters = 16;
   bool vnni = false, bf16 = false;
+  bool vbmi = false; // permutes bytes across a register
   int64_t l1Bytes = 32 << 10, l2Bytes = 512 << 10;
   int64_t l3Bytes = 8 << 20; // a core's part, as far as a run finds its tensors there again
   // One core; scale of the cost model, nothing else. Bandwidths count what is read and what is written.
@@ -29,6 +30,8 @@ struct CpuTarget {
   /// Lowers schedules written for `vectorBits` to instructions that any x86-64-v3 CPU runs.
   bool emulate = false;
 
+  /// Finds bytes in a table of 256 that lies in registers.
+  bool looksUpBytes() const { return vbmi && !emulate && vectorBits >= 512; }
   unsigned lanes(unsigned elementBits) const { return vectorBits / elementBits; }
   /// Peaks of products of bytes and of bfloat16 over the f32 peak. Without dot products bytes are widened to
   /// 16 bits and added in pairs.

@@ -96,6 +96,7 @@ void readLevel(const YAML::Node &root, CpuTarget &target) {
   using package::CpuFeature;
   target.vnni = target.required & (bit(CpuFeature::AVX512VNNI) | bit(CpuFeature::AVXVNNI));
   target.bf16 = target.required & bit(CpuFeature::AVX512BF16);
+  target.vbmi = target.required & bit(CpuFeature::AVX512VBMI);
 }
 
 void readVector(const YAML::Node &root, CpuTarget &target) {

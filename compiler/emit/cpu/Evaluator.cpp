@@ -320,12 +320,36 @@ std::optional<std::pair<Value, Coord>> Evaluator::addressOf(Value tensor, ArrayR
   return addressOf(operand, in);
 }
 
+Value Evaluator::lookUp(Value tensor, Value source, ArrayRef<Coord> at) {
+  Value bytes = eval(source, at);
+  if (!bytes)
+    return {};
+  OpBuilder &b = k.builder();
+  Value table = k.prepared(tensor, ByteTables::kEntries, [&](Value memory) {
+    unsigned step = k.target().lanes(32);
+    k.loop(k.constant(0), k.constant(ByteTables::kEntries), step, [&](Value first) {
+      Evaluator entries(k, step);
+      entries.makesTable = true;
+      Value numbers =
+          arith::TruncIOp::create(b, k.loc(), k.vectorOf(b.getI8Type(), step), k.laneOffsets(first, 1, step));
+      entries.bind(source, [numbers](Evaluator &, ArrayRef<Coord>) { return numbers; });
+      Value results = entries.eval(tensor, Coords(at.size(), fixed(0)));
+      if (results)
+        k.store(results, memory, first, b.getI8Type(), step);
+      failed = entries.failed;
+    });
+  });
+  return failed ? Value() : k.lookUp(table, bytes, lanes);
+}
+
 Value Evaluator::compute(Value tensor, ArrayRef<Coord> at) {
   if (Value pointer = k.bufferOf(tensor))
     return leaf(pointer, tensor, at);
   Operation *op = tensor.getDefiningOp();
   KernelBuilder::OriginScope origin(k, op);
   OpBuilder &b = k.builder();
+  if (Value source = makesTable ? Value() : k.byteTables().sourceOf(tensor))
+    return lookUp(tensor, source, at);
   auto inKernel = [&](Value v) { return !k.bufferOf(v) && !bindings.count(v); };
   if (std::optional<Quantization> how = matchQuantization(op)) {
     if (std::optional<QuantizedSum> sum = matchQuantizedSum(*how, inKernel)) {

@@ -66,6 +66,8 @@ public:
 private:
   using Key = std::vector<std::pair<const void *, int64_t>>;
   mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<Coord> at);
+  /// The bytes that are functions of other bytes, by a table.
+  mlir::Value lookUp(mlir::Value tensor, mlir::Value source, llvm::ArrayRef<Coord> at);
   /// The operand of a movement operation and the coordinates in it; a null value for any other operation.
   std::pair<mlir::Value, Coords> moved(mlir::Operation *op, llvm::ArrayRef<Coord> at);
   mlir::Value leaf(mlir::Value pointer, mlir::Value tensor, llvm::ArrayRef<Coord> at);
@@ -99,6 +101,7 @@ private:
   llvm::DenseMap<mlir::Value, Binding> bindings;
   std::map<Key, mlir::Value> known;
   mlir::Operation *failed = nullptr;
+  bool makesTable = false; ///< computes the entries of a table
 };
 
 /// A number that is known to divide an index value (constants, loop variables, products, sums).

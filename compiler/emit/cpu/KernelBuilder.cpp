@@ -12,13 +12,15 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
+#include <numeric>
+
 using namespace mlir;
 
 namespace tenon::cpu {
 
 KernelBuilder::KernelBuilder(ModuleOp module, KernelSpec &spec, const CpuTarget &target, StringRef name)
     : module(module), kernelSpec(spec), cpu(target), name(name), b(module.getContext()),
-      where(spec.op().getLoc()) {
+      where(spec.op().getLoc()), tables(spec, target) {
   Type pointer = LLVM::LLVMPointerType::get(b.getContext());
   Block &body = spec.op().getBody().front();
   for (Operation &op : body.without_terminator())
@@ -49,6 +51,7 @@ KernelBuilder::KernelBuilder(ModuleOp module, KernelSpec &spec, const CpuTarget 
   beginItem = entry->getArgument(at + 2);
   endItem = entry->getArgument(at + 3);
   b.setInsertionPointToEnd(entry);
+  preparedEnd = arith::ConstantIndexOp::create(b, where, 0);
 }
 
 Location KernelBuilder::originOf(Operation *op) const {
@@ -224,6 +227,46 @@ Value KernelBuilder::constantRow(Type element, int64_t count, TypedAttr value) {
                          /*alignment=*/64);
   b.setInsertionPointToStart(&inner.getBody().front());
   return LLVM::AddressOfOp::create(b, where, scratchPointer.getType(), symbol);
+}
+
+Value KernelBuilder::prepared(Value key, int64_t bytes, llvm::function_ref<void(Value)> fill) {
+  Value &known = preparedMemory[key];
+  if (known)
+    return known;
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(preparedEnd);
+  constexpr unsigned line = 64;
+  Value count = arith::ConstantIntOp::create(b, where, b.getI64Type(), bytes);
+  Value memory = LLVM::AllocaOp::create(b, where, scratchPointer.getType(), b.getI8Type(), count, line);
+  fill(memory);
+  return preparedMemory[key] = memory;
+}
+
+Value KernelBuilder::lookUp(Value table, Value bytes, unsigned lanes) {
+  constexpr unsigned wide = 64; // bytes of a register
+  Type i8 = b.getI8Type();
+  if (lanes == 1)
+    return load(table, arith::IndexCastUIOp::create(b, where, b.getIndexType(), bytes), i8, 1);
+  if (lanes > wide || !cpu.looksUpBytes())
+    return gather(table, arith::ExtUIOp::create(b, where, vectorOf(b.getI64Type(), lanes), bytes), i8, lanes);
+  // Two permutations find seven bits of the index, its sign chooses between them.
+  auto type = cast<VectorType>(vectorOf(i8, wide));
+  SmallVector<int64_t> all(wide, -1);
+  std::iota(all.begin(), all.begin() + lanes, 0);
+  Value index = lanes == wide ? bytes : Value(vector::ShuffleOp::create(b, where, bytes, bytes, all));
+  auto half = [&](int64_t from) -> Value {
+    Value low = load(table, constant(from), i8, wide), high = load(table, constant(from + wide), i8, wide);
+    return LLVM::CallIntrinsicOp::create(b, where, type, b.getStringAttr("llvm.x86.avx512.vpermi2var.qi.512"),
+                                         ValueRange{low, index, high})
+        .getResults();
+  };
+  Value zero = arith::ConstantOp::create(b, where, b.getZeroAttr(type));
+  Value upper = arith::CmpIOp::create(b, where, arith::CmpIPredicate::slt, index, zero);
+  Value found = arith::SelectOp::create(b, where, upper, half(2 * int64_t(wide)), half(0));
+  if (lanes == wide)
+    return found;
+  all.resize(lanes);
+  return vector::ShuffleOp::create(b, where, found, found, all);
 }
 
 void KernelBuilder::loop(Value from, Value to, int64_t step, Body body) {

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "compiler/emit/cpu/ByteTables.h"
 #include "compiler/emit/cpu/CpuTarget.h"
 #include "compiler/emit/cpu/KernelSpec.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -81,6 +82,13 @@ public:
   /// A read-only array in the image filled with `value`'s bits (zero or another neutral element).
   mlir::Value constantRow(mlir::Type element, int64_t count, mlir::TypedAttr value);
 
+  const ByteTables &byteTables() const { return tables; }
+  /// Memory of `bytes` bytes on the stack, 64-byte aligned, that `fill` writes before all else that the
+  /// kernel does; made once for each `key`.
+  mlir::Value prepared(mlir::Value key, int64_t bytes, llvm::function_ref<void(mlir::Value)> fill);
+  /// The entries of a table of 256 bytes at a vector (or scalar) of i8 without sign.
+  mlir::Value lookUp(mlir::Value table, mlir::Value bytes, unsigned lanes);
+
   // Control.
   using Body = llvm::function_ref<void(mlir::Value)>;
   void loop(mlir::Value from, mlir::Value to, int64_t step, Body body);
@@ -121,6 +129,9 @@ private:
   mlir::Value scalarsPointer, scratchPointer, beginItem, endItem;
   llvm::DenseMap<int64_t, mlir::Value> constants;
   llvm::DenseMap<unsigned, mlir::Value> loadedScalars;
+  ByteTables tables;
+  llvm::DenseMap<mlir::Value, mlir::Value> preparedMemory;
+  mlir::Operation *preparedEnd = nullptr; // what is prepared comes before it
   unsigned rows = 0;
 };
 
