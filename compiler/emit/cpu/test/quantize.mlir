@@ -63,6 +63,34 @@ func.func @sum(%a: tensor<64x256xui8>, %b: tensor<64x256xui8>) -> tensor<64x256x
   return %q : tensor<64x256xui8>
 }
 
+// A byte that depends on one other byte alone: from a table that is made first.
+// CHECK: kernel tn_{{[0-9]+}}_map
+// CHECK-NEXT: loop of
+// CHECK: vfmadd
+// CHECK: loop of {{[0-9]+}} instructions
+// CHECK-NOT: vfmadd
+// ZEN4: vpermi2b zmm 1
+// ZEN4-NEXT: vpermt2b zmm 1
+// V3: vpinsrb xmm
+func.func @chain(%a: tensor<64x256xui8>) -> tensor<64x256xui8> {
+  %sa = tenon.constant dense<0.0210918784> : tensor<64x256xf32>
+  %s = tenon.constant dense<0.0243515987> : tensor<64x256xf32>
+  %l = tenon.constant dense<0.0> : tensor<64x256xf32>
+  %h = tenon.constant dense<255.0> : tensor<64x256xf32>
+  %ai = tenon.cast %a : tensor<64x256xui8> -> tensor<64x256xi32>
+  %af = tenon.cast %ai : tensor<64x256xi32> -> tensor<64x256xf32>
+  %x = tenon.mul %af, %sa : tensor<64x256xf32>
+  %e = tenon.tanh %x : tensor<64x256xf32>
+  %t = tenon.mul %e, %x : tensor<64x256xf32>
+  %d = tenon.div %t, %s : tensor<64x256xf32>
+  %r = tenon.round %d : tensor<64x256xf32>
+  %m = tenon.max %r, %l : tensor<64x256xf32>
+  %n = tenon.min %m, %h : tensor<64x256xf32>
+  %i = tenon.cast %n : tensor<64x256xf32> -> tensor<64x256xi32>
+  %q = tenon.cast %i : tensor<64x256xi32> -> tensor<64x256xui8>
+  return %q : tensor<64x256xui8>
+}
+
 // What the activation cuts off is the least byte anyhow; the two vectors of a panel narrow together.
 // PANEL: kernel tn_{{[0-9]+}}_contraction
 // PANEL-NOT: vmaxps
@@ -87,33 +115,4 @@ func.func @panel(%x: tensor<48x64xui8>, %w: tensor<4x16x16x4xi8>) -> tensor<48x6
   %i = tenon.cast %n : tensor<48x64xf32> -> tensor<48x64xi32>
   %q = tenon.cast %i : tensor<48x64xi32> -> tensor<48x64xui8>
   return %q : tensor<48x64xui8>
-}
-
-// A byte that depends on one other byte alone: from a table that is made first.
-// CHECK: kernel tn_{{[0-9]+}}_map
-// CHECK-NEXT: loop of
-// CHECK: vfmadd
-// CHECK: loop of {{[0-9]+}} instructions
-// CHECK-NOT: vfmadd
-// ZEN4: vpermi2b zmm 1
-// ZEN4-NEXT: vpermt2b zmm 1
-// V3: vpinsrb xmm
-// CHECK-NOT: loop
-func.func @chain(%a: tensor<64x256xui8>) -> tensor<64x256xui8> {
-  %sa = tenon.constant dense<0.0210918784> : tensor<64x256xf32>
-  %s = tenon.constant dense<0.0243515987> : tensor<64x256xf32>
-  %l = tenon.constant dense<0.0> : tensor<64x256xf32>
-  %h = tenon.constant dense<255.0> : tensor<64x256xf32>
-  %ai = tenon.cast %a : tensor<64x256xui8> -> tensor<64x256xi32>
-  %af = tenon.cast %ai : tensor<64x256xi32> -> tensor<64x256xf32>
-  %x = tenon.mul %af, %sa : tensor<64x256xf32>
-  %e = tenon.tanh %x : tensor<64x256xf32>
-  %t = tenon.mul %e, %x : tensor<64x256xf32>
-  %d = tenon.div %t, %s : tensor<64x256xf32>
-  %r = tenon.round %d : tensor<64x256xf32>
-  %m = tenon.max %r, %l : tensor<64x256xf32>
-  %n = tenon.min %m, %h : tensor<64x256xf32>
-  %i = tenon.cast %n : tensor<64x256xf32> -> tensor<64x256xi32>
-  %q = tenon.cast %i : tensor<64x256xi32> -> tensor<64x256xui8>
-  return %q : tensor<64x256xui8>
 }
