@@ -27,6 +27,8 @@ FORBIDDEN = {
 NO_ORACLE = ("kernel", "schedule", "memory", "emit")
 # `runtime/devices/mortise` is the plug-in that links the simulator.
 SIMULATOR_DEVICE = "runtime/devices/mortise/"
+# What the command links of the compiler, since it maps no LLVM.
+WITHOUT_LLVM = "compiler/offsets/"
 
 
 def is_test(path: PurePosixPath) -> bool:
@@ -47,6 +49,8 @@ def violation(source: PurePosixPath, included: PurePosixPath) -> str | None:
         return f"{room}/ must not include {target}/"
     if room == "runtime" and target == "sim" and not source.as_posix().startswith(SIMULATOR_DEVICE):
         return f"only {SIMULATOR_DEVICE} may include sim/"
+    if source.as_posix().startswith(WITHOUT_LLVM) and target in LLVM:
+        return f"{WITHOUT_LLVM} is part of the command and must not include {target}/"
     phase, other = phase_of(source), phase_of(included)
     if phase in NO_ORACLE and target == "reference":
         return f"the lowering phase `{phase}` must not include the reference interpreter"

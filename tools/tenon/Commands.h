@@ -17,5 +17,6 @@ void addAssembler(CLI::App &app);
 void addDisassembler(CLI::App &app);
 void addSim(CLI::App &app);
 void addEstimate(CLI::App &app);
+void addPlan(CLI::App &app);
 
 } // namespace tenon::command

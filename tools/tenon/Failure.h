@@ -8,6 +8,7 @@
 //   TN0503 a file cannot be read                  TN0510 the benchmark's peers cannot be run
 //   TN0504 a file cannot be written               TN0511 what was asked needs a model or a debug section
 //   TN0505 a device that there is not             TN0512 nodes of the model cannot be compiled
+//   TN1301 a list of buffers is malformed         TN1302 buffers do not fit the capacity
 //                                                 TN0599 a defect of the command
 #pragma once
 

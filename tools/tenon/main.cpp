@@ -56,6 +56,7 @@ int run(int argc, char **argv) {
   addDisassembler(app);
   addSim(app);
   addEstimate(app);
+  addPlan(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success &success) {
