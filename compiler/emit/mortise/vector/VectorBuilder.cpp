@@ -7,7 +7,7 @@ namespace tenon::npu {
 using mortise::Error, mortise::Row;
 
 Value VectorBuilder::parameter(const std::string &name) {
-  if (function_.parameters.size() + 1 >= mortise::kRegisters)
+  if (function_.parameters.size() + 2 >= mortise::kRegisters)
     throw Error("TN1350", "kernel '" + function_.name + "': at most " +
                               std::to_string(mortise::kRegisters - 2) + " parameters fit the registers, '" +
                               name + "' is one more; pass a table in the scratchpad");
