@@ -10,6 +10,7 @@
 #include "compiler/pipeline/PairsOfBytes.h"
 #include "compiler/pipeline/Phases.h"
 #include "compiler/pipeline/Remarks.h"
+#include "compiler/pipeline/Segments.h"
 #include "compiler/pipeline/WeightPrograms.h"
 #include "compiler/pipeline/WriteText.h"
 #include "mlir/IR/Verifier.h"
@@ -55,6 +56,7 @@ private:
   MLIRContext context;
   OwningOpRef<ModuleOp> module;
   std::vector<cpu::CpuTarget> levels;
+  npu::Lowering lowering; // for settings.mortise
 };
 
 } // namespace
@@ -66,7 +68,7 @@ Outcome Compilation::fail(StringRef code, std::string message, Outcome outcome) 
 
 /// Codes that no model should cause: docs/errors.md asks for a report.
 static bool isDefect(StringRef code) {
-  constexpr StringLiteral codes[] = {"TN0003", "TN0199", "TN0402", "TN0403", "TN0405", "TN0406"};
+  constexpr StringLiteral codes[] = {"TN0003", "TN0199", "TN0402", "TN0403", "TN0405", "TN0406", "TN0407"};
   return llvm::is_contained(codes, code);
 }
 
@@ -92,7 +94,7 @@ LogicalResult Compilation::lower(Phase phase) {
     if (failed(runGraph(*module)))
       return failure();
     return settings.bf16 ? runBf16(*module) : success();
-  case Phase::Place:    // one device: every function is one segment of it
+  case Phase::Place:    // devices choose among kernels: at the end of Kernel
   case Phase::Schedule: // CPU kernels choose their schedule when they are emitted
     return success();
   case Phase::Kernel:
@@ -103,11 +105,15 @@ LogicalResult Compilation::lower(Phase phase) {
         })))
       return failure();
     markPairsThatFit(*module, settings, *product.weights);
-    return runKernel(*module);
+    if (failed(runKernel(*module)))
+      return failure();
+    if (settings.mortise)
+      runSegments(*module, *settings.mortise, lowering);
+    return success();
   case Phase::Memory:
     return runMemory(*module);
   case Phase::Emit:
-    return runEmit(*module, levels, settings, product.weights, product.package);
+    return runEmit(*module, levels, settings, product.weights, product.package, lowering);
   }
   llvm_unreachable("not a phase");
 }
@@ -168,6 +174,8 @@ void Compilation::describeSource() {
     package::DigestBytes digest = package::digest(source->data(), source->size());
     package.sourceDigest.assign(std::begin(digest.bytes), std::end(digest.bytes));
   }
+  if (settings.mortise)
+    package.targetText = "mortise:" + settings.mortise->name;
   for (const cpu::CpuTarget &level : levels)
     package.targetText += (package.targetText.empty() ? "" : ",") + level.name;
   package::DigestBytes hash = package::digest(package.targetText.data(), package.targetText.size());

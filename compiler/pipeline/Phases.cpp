@@ -13,6 +13,8 @@
 #include "compiler/graph/Passes.h"
 #include "compiler/kernel/Passes.h"
 #include "compiler/memory/AssignBuffers.h"
+#include "compiler/pipeline/Segments.h"
+#include "compiler/place/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
 #include "package/writer.h"
@@ -97,7 +99,7 @@ LogicalResult runBf16(ModuleOp module) {
 LogicalResult runPack(ModuleOp module, const Settings &settings) {
   PassManager passes(module.getContext());
   OpPassManager &functions = passes.nest<func::FuncOp>();
-  functions.addPass(kernel::createPackProducts({.winograd = settings.winograd}));
+  functions.addPass(kernel::createPackProducts({.winograd = settings.winograd && !settings.mortise}));
   addSimplification(functions);
   return passes.run(module);
 }
@@ -218,10 +220,17 @@ static int64_t weightBytes(ModuleOp module) {
 }
 
 LogicalResult runEmit(ModuleOp module, const std::vector<cpu::CpuTarget> &levels, const Settings &settings,
-                      const std::shared_ptr<importer::WeightStore> &weights, package::Package &package) {
+                      const std::shared_ptr<importer::WeightStore> &weights, package::Package &package,
+                      const npu::Lowering &lowering) {
+  std::optional<SegmentEmitter> segments;
+  if (settings.mortise)
+    segments.emplace(module, *settings.mortise, lowering, *weights);
   cpu::CpuCompiler compiler(levels, weightBytes(module));
   plan::PackageBuilder builder(
-      module, package, [&](KernelOp op, SizeAnalysis &sizes) { return compiler.add(op, sizes); },
+      module, package,
+      [&](KernelOp op, SizeAnalysis &sizes) {
+        return segments && place::isSegment(op) ? segments->add(op, sizes) : compiler.add(op, sizes);
+      },
       [&](WeightOp op) { return findWeight(weights, op); });
   for (func::FuncOp function : module.getOps<func::FuncOp>()) {
     SizeAnalysis sizes(function);
@@ -238,6 +247,8 @@ LogicalResult runEmit(ModuleOp module, const std::vector<cpu::CpuTarget> &levels
   if (!compiler.kernels().empty() && failed(compiler.compile(options, package.images, error)))
     return module.emitError(error);
   describeKernels(compiler, builder, settings, package);
+  if (segments)
+    segments->finish(package);
   if (!levels.empty())
     package.debug.model = modelOf(levels.back());
   return success();

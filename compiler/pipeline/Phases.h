@@ -8,6 +8,7 @@
 
 #include "compiler/dialect/tenon/SizeAnalysis.h"
 #include "compiler/emit/cpu/CpuTarget.h"
+#include "compiler/emit/mortise/Lowering.h"
 #include "compiler/import/onnx/WeightStore.h"
 #include "compiler/pipeline/Settings.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -32,9 +33,10 @@ mlir::LogicalResult runMemory(mlir::ModuleOp module);
 /// diagnostic.
 mlir::LogicalResult tryPlans(mlir::ModuleOp module, const std::shared_ptr<importer::WeightStore> &weights);
 
-/// Code for the kernels of the module, and the plans of its functions.
+/// Code for the kernels of the module, and the plans of its functions. `lowering` compiles the segments of
+/// `settings.mortise`.
 mlir::LogicalResult runEmit(mlir::ModuleOp module, const std::vector<cpu::CpuTarget> &levels,
                             const Settings &settings, const std::shared_ptr<importer::WeightStore> &weights,
-                            package::Package &package);
+                            package::Package &package, const npu::Lowering &lowering = {});
 
 } // namespace tenon::pipeline

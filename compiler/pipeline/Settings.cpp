@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/pipeline/Settings.h"
 
+#include "compiler/emit/mortise/machine/Machine.h"
+
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
@@ -46,6 +48,36 @@ bool applyPhase(Settings &settings, StringRef value, std::string &error) {
   error = "expected one of " + join(std::begin(phaseNames), std::end(phaseNames), ", ") + ", found '" +
           value.str() + "'";
   return false;
+}
+
+/// "mortise:edge-512k,x86-64-v3": a machine of the family Mortise among the CPU's levels.
+bool applyTarget(Settings &settings, StringRef value, std::string &error) {
+  SmallVector<StringRef> parts, levels;
+  value.split(parts, ',');
+  settings.mortise.reset();
+  for (StringRef part : parts) {
+    StringRef machine = part.trim();
+    if (!machine.consume_front("mortise:")) {
+      levels.push_back(part);
+      continue;
+    }
+    if (settings.mortise) {
+      error = "expected one machine, found a second one, '" + machine.str() + "'";
+      return false;
+    }
+    npu::MachineError problem;
+    settings.mortise = npu::loadMachine(machine.str(), problem);
+    if (!settings.mortise) {
+      error = problem.code + ": " + problem.message;
+      return false;
+    }
+  }
+  if (value.empty() || (settings.mortise && is_contained(levels, "reference"))) {
+    error = value.empty() ? "expected a value" : "'reference' runs no machine; leave out one of the two";
+    return false;
+  }
+  settings.targets = levels.empty() ? "native" : join(levels, ",");
+  return true;
 }
 
 bool applyJobs(Settings &settings, StringRef value, std::string &error) {
@@ -103,7 +135,7 @@ const StringMap<Apply> &optionTable() {
     t["state"] = [](Settings &s, StringRef v, std::string &e) {
       return importer::parseStateOption(v, s.import, e);
     };
-    t["target"] = text(&Settings::targets);
+    t["target"] = applyTarget;
     t["compile-to"] = applyPhase;
     t["dump-ir"] = text(&Settings::dumpFolder);
     t["explain"] = text(&Settings::explainFile);
@@ -137,7 +169,9 @@ bool applyOption(Settings &settings, StringRef name, StringRef value, OptionErro
   std::string text;
   if (it->second(settings, value, text))
     return true;
-  error = {"TN0002", "option '" + name.str() + "': " + text};
+  auto [code, message] = StringRef(text).split(": ");
+  bool own = code.size() == 6 && code.starts_with("TN");
+  error = {own ? code.str() : "TN0002", "option '" + name.str() + "': " + (own ? message.str() : text)};
   return false;
 }
 

@@ -7,7 +7,9 @@
 #pragma once
 
 #include "compiler/import/onnx/ImportOptions.h"
+#include "isa/mortise/Hardware.h"
 #include "llvm/ADT/StringRef.h"
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +24,8 @@ llvm::StringRef nameOf(Phase phase);
 /// The flags of `tenon compile`, parsed.
 struct Settings {
   importer::ImportOptions import;
-  std::string targets = "native"; // names, separated by commas; "reference" for the interpreter
+  std::string targets = "native";           // names, separated by commas; "reference" for the interpreter
+  std::optional<mortise::Hardware> mortise; // what it takes runs there, the rest on `targets`
   bool emulateIsa = false;
   bool bf16 = false;         // products of f32 take operands rounded to bf16
   bool int8Saturate = false; // sums of two products of bytes may saturate at 16 bits
@@ -36,7 +39,8 @@ struct Settings {
   bool debugSection = true;
 };
 
-/// What is wrong with an option: a stable code (TN0001: unknown name, TN0002: malformed value) and a text.
+/// What is wrong with an option: a stable code (TN0001: unknown name, TN0002: malformed value, TN11xx: a
+/// machine) and a text.
 struct OptionError {
   std::string code, message;
 };

@@ -49,4 +49,23 @@ TEST(Settings, MalformedValuesAreTN0002) {
   }
 }
 
+TEST(Settings, MachinesStandAmongTheTargets) {
+  Settings settings;
+  OptionError error;
+  ASSERT_TRUE(applyOption(settings, "target", "mortise:edge-512k,x86-64-v3", error)) << error.message;
+  EXPECT_EQ(settings.targets, "x86-64-v3");
+  ASSERT_TRUE(settings.mortise);
+  EXPECT_EQ(settings.mortise->name, "edge-512k");
+  ASSERT_TRUE(applyOption(settings, "target", "mortise:tpuv1", error)) << error.message;
+  EXPECT_EQ(settings.targets, "native");
+  ASSERT_TRUE(applyOption(settings, "target", "native", error));
+  EXPECT_FALSE(settings.mortise);
+  EXPECT_FALSE(applyOption(settings, "target", "mortise:nothing", error));
+  EXPECT_EQ(error.code, "TN1101");
+  EXPECT_FALSE(applyOption(settings, "target", "mortise:tpuv1,mortise:nvdla", error));
+  EXPECT_EQ(error.code, "TN0002");
+  EXPECT_FALSE(applyOption(settings, "target", "mortise:tpuv1,reference", error));
+  EXPECT_EQ(error.code, "TN0002");
+}
+
 } // namespace

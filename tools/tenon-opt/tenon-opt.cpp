@@ -8,6 +8,7 @@
 #include "compiler/dialect/tenon/TenonDialect.h"
 #include "compiler/graph/Passes.h"
 #include "compiler/kernel/Passes.h"
+#include "compiler/place/Passes.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
@@ -21,5 +22,6 @@ int main(int argc, char **argv) {
   mlir::registerAllPasses();
   tenon::registerGraphPasses();
   tenon::kernel::registerTenonKernelPasses();
+  tenon::place::registerTenonPlacePasses();
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "Tenon's optimizer driver\n", registry));
 }

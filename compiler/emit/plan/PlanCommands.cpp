@@ -124,18 +124,20 @@ static SmallVector<unsigned> windowedAxes(Operation &op) {
 /// The import asks it of the inputs' sizes where one symbol decides; here are the rest: several symbols,
 /// sizes that come from data, and branches.
 LogicalResult FunctionPlanner::checkWindows(KernelOp kernel) {
-  for (Operation &op : kernel.getBody().front())
-    for (unsigned axis : windowedAxes(op)) {
-      Size positions = sizes.dims(op.getResult(0))[axis];
+  SmallVector<Operation *> operations; // also of the kernels that a device's segment holds
+  kernel.getBody().walk([&](Operation *op) { operations.push_back(op); });
+  for (Operation *op : operations)
+    for (unsigned axis : windowedAxes(*op)) {
+      Size positions = sizes.dims(op->getResult(0))[axis];
       if (positions.range().min.value_or(0) >= 1)
         continue;
-      MaybeSlot count = slot(&op, positions);
+      MaybeSlot count = slot(op, positions);
       if (failed(count))
         return failure();
       package::Check check;
       check.cond = slots.expression(ExprOp::Le, slots.constant(1), *count);
       check.message = "the window is larger than the image";
-      emit(std::move(check), &op);
+      emit(std::move(check), op);
     }
   return success();
 }
