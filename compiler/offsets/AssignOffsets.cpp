@@ -10,7 +10,8 @@ namespace tenon::offsets {
 /// Offsets and sums of sizes stay below it, so that sums of two cannot overflow.
 static constexpr int64_t kMost = int64_t(1) << 60;
 /// Steps at the goal in the first round, and the part of them that each height above it gets. Rounds double.
-static constexpr uint64_t kGoalSteps = 400'000, kHigherPart = 8;
+/// Nothing but the goal counts where it is a capacity.
+static constexpr uint64_t kGoalSteps = 100'000, kHigherPart = 2, kHigherPartWithCapacity = 8;
 
 static std::string fault(const Buffer &buffer, int64_t &total) {
   if (buffer.size < 0)
@@ -122,6 +123,7 @@ bool Planner::tryHeight(int64_t height, uint64_t &number, uint64_t budget) {
 }
 
 void Planner::improve() {
+  const uint64_t part = options.capacity ? kHigherPartWithCapacity : kHigherPart;
   uint64_t atGoal = 0;
   for (uint64_t budget = kGoalSteps; !settled() && !late(); budget *= 2) {
     tryHeight(goal(), atGoal, budget);
@@ -130,7 +132,7 @@ void Planner::improve() {
     while (!settled() && !late() && low < best.peak - 1) {
       int64_t middle = low + (best.peak - low) / 2;
       uint64_t number = 0;
-      if (!tryHeight(middle, number, budget / kHigherPart))
+      if (!tryHeight(middle, number, budget / part))
         low = middle;
       low = std::max(low, bound - 1);
       // Finer steps are for the goal itself.

@@ -14,7 +14,7 @@ enum Column : size_t { Id, Lower, Upper, Size, Alignment, Offset, ColumnCount };
 constexpr std::array<std::string_view, ColumnCount> kNames = {"id",   "lower",     "upper",
                                                               "size", "alignment", "offset"};
 /// First fit takes the square of it in steps.
-constexpr size_t kMostBuffers = 65536;
+constexpr size_t kMostBuffers = 16384;
 
 /// Reads a list line by line and knows where it is.
 class ListReader {
