@@ -54,6 +54,7 @@ bool PipelineExpansion::fits() const {
 
 MachineOp PipelineExpansion::instance(unsigned index, int64_t iteration, int64_t iterations) {
   MachineOp op = ops_[index];
+  op.base = Value::kNone; // instances of other iterations lie beside it, whose addresses differ
   const mortise::Row &row = op.row();
   const LoopRegisters &registers = schedule_.registers;
   if (hasOffset(op.id) && std::find(registers.pointers.begin(), registers.pointers.end(), op.reg('a')) !=

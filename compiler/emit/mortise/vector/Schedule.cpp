@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <set>
 
 namespace tenon::npu {
 
@@ -26,6 +27,8 @@ public:
 
   std::vector<LoopReport> run() {
     function_.body = nodes(std::move(function_.body), 0);
+    if (options_.pipeline && options_.bundles && !options_.inOrder)
+      packEnds(function_.body);
     return std::move(reports_);
   }
 
@@ -43,7 +46,6 @@ private:
 
   std::vector<Node> nodes(std::vector<Node> from, unsigned depth) {
     std::vector<Node> to;
-    // Bundles that pipelined loops leave at their ends are not packed again.
     for (Node &node : from) {
       if (!node.isLoop()) {
         std::vector<Bundle> packed = pack(flatten(node.bundles));
@@ -61,6 +63,27 @@ private:
     return to;
   }
 
+  static void collectWrites(const std::vector<Node> &nodes, std::set<RegisterId> &written) {
+    for (const Node &node : nodes) {
+      for (const MachineLoop &loop : node.loop)
+        collectWrites(loop.body, written);
+      for (const Bundle &bundle : node.bundles)
+        for (const MachineOp &op : bundle)
+          visitWrites(op, [&](RegisterId r) { written.insert(r); });
+    }
+  }
+
+  /// What pipelines left at their ends, with the code around.
+  void packEnds(std::vector<Node> &nodes) const {
+    for (Node &node : nodes) {
+      for (MachineLoop &loop : node.loop)
+        if (!loop.isInnermost())
+          packEnds(loop.body);
+      if (!node.isLoop())
+        node.bundles = repack(std::move(node.bundles), straight(), function_.registers.size());
+    }
+  }
+
   static std::vector<Node> asNodes(MachineLoop loop) {
     Node node;
     node.loop.push_back(std::move(loop));
@@ -71,7 +94,10 @@ private:
 
   std::vector<Node> loop(MachineLoop loop, unsigned depth, std::vector<Node> &before) {
     if (!loop.isInnermost()) {
+      around_.push_back({{}, &before});
+      collectWrites(loop.body, around_.back().written);
       loop.body = nodes(std::move(loop.body), depth + 1);
+      around_.pop_back();
       return asNodes(std::move(loop));
     }
     std::vector<MachineOp> ops = flatten(loop.body.front().bundles);
@@ -166,8 +192,12 @@ private:
     ops.push_back(makeOp(Id::Muli, {filled, some, fill}));
     ops.push_back(makeOp(Id::Sub, {alone, n, taken}));
     ops.push_back(makeOp(Id::Sub, {alone, alone, filled}));
+    // Counts are computed before the outermost loop that leaves the register as it is.
+    std::vector<Node> *place = &before;
+    for (auto outer = around_.rbegin(); outer != around_.rend() && !outer->written.contains(n); ++outer)
+      place = outer->before;
     for (Bundle &bundle : pack(ops))
-      straightEnd(before).push_back(std::move(bundle));
+      straightEnd(*place).push_back(std::move(bundle));
     MachineLoop rest;
     rest.countRegister = alone;
     rest.number = function_.loops;
@@ -187,6 +217,12 @@ private:
   const ScheduleOptions &options_;
   Interference interference_;
   std::vector<LoopReport> reports_;
+  /// Loops around, outermost first: what their bodies write, and the code before them.
+  struct Around {
+    std::set<RegisterId> written;
+    std::vector<Node> *before;
+  };
+  std::vector<Around> around_;
 };
 
 } // namespace

@@ -11,6 +11,10 @@ namespace tenon::npu {
 std::vector<Bundle> listSchedule(const std::vector<MachineOp> &ops, const DependenceOptions &options,
                                  bool inOrder);
 
+/// Packs straight bundles anew, where that takes fewer cycles: those that pipelined loops leave at their ends
+/// together with what is before and after.
+std::vector<Bundle> repack(std::vector<Bundle> bundles, const DependenceOptions &options, size_t registers);
+
 /// A software pipeline: instruction `i` of iteration `n` issues at `n * interval + times[i]`.
 struct ModuloSchedule {
   unsigned interval = 0, stages = 0;
