@@ -209,6 +209,24 @@ TEST(DotProducts, Depthwise) {
         {{1, 9, 9, 32}, {3, 2, 1, 32}}, {"window"});
 }
 
+/// Lines of several tiles: ends whose taps are known to meet padding, and tiles between that do or do not.
+TEST(DotProducts, DepthwiseLines) {
+  for (int64_t width : {8, 15, 22, 27, 28, 29})
+    for (const char *pad : {"", " pad_value 77"}) {
+      std::string w = std::to_string(width), half = std::to_string((width + 1) / 2);
+      check(conv("1x4x" + w + "x16", "5x5x1x16", "1x4x" + w + "x16",
+                 std::string("strides [1, 1] dilations [1, 1] low [2, 2] high [2, 2] input_dilations [1, 1] "
+                             "groups 16") +
+                     pad),
+            {{1, 4, width, 16}, {5, 5, 1, 16}}, {"window"});
+      check(conv("1x6x" + w + "x8", "3x3x1x8", "1x3x" + half + "x8",
+                 std::string("strides [2, 2] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] "
+                             "groups 8") +
+                     pad),
+            {{1, 6, width, 8}, {3, 3, 1, 8}}, {"window"});
+    }
+}
+
 /// Bytes of quotients of small integers: ties, infinities and NaN among them.
 std::string quantization(const std::string &byte, double scale, double zero, double low) {
   std::string f = "tensor<40x37xf32>", i = "tensor<40x37xi32>", y = "tensor<40x37x" + byte + ">",

@@ -9,12 +9,16 @@
 #include "compiler/defects/PlantedDefect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
-#include <map>
-
 using namespace mlir;
 
 namespace tenon::cpu {
 namespace {
+
+/// Whether a position lies in the image: known, or an i1.
+struct Inside {
+  std::optional<bool> known;
+  Value test;
+};
 
 class DepthwiseSums {
 public:
@@ -26,12 +30,24 @@ public:
   SmallVector<Value> run();
 
 private:
-  Value isInside(unsigned axis, Value at) {
-    return b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::ult, at, k.size(g.in[axis]));
+  /// The taps above each other that a step takes: rows [first, first + count) of the window.
+  struct Step {
+    int64_t first, count;
+    Value inside = {}; ///< the bits of a lane (i32) whose rows lie in the image; null: all
+  };
+  Inside isInside(unsigned axis, Value at, bool sure);
+  Value lane(int64_t bits) {
+    return arith::ConstantOp::create(b, k.loc(), b.getI32IntegerAttr(static_cast<int32_t>(bits)));
   }
-  Value input(int64_t tapRow, int64_t at, unsigned u);
-  Value weight(int64_t tapRow, int64_t tap, unsigned u);
-  Value packed(int64_t first, bool isUnsigned, llvm::function_ref<Value(int64_t)> tap);
+  /// The bits of a lane that belong to the step's taps: all set, or the padding's byte.
+  int64_t bitsOf(const Step &step, bool ones) const;
+  Step step(int64_t first);
+  Value clamped(unsigned axis, Value at) {
+    return k.max(k.constant(0), k.min(at, k.sub(k.size(g.in[axis]), k.constant(1))));
+  }
+  Value weights(const Step &step, int64_t tap, unsigned u);
+  /// What the step's taps read `at` columns behind the first; null where that is nothing but zeros.
+  Value values(const Step &step, int64_t at, unsigned u);
 
   KernelBuilder &k;
   OpBuilder &b;
@@ -42,52 +58,102 @@ private:
   Value row, column; // of the first tap of the first position; may be negative
 };
 
-/// The bytes under row `tapRow` of the window, `at` columns behind the first.
-Value DepthwiseSums::input(int64_t tapRow, int64_t at, unsigned u) {
-  Value y = k.add(row, k.constant(tapRow * g.dilations[0])), x = k.add(column, k.constant(at));
-  Value pixel = k.add(k.mul(k.add(k.mul(t.image, k.size(g.in[0])), y), k.size(g.in[1])), x);
-  Value offset = k.add(k.add(k.mul(pixel, k.size(o.channels)), t.channel), k.constant(u * t.lanes));
-  if (t.interior)
-    return k.load(o.input, offset, o.element, t.lanes, t.mask);
-  Value inside = b.createOrFold<arith::AndIOp>(k.loc(), isInside(0, y), isInside(1, x));
-  Value pointer =
-      arith::SelectOp::create(b, k.loc(), inside, k.address(o.input, offset, o.element), o.padding);
-  return k.load(pointer, k.constant(0), o.element, t.lanes, t.mask);
+Inside DepthwiseSums::isInside(unsigned axis, Value at, bool sure) {
+  if (sure || (g.low[axis] == 0 && g.high[axis] == 0))
+    return {true, {}};
+  Value test = b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::ult, at, k.size(g.in[axis]));
+  if (auto known = getConstantIntValue(test))
+    return {*known != 0, {}};
+  return {std::nullopt, test};
 }
 
-Value DepthwiseSums::weight(int64_t tapRow, int64_t tap, unsigned u) {
-  Value offset = k.add(k.mul(k.constant(tapRow * g.window[1] + tap), k.size(o.channels)),
-                       k.add(t.channel, k.constant(u * t.lanes)));
-  return k.load(o.filter, offset, o.filterElement, t.lanes, t.mask);
+int64_t DepthwiseSums::bitsOf(const Step &step, bool ones) const {
+  int64_t bits = 0;
+  for (int64_t i = 0; i < step.count; ++i)
+    bits |= dots.bitsOf(i, ones, o.padValue);
+  return bits;
 }
 
-/// The rows from `first` on that one step takes.
-Value DepthwiseSums::packed(int64_t first, bool isUnsigned, llvm::function_ref<Value(int64_t)> tap) {
+DepthwiseSums::Step DepthwiseSums::step(int64_t first) {
+  Step step{first, std::min<int64_t>(dots.group(), g.window[0] - first)};
+  for (int64_t i = 0; i < step.count; ++i) {
+    Inside inside = isInside(0, k.add(row, k.constant((first + i) * g.dilations[0])), t.rowsInside);
+    if (inside.known.value_or(false))
+      continue;
+    if (!step.inside)
+      step.inside = lane(-1);
+    Value others = lane(~dots.bitsOf(i, true));
+    if (inside.test)
+      others = arith::SelectOp::create(b, k.loc(), inside.test, lane(-1), others);
+    step.inside = arith::AndIOp::create(b, k.loc(), step.inside, others);
+  }
+  return step;
+}
+
+Value DepthwiseSums::weights(const Step &step, int64_t tap, unsigned u) {
   SmallVector<Value> taps;
-  for (int64_t r = first; r < std::min<int64_t>(g.window[0], first + dots.group()); ++r)
-    taps.push_back(tap(r));
-  if (planted(Defect::TapsSwapped) && isUnsigned && taps.size() > 1)
-    std::swap(taps[0], taps[1]);
-  return dots.pack(taps, isUnsigned);
+  for (int64_t r = step.first; r < step.first + step.count; ++r) {
+    Value offset = k.add(k.mul(k.constant(r * g.window[1] + tap), k.size(o.channels)),
+                         k.add(t.channel, k.constant(u * t.lanes)));
+    taps.push_back(k.load(o.filter, offset, o.filterElement, t.lanes, t.mask));
+  }
+  return dots.pack(taps, /*isUnsigned=*/false);
 }
 
+Value DepthwiseSums::values(const Step &step, int64_t at, unsigned u) {
+  Value x = k.add(column, k.constant(at)), mask = step.inside, padding = lane(bitsOf(step, false));
+  Inside inside = isInside(1, x, t.columnsInside);
+  if (inside.known && !*inside.known)
+    return o.padValue == 0 ? Value() : k.splat(padding, t.lanes);
+  if (inside.test) {
+    mask = arith::SelectOp::create(b, k.loc(), inside.test, mask ? mask : lane(-1), lane(0));
+    x = clamped(1, x);
+  }
+  SmallVector<Value> taps;
+  for (int64_t r = step.first; r < step.first + step.count; ++r) {
+    Value y = k.add(row, k.constant(r * g.dilations[0]));
+    if (step.inside)
+      y = clamped(0, y);
+    Value pixel = k.add(k.mul(k.add(k.mul(t.image, k.size(g.in[0])), y), k.size(g.in[1])), x);
+    Value offset = k.add(k.add(k.mul(pixel, k.size(o.channels)), t.channel), k.constant(u * t.lanes));
+    taps.push_back(k.load(o.input, offset, o.element, t.lanes, t.mask));
+  }
+  if (planted(Defect::TapsSwapped) && taps.size() > 1)
+    std::swap(taps[0], taps[1]);
+  Value packed = dots.pack(taps, /*isUnsigned=*/true);
+  if (!mask)
+    return packed;
+  packed = arith::AndIOp::create(b, k.loc(), packed, k.splat(mask, t.lanes));
+  if (o.padValue == 0)
+    return packed;
+  Value rest = arith::AndIOp::create(b, k.loc(), padding, arith::XOrIOp::create(b, k.loc(), mask, lane(-1)));
+  return arith::OrIOp::create(b, k.loc(), packed, k.splat(rest, t.lanes));
+}
+
+/// Column by column of the input: of all that a step needs, only the sums and the weights of its taps stay in
+/// registers.
 SmallVector<Value> DepthwiseSums::run() {
-  TileShape shape{t.count, t.vectors, t.lanes};
-  SmallVector<Value> sums = tileZero(k, shape, b.getI32Type());
+  SmallVector<Value> sums = tileZero(k, TileShape{t.count, t.vectors, t.lanes}, b.getI32Type());
+  int64_t stride = g.strides[1], dilation = g.dilations[1], taps = g.window[1];
+  int64_t columns = (t.count - 1) * stride + (taps - 1) * dilation + 1;
   for (int64_t first = 0; first < g.window[0]; first += dots.group()) {
-    std::map<std::pair<int64_t, unsigned>, Value> columns; // neighbours share them
-    for (int64_t tap = 0; tap < g.window[1]; ++tap)
-      for (unsigned u = 0; u < t.vectors; ++u) {
-        Value weights = packed(first, false, [&](int64_t r) { return weight(r, tap, u); });
-        for (unsigned i = 0; i < t.count; ++i) {
-          int64_t at = i * g.strides[1] + tap * g.dilations[1];
-          Value &values = columns[{at, u}];
-          if (!values)
-            values = packed(first, true, [&](int64_t r) { return input(r, at, u); });
-          Value &sum = sums[i * t.vectors + u];
-          sum = dots.add(sum, values, weights);
-        }
+    Step now = step(first);
+    SmallVector<Value> filter;
+    for (int64_t tap = 0; tap < taps; ++tap)
+      for (unsigned u = 0; u < t.vectors; ++u)
+        filter.push_back(weights(now, tap, u));
+    for (int64_t at = 0; at < columns; ++at) {
+      SmallVector<std::pair<int64_t, int64_t>, 8> uses; // position and tap
+      for (int64_t tap = 0; tap < taps; ++tap)
+        if (int64_t from = at - tap * dilation; from >= 0 && from % stride == 0 && from / stride < t.count)
+          uses.emplace_back(from / stride, tap);
+      for (unsigned u = 0; u < t.vectors && !uses.empty(); ++u) {
+        Value read = values(now, at, u);
+        for (auto [position, tap] : uses)
+          if (Value &sum = sums[position * t.vectors + u]; read)
+            sum = dots.add(sum, read, filter[tap * t.vectors + u]);
       }
+    }
   }
   return sums;
 }

@@ -13,7 +13,7 @@ namespace tenon::cpu {
 
 struct DepthwiseOperands {
   mlir::Value input, filter; ///< pointers: [N, H, W, C] of ui8, [window.., 1, C] of i8
-  mlir::Value padding;       ///< bytes that padded taps read, as many as the channels; null without padding
+  int64_t padValue;          ///< the byte that padded taps read
   Size channels;
   mlir::Type element, filterElement;
 };
@@ -25,7 +25,9 @@ struct DepthwiseTile {
   mlir::Value channel;
   unsigned vectors, lanes; ///< 8 or 16 lanes
   mlir::Value mask;        ///< of the channels' tail, or null
-  bool interior;           ///< every tap lies in the image
+  /// Every tap lies within the rows of the image; within its columns. Columns of constant positions are
+  /// judged here.
+  bool rowsInside, columnsInside;
 };
 
 /// The sums (i32, vector u of position i is i * vectors + u) of a tile of a convolution over two spatial

@@ -56,6 +56,12 @@ public:
   /// The operand of a step from 1 to `group` vectors of bytes, one for each tap. Missing taps are 0.
   mlir::Value pack(llvm::ArrayRef<mlir::Value> taps, bool isUnsigned);
   mlir::Value add(mlir::Value acc, mlir::Value activations, mlir::Value weights);
+  /// The bits of a lane of an operand that belong to tap `tap` of a step, all set or holding an unsigned
+  /// byte.
+  int64_t bitsOf(unsigned tap, bool ones, int64_t byte = 0) const {
+    unsigned width = form == DotForm::Bytes ? 8 : 16;
+    return (ones ? (int64_t(1) << width) - 1 : byte) << (tap * width);
+  }
 
 private:
   KernelBuilder &k;

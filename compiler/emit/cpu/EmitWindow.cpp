@@ -39,9 +39,10 @@ struct Tile {
   ArrayRef<Value> outer; // the position along all spatial axes but the last
   Value x;
   unsigned count;
-  Value channel;
-  unsigned vectors, lanes;
-  Value mask; // of the channels' tail, or null
+  Value channel = {};
+  unsigned vectors = 1, lanes = 1;
+  Value mask = {};                                // of the channels' tail, or null
+  bool rowsInside = false, columnsInside = false; // every tap is known to lie within them
 };
 
 class WindowEmitter {
@@ -54,7 +55,8 @@ private:
   void readConvolution(ConvOp op);
   void readPooling(ReduceWindowOp op);
   void rowOfTiles(Value image, ArrayRef<Value> outer);
-  void channelBlocks(Value image, ArrayRef<Value> outer, Value x, unsigned count);
+  void rowOfDots(Value image, ArrayRef<Value> outer, unsigned most, bool rowsInside);
+  void channelBlocks(Tile t);
   void tile(const Tile &t);
   void write(const Tile &t, ArrayRef<Value> acc);
   SmallVector<Value> accumulate(const Tile &t, bool interior);
@@ -64,9 +66,9 @@ private:
   Value combine(const Tile &t, Value sum, Value v, Value weight);
   Value neutral(unsigned lanes);
   Value allInside(Value x, unsigned count);
-  Value insideRows(const Tile &t);
+  Value insideRows(ArrayRef<Value> outer);
   bool sumsByDots() const;
-  SmallVector<Value> accumulateDots(const Tile &t, bool interior);
+  SmallVector<Value> accumulateDots(const Tile &t);
 
   KernelBuilder &k;
   OpBuilder &b;
@@ -131,7 +133,7 @@ LogicalResult WindowEmitter::run() {
   native = lanesOf(k, accumulator);
   if (auto c = channels.constant())
     native = std::min<unsigned>(native, llvm::PowerOf2Ceil(*c));
-  if (!g.unpadded() || !g.plainInput()) {
+  if ((!g.unpadded() || !g.plainInput()) && !sumsByDots()) {
     TypedAttr padding =
         filter ? paddingElement(k, element, padValue)
                : neutralElement(k, planted(Defect::MaxPoolPadsZero) ? ReduceKind::sum : kind, element);
@@ -164,34 +166,84 @@ LogicalResult WindowEmitter::run() {
 void WindowEmitter::rowOfTiles(Value image, ArrayRef<Value> outer) {
   unsigned most = 4;
   auto extent = g.out.back().constant();
-  if (extent && sumsByDots())
-    most = *extent <= 7 ? static_cast<unsigned>(*extent) : bestTileRows(*extent, 4, 7);
-  else if (extent)
+  if (sumsByDots()) {
+    if (extent)
+      most = *extent <= 7 ? static_cast<unsigned>(*extent) : bestTileRows(*extent, 4, 7);
+    if (Value inside = insideRows(outer))
+      k.ifThen(
+          inside, [&] { rowOfDots(image, outer, most, true); },
+          [&] { rowOfDots(image, outer, most, false); });
+    else
+      rowOfDots(image, outer, most, true);
+    return;
+  }
+  if (extent)
     most = std::min<unsigned>(most, std::max<int64_t>(1, *extent));
-  tileRows(k, k.constant(0), k.size(g.out.back()), most, extent,
-           [&](Value x, unsigned count) { channelBlocks(image, outer, x, count); });
+  tileRows(k, k.constant(0), k.size(g.out.back()), most, extent, [&](Value x, unsigned count) {
+    channelBlocks(Tile{.image = image, .outer = outer, .x = x, .count = count});
+  });
 }
 
-void WindowEmitter::channelBlocks(Value image, ArrayRef<Value> outer, Value x, unsigned count) {
+/// Tiles at the ends of a line have constant positions, so that which of their taps meet padding is known;
+/// those between meet none.
+void WindowEmitter::rowOfDots(Value image, ArrayRef<Value> outer, unsigned most, bool rowsInside) {
+  auto extent = g.out.back().constant(), width = g.in.back().constant();
+  auto at = [&](Value x, unsigned count, bool columnsInside) {
+    Tile t{.image = image, .outer = outer, .x = x, .count = count};
+    t.rowsInside = rowsInside;
+    t.columnsInside = columnsInside;
+    channelBlocks(t);
+  };
+  if (!extent || !width || *extent < most) {
+    tileRows(k, k.constant(0), k.size(g.out.back()), most, extent,
+             [&](Value x, unsigned count) { at(x, count, false); });
+    return;
+  }
+  int64_t last = *extent - most, stride = g.strides.back();
+  int64_t middle = last > 0 ? (last - 1) / most * most : 0; // where the last tile between begins
+  bool inside =
+      most * stride >= g.low.back() &&
+      (middle + most - 1) * stride - g.low.back() + (g.window.back() - 1) * g.dilations.back() < *width;
+  // Rows at the image's border are few, and need not have code of their own for each place.
+  if (middle > 0 && (!inside || !rowsInside)) {
+    tileRows(k, k.constant(0), k.constant(*extent), most, extent,
+             [&](Value x, unsigned count) { at(x, count, false); });
+    return;
+  }
+  at(k.constant(0), most, false);
+  if (middle > 0)
+    k.loop(k.constant(most), k.constant(middle + 1), most, [&](Value x) { at(x, most, true); });
+  if (last > 0)
+    at(k.constant(last), most, false);
+}
+
+void WindowEmitter::channelBlocks(Tile t) {
   // The accumulators, a row of the input and the weights are held in registers at once.
   bool few = sumsByDots() && taps > 9; // groups of many taps fill the registers
   unsigned vectors = k.target().vectorRegisters >= 32 && !few ? 2 : 1;
   Value end = k.size(channels);
   auto extent = channels.constant();
   Value at = k.constant(0);
+  auto block = [&](Value channel, unsigned count, Value mask) {
+    t.channel = channel;
+    t.vectors = count;
+    t.lanes = native;
+    t.mask = mask;
+    tile(t);
+  };
   for (unsigned v = vectors; v >= 1; --v) {
     int64_t width = int64_t(v) * native;
     if (extent && *extent < width)
       continue;
     Value whole = k.add(at, k.mul(k.div(k.sub(end, at), k.constant(width)), k.constant(width)));
-    k.loop(at, whole, width, [&](Value c) { tile({image, outer, x, count, c, v, native, {}}); });
+    k.loop(at, whole, width, [&](Value c) { block(c, v, {}); });
     at = whole;
     if (extent)
       *extent %= width;
   }
   if (native == 1 || (extent && *extent == 0))
     return;
-  auto tail = [&] { tile({image, outer, x, count, at, 1, native, k.tailMask(at, end, native)}); };
+  auto tail = [&] { block(at, 1, k.tailMask(at, end, native)); };
   if (extent)
     tail();
   else
@@ -217,26 +269,27 @@ Value WindowEmitter::allInside(Value x, unsigned count) {
 bool WindowEmitter::sumsByDots() const {
   bool bytes = filter && element.isUnsignedInteger(8) && filterElement.isSignlessInteger(8);
   return bytes && accumulator.isInteger(32) && native >= 8 && g.rank() == 2 && g.window.front() > 1 &&
-         taps <= unrolledTaps;
+         taps <= unrolledTaps && g.plainInput();
 }
 
-/// `inside` for the rows under a tile; null when they always are.
-Value WindowEmitter::insideRows(const Tile &t) {
+/// Whether the rows under a line of tiles all lie in the image; null when they always do.
+Value WindowEmitter::insideRows(ArrayRef<Value> outer) {
   if (g.low.front() == 0 && g.high.front() == 0)
     return {};
-  Value first = k.sub(k.mul(t.outer.front(), k.constant(g.strides.front())), k.constant(g.low.front()));
+  Value first = k.sub(k.mul(outer.front(), k.constant(g.strides.front())), k.constant(g.low.front()));
   Value last = k.add(first, k.constant((g.window.front() - 1) * g.dilations.front()));
   return b.createOrFold<arith::AndIOp>(
       k.loc(), b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::sge, first, k.constant(0)),
       k.less(last, k.size(g.in.front())));
 }
 
-SmallVector<Value> WindowEmitter::accumulateDots(const Tile &t, bool interior) {
-  DepthwiseOperands operands{k.bufferOf(input), k.bufferOf(filter), paddingRow, channels,
+SmallVector<Value> WindowEmitter::accumulateDots(const Tile &t) {
+  int64_t padding = planted(Defect::PadValueIgnored) ? 0 : padValue;
+  DepthwiseOperands operands{k.bufferOf(input), k.bufferOf(filter), padding, channels,
                              element,           filterElement};
-  return depthwiseDots(
-      k, g, operands,
-      {t.image, t.outer.front(), t.x, t.count, t.channel, t.vectors, t.lanes, t.mask, interior});
+  return depthwiseDots(k, g, operands,
+                       {t.image, t.outer.front(), t.x, t.count, t.channel, t.vectors, t.lanes, t.mask,
+                        t.rowsInside, t.columnsInside});
 }
 
 /// The accumulators' start: the neutral element of the reduction.
@@ -428,14 +481,7 @@ void WindowEmitter::tile(const Tile &t) {
     return;
   }
   if (sumsByDots()) {
-    Value columns = allInside(t.x, t.count), rows = insideRows(t);
-    Value inside =
-        rows && columns ? b.createOrFold<arith::AndIOp>(k.loc(), columns, rows) : (rows ? rows : columns);
-    if (inside)
-      k.ifThen(
-          inside, [&] { write(t, accumulateDots(t, true)); }, [&] { write(t, accumulateDots(t, false)); });
-    else
-      write(t, accumulateDots(t, true));
+    write(t, accumulateDots(t));
     return;
   }
   if (Value inside = allInside(t.x, t.count))
