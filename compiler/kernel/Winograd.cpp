@@ -32,8 +32,9 @@ bool winogradWins(ConvOp op, SizeAnalysis &sizes) {
   auto filter = cast<RankedTensorType>(op.getFilter().getType());
   bool plain = filter.hasStaticShape() && filter.getRank() == 4 && all(filter.getShape().take_front(2), 3) &&
                all(op.getStrides(), 1) && all(op.getDilations(), 1) && all(op.getInputDilations(), 1) &&
-               op.getGroups() == 1 && filter.getElementType().isF32() &&
-               getElementTypeOrSelf(op.getInput()).isF32() && getElementTypeOrSelf(op.getType()).isF32();
+               op.getGroups() == 1 && getElementTypeOrSelf(op.getType()).isF32();
+  Type element = filter.getElementType();
+  plain &= element == getElementTypeOrSelf(op.getInput()) && (element.isF32() || element.isBF16());
   if (!plain || !isConstant(op.getFilter()))
     return false;
   int64_t channels = filter.getDimSize(2), outputs = filter.getDimSize(3);
@@ -52,7 +53,7 @@ bool winogradWins(ConvOp op, SizeAnalysis &sizes) {
   constexpr int64_t blockTiles = 24;
   int64_t blocks = tiles / blockTiles;
   double bytes = 4.0 * kElements * channels * columns;
-  double direct = 9.0 * channels * columns * batch * positions(1) * positions(2);
+  double direct = 9.0 * channels * columns * batch * positions(1) * positions(2) / (element.isBF16() ? 2 : 1);
   double fewer =
       static_cast<double>(kElements * tiles) * (channels * columns + transform * (channels + columns)) +
       bytes * (fromMemory + fromCache * static_cast<double>(blocks));
@@ -87,7 +88,10 @@ Value createWinograd(OpBuilder &b, ConvOp op, SizeAnalysis &sizes, ContractOp &p
       dims.push_back(context.constant(d));
     return createReshape(b, loc, sizes, v, dims);
   };
-  Value window = reshaped(op.getFilter(), {9, channels * outputs});
+  Value window = op.getFilter();
+  if (!type.getElementType().isF32())
+    window = CastOp::create(b, loc, type.clone(b.getF32Type()), window);
+  window = reshaped(window, {9, channels * outputs});
   auto transformed = RankedTensorType::get({kElements, channels * outputs}, b.getF32Type());
   product = ContractOp::create(b, loc, transformed, filterTransform(b, loc), window, false);
   Value filter = reshaped(product, {kElements, channels, outputs});

@@ -250,6 +250,22 @@ TEST(Convolution, Winograd) {
   checkWinograd("1x24x15x36", {1, 24, 15, 36}, 36, 72, "1x25x15x72", "low [2, 0] high [1, 2]");
 }
 
+TEST(Convolution, WinogradOfBf16) {
+  // Inputs and the filter are rounded, what is computed with them is not.
+  check(R"(func.func @main(%x: tensor<1x32x32x64xf32>) -> tensor<1x32x32x64xf32> {
+    %i = tenon.iota axis 0 : tensor<36864xf32>
+    %seven = tenon.constant dense<7.0> : tensor<36864xf32>
+    %three = tenon.constant dense<3.0> : tensor<36864xf32>
+    %m = tenon.rem %i, %seven : tensor<36864xf32>
+    %s = tenon.sub %m, %three : tensor<36864xf32>
+    %f = tenon.reshape %s() : tensor<36864xf32> -> tensor<3x3x64x64xf32>
+    %w = tenon.cast %f : tensor<3x3x64x64xf32> -> tensor<3x3x64x64xbf16>
+    %b = tenon.cast %x : tensor<1x32x32x64xf32> -> tensor<1x32x32x64xbf16>
+    %p = tenon.conv %b, %w strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1 : tensor<1x32x32x64xbf16>, tensor<3x3x64x64xbf16> -> tensor<1x32x32x64xf32>
+    return %p : tensor<1x32x32x64xf32> })",
+        {{1, 32, 32, 64}}, {"map", "map", "contraction", "map", "winograd"});
+}
+
 TEST(Convolution, Transposed) {
   check(conv("1x5x6x8", "2x2x8x16", "1x10x12x16",
              "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [2, 2] groups 1"),

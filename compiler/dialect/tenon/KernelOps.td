@@ -87,7 +87,8 @@ def Tenon_WinogradConvOp : Tenon_CoreOp<"winograd_conv"> {
   let summary = "conv of a 3x3 window with stride 1 by Winograd's F(4x4, 3x3)";
   let description = [{
     input [N, H, W, C], filter [ceil(O / 16), 36, C, 16]: the filter's transform G g G^T, its 36 elements row by row
-    (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, section 4.2). Padding reads zeros.
+    (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, section 4.2). Padding reads zeros. An input of bf16
+    is computed with in f32.
 
     Example: `%y = tenon.winograd_conv %x, %u low [1, 1] high [1, 1] : tensor<1x?x?x64xf32>, tensor<4x36x64x16xf32> -> tensor<1x?x?x64xf32>`
   }];

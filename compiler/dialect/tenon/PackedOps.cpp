@@ -140,9 +140,12 @@ LogicalResult WinogradConvOp::verify() {
       outputs == kDynamic || (outputs + 15) / 16 != filter[0])
     return emitOpError() << "expected a filter [ceil(outputs / 16), 36, channels, 16] of static shape, found "
                          << getFilter().getType() << " for " << outputs << " outputs";
-  for (Type t : {Type(getInput().getType()), Type(getFilter().getType()), Type(getType())})
+  for (Type t : {Type(getFilter().getType()), Type(getType())})
     if (!getElementTypeOrSelf(t).isF32())
       return emitOpError() << "expected f32, found " << t;
+  Type element = getElementTypeOrSelf(getInput());
+  if (!element.isF32() && !element.isBF16())
+    return emitOpError() << "expected an input of f32 or bf16, found " << getInput().getType();
   return verifyInferred(*this);
 }
 

@@ -63,7 +63,7 @@ private:
   KernelShape &shape;
   SizeContext &context;
   WinogradConvOp op;
-  Type f32;
+  Type f32, inElement; // the input may be narrower
   Dims in, out;
   Size batch, down, across, tiles, blocks;
   int64_t channels = 0, outputs = 0, panelCount = 0, blockTiles = 0, rowStride = 0, grain = 1;
@@ -89,6 +89,7 @@ SmallVector<Value> WinogradEmitter::outputLine(ArrayRef<Value> m) {
 LogicalResult WinogradEmitter::run() {
   k.setOrigin(op);
   f32 = b.getF32Type();
+  inElement = getElementTypeOrSelf(op.getInput());
   in = Dims(k.spec().dims(op.getInput()));
   out = Dims(k.spec().dims(op.getResult()));
   ArrayRef<int64_t> filterShape = cast<RankedTensorType>(op.getFilter().getType()).getShape();
@@ -111,7 +112,7 @@ LogicalResult WinogradEmitter::run() {
   rowStride = channels + kRowGap;
   input = k.bufferOf(op.getInput());
   filter = k.bufferOf(op.getFilter());
-  zeros = k.constantRow(f32, llvm::alignTo(channels, 64), cast<TypedAttr>(b.getF32FloatAttr(0)));
+  zeros = k.constantRow(inElement, llvm::alignTo(channels, 64), b.getFloatAttr(inElement, 0));
   int64_t rows = blockTiles;
   if (tiles.constant())
     rows = static_cast<int64_t>(llvm::divideCeil(*tiles.constant(), *blocks.constant()));
@@ -184,7 +185,9 @@ void WinogradEmitter::transformWindow(Value tile, Value row) {
         Vectors line;
         for (int64_t j = 0; j < kWindow; ++j) {
           const TileRow &p = pixels[i * kWindow + j];
-          line.push_back(k.load(p.pointer, k.add(p.offset, c), f32, count, mask));
+          Value v = k.load(p.pointer, k.add(p.offset, c), inElement, count, mask);
+          line.push_back(
+              inElement == f32 ? v : Value(arith::ExtFOp::create(b, k.loc(), k.vectorOf(f32, count), v)));
         }
         lines.push_back(inputLine(line));
       }
@@ -219,7 +222,7 @@ void WinogradEmitter::transformWindow(Value tile, Value row) {
         for (int64_t p = 0; p < kElements; ++p) {
           int64_t i = p / kWindow, j = p % kWindow;
           Value here = b.createOrFold<arith::AndIOp>(k.loc(), rowsInside[i], columnsInside[j]);
-          Value pointer = k.address(input, offsetOf(i, j), f32);
+          Value pointer = k.address(input, offsetOf(i, j), inElement);
           if (planted(Defect::WinogradRimRead))
             here = b.createOrFold<arith::OrIOp>(k.loc(), here, columnsInside[j]);
           pixels.push_back({arith::SelectOp::create(b, k.loc(), here, pointer, zeros), k.constant(0)});

@@ -38,3 +38,21 @@ func.func @stride(%x: tensor<1x57x57x64xf32>) -> tensor<1x28x28x64xf32> {
   %y = tenon.conv %x, %w strides [2, 2] dilations [1, 1] low [0, 0] high [0, 0] input_dilations [1, 1] groups 1 : tensor<1x57x57x64xf32>, tensor<3x3x64x64xf32> -> tensor<1x28x28x64xf32>
   return %y : tensor<1x28x28x64xf32>
 }
+
+// Products of bf16 cost half as much in the direct form; the transforms are computed in f32.
+// CHECK-LABEL: func.func @bf16
+// CHECK: tenon.cast {{.*}} : tensor<3x3x64x64xbf16> -> tensor<3x3x64x64xf32>
+// CHECK: tenon.winograd_conv %arg0, {{.*}} : tensor<1x56x56x64xbf16>, tensor<4x36x64x16xf32> -> tensor<1x56x56x64xf32>
+func.func @bf16(%x: tensor<1x56x56x64xbf16>) -> tensor<1x56x56x64xf32> {
+  %w = tenon.constant dense<1.0> : tensor<3x3x64x64xbf16>
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1 : tensor<1x56x56x64xbf16>, tensor<3x3x64x64xbf16> -> tensor<1x56x56x64xf32>
+  return %y : tensor<1x56x56x64xf32>
+}
+
+// CHECK-LABEL: func.func @small_image_of_bf16
+// CHECK: tenon.packed_conv
+func.func @small_image_of_bf16(%x: tensor<1x14x14x256xbf16>) -> tensor<1x14x14x256xf32> {
+  %w = tenon.constant dense<1.0> : tensor<3x3x256x256xbf16>
+  %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1 : tensor<1x14x14x256xbf16>, tensor<3x3x256x256xbf16> -> tensor<1x14x14x256xf32>
+  return %y : tensor<1x14x14x256xf32>
+}
