@@ -24,6 +24,10 @@ bool foldAddresses(VectorFunction &function);
 /// Removes what nobody uses.
 bool removeDead(VectorFunction &function);
 
+/// Replaces short loops of constant count within other loops by copies of their bodies. Returns whether there
+/// were any.
+bool unrollShortLoops(VectorFunction &function);
+
 /// The value of a pattern of the table on constants: lanes are 32 bits, scalars 64. Nothing where it is not
 /// exact integer arithmetic, or a sum, difference or product of floats.
 std::optional<int64_t> evaluate(Id id, int64_t a, int64_t b, int64_t c, int64_t i);

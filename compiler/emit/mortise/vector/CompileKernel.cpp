@@ -135,10 +135,10 @@ private:
 
 } // namespace
 
-CompiledKernel compile(const VectorFunction &function, const mortise::Hardware &hardware,
-                       const VectorOptions &options) {
-  verify(function);
-  VectorFunction optimized = function;
+namespace {
+
+CompiledKernel compileAsItIs(VectorFunction optimized, const mortise::Hardware &hardware,
+                             const VectorOptions &options) {
   if (options.combine) {
     combine(optimized, hardware);
     verify(optimized);
@@ -149,9 +149,37 @@ CompiledKernel compile(const VectorFunction &function, const mortise::Hardware &
   if (options.coalesce)
     coalesce(machine);
   CompiledKernel kernel = Driver(std::move(machine), hardware, options).run();
-  kernel.name = function.name;
-  kernel.parameters = function.parameterNames;
+  kernel.name = optimized.name;
+  kernel.parameters = optimized.parameterNames;
   return kernel;
+}
+
+/// With short loops unrolled; nothing where there are none, or registers do not suffice for the pipelines.
+std::optional<CompiledKernel> compileUnrolled(VectorFunction function, const mortise::Hardware &hardware,
+                                              VectorOptions options) {
+  if (!options.unroll || !options.pipeline || !options.schedule || !unrollShortLoops(function))
+    return std::nullopt;
+  options.spill.bytes = 0;
+  try {
+    CompiledKernel kernel = compileAsItIs(std::move(function), hardware, options);
+    bool overlaps = std::all_of(kernel.statistics.loops.begin(), kernel.statistics.loops.end(),
+                                [](const LoopStatistics &loop) { return loop.interval > 0; });
+    return overlaps && !kernel.statistics.remade ? std::optional(std::move(kernel)) : std::nullopt;
+  } catch (const Error &error) {
+    if (error.code() != "TN1351")
+      throw;
+    return std::nullopt;
+  }
+}
+
+} // namespace
+
+CompiledKernel compile(const VectorFunction &function, const mortise::Hardware &hardware,
+                       const VectorOptions &options) {
+  verify(function);
+  if (std::optional<CompiledKernel> unrolled = compileUnrolled(function, hardware, options))
+    return std::move(*unrolled);
+  return compileAsItIs(function, hardware, options);
 }
 
 uint32_t CompiledKernel::appendTo(mortise::Program &program) const {

@@ -27,6 +27,8 @@ struct VectorOptions {
   bool coalesce = true; ///< copies of carried values share registers
   bool schedule = true; ///< list scheduling into bundles
   bool pipeline = true; ///< modulo scheduling of innermost loops (needs `schedule`)
+  bool unroll =
+      true; ///< short loops within loops become straight code where the loop around is pipelined then
   SpillRange spill;
 };
 

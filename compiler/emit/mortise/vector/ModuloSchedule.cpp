@@ -213,13 +213,16 @@ private:
     }
     if (schedule.copies > limits_.maximumCopies)
       return false;
+    std::vector<unsigned> classes;
+    for (RegisterId r : registers_.renamable)
+      classes.push_back(classOfRegister(r));
     std::array<unsigned, kRegisterClasses> most{};
     for (unsigned cycle = 0; cycle < interval_; ++cycle) {
       std::array<unsigned, kRegisterClasses> alive{};
       for (size_t k = 0; k < count; ++k)
         for (unsigned at = cycle; at < end[k]; at += interval_)
           if (at >= begin[k])
-            ++alive[classOfRegister(registers_.renamable[k])];
+            ++alive[classes[k]];
       for (unsigned c = 0; c < kRegisterClasses; ++c)
         most[c] = std::max(most[c], alive[c]);
     }

@@ -14,15 +14,16 @@ namespace {
 
 std::vector<VectorOptions> allOptions() {
   std::vector<VectorOptions> all;
-  for (int bits = 0; bits < 16; ++bits) {
+  for (int bits = 0; bits < 32; ++bits) {
     VectorOptions options;
     options.combine = bits & 1;
     options.coalesce = bits & 2;
     options.schedule = bits & 4;
     options.pipeline = bits & 8;
+    options.unroll = bits & 16;
     options.spill.address = kRandomSpill;
     options.spill.bytes = kRandomMemory - kRandomSpill;
-    if (options.schedule || !options.pipeline)
+    if ((options.schedule || !options.pipeline) && (options.pipeline || !options.unroll))
       all.push_back(options);
   }
   return all;
@@ -60,7 +61,7 @@ TEST(RandomKernels, giveTheInterpretersResult) {
       found.resize(kRandomSpill);
       ASSERT_TRUE(found == expected) << "kernel " << seed << ", combine " << options.combine << ", coalesce "
                                      << options.coalesce << ", schedule " << options.schedule << ", pipeline "
-                                     << options.pipeline << "\n"
+                                     << options.pipeline << ", unroll " << options.unroll << "\n"
                                      << toText(function);
       spilled += kernel.statistics.spilled;
       for (const LoopStatistics &loop : kernel.statistics.loops) {

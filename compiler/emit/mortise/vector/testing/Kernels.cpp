@@ -51,6 +51,35 @@ VectorFunction softmaxKernel(int64_t lanes, int64_t vectors) {
   return function;
 }
 
+VectorFunction softmaxRowsKernel(int64_t lanes, int64_t vectors) {
+  VectorFunction function("softmax rows");
+  VectorBuilder b(function);
+  Value from = b.parameter("x"), to = b.parameter("y"), rows = b.parameter("rows");
+  ObjectId x = b.object("x"), y = b.object("y", true);
+  auto step = int32_t(4 * lanes);
+  using Values = std::vector<Value>;
+  auto reduce = [&](Id id, Values values) {
+    for (size_t half = values.size() / 2; half; half /= 2)
+      for (size_t i = 0; i < half; ++i)
+        values[i] = b.op(id, values[i], values[i + half]);
+    return values[0];
+  };
+  b.loop(rows, {from, to}, [&](std::span<const Value> line) -> Values {
+    Address source{line[0], x}, target{line[1], y};
+    Values values;
+    for (int64_t i = 0; i < vectors; ++i)
+      values.push_back(b.loadAdvance(Id::VldW, source, step));
+    Value highest = b.op(Id::VredmaxF, reduce(Id::VmaxF, values));
+    for (Value &value : values)
+      value = b.op(Id::Vexp2F, b.op(Id::VmulF, b.op(Id::VsubF, value, highest), b.splat(1.44269504F)));
+    Value factor = b.op(Id::VrcpF, b.op(Id::VredsumF, reduce(Id::VaddF, values)));
+    for (Value value : values)
+      b.storeAdvance(Id::VstW, target, b.op(Id::VmulF, value, factor), step);
+    return {source.base, target.base};
+  });
+  return function;
+}
+
 VectorFunction depthwiseKernel(int64_t lanes, int64_t columns, int64_t line) {
   VectorFunction function("depthwise");
   VectorBuilder b(function);

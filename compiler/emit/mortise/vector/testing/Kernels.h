@@ -10,6 +10,8 @@ namespace tenon::npu {
 VectorFunction requantizeKernel(int64_t lanes, std::optional<int64_t> count);
 /// Rows of `vectors` vectors of floats; parameters x, y, count of rows.
 VectorFunction softmaxKernel(int64_t lanes, int64_t vectors);
+/// The same without loops over a row's vectors, so that rows overlap.
+VectorFunction softmaxRowsKernel(int64_t lanes, int64_t vectors);
 /// Columns of a 3 x 3 window over int8 channels; parameters: input (a line of `line` bytes above), weights,
 /// output, rows.
 VectorFunction depthwiseKernel(int64_t lanes, int64_t columns, int64_t line);
