@@ -286,7 +286,16 @@ public:
     for (uint32_t i = 0; i < count; ++i) {
       tenon_profile_row row = {};
       check(tenon_session_profile_row(session_.get(), function, i, &row));
-      rows.append(describeRow(row));
+      nb::dict described = describeRow(row);
+      tenon_device_row device = {};
+      if (tenon_session_profile_device(session_.get(), function, i, &device) == TENON_OK) {
+        described["device"] = device.device;
+        described["cycles"] = device.cycles;
+        described["ideal_cycles"] = device.ideal_cycles;
+        described["device_ns"] = device.ns;
+        described["report"] = device.report;
+      }
+      rows.append(described);
     }
     return rows;
   }

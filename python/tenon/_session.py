@@ -1,5 +1,6 @@
 """Sessions: running the functions of a package."""
 
+import json
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -113,11 +114,19 @@ class Session:
     @property
     def profile(self) -> list[dict]:
         """Rows of `tenon profile` for the session's function, one a command: `command`, `kernel`, `nodes`, `ns` (of the
-        last run), `flop`, `bytes`, `schedule`, `total_ns`, `runs`. RunError unless made with profile=True."""
+        last run), `flop`, `bytes`, `schedule`, `total_ns`, `runs`. RunError unless made with profile=True.
+
+        Dispatches of devices also have `device`, and of their last execution `cycles`, `ideal_cycles`, `device_ns`, and
+        the device's `report`: for Mortise what `tenon sim --json` writes, of which `limit`, `stall` (cycles by reason,
+        of the array or else the vector core), `traffic` and `energy_pj` stand in the row itself."""
         if not self._profiled:
             raise RunError("TN0905", "the session measures nothing; make it with profile=True")
         with self._lock:
-            return self._call(self._native.profile, self._plan(None).index)
+            rows = self._call(self._native.profile, self._plan(None).index)
+        for row in rows:
+            if row.get("report"):
+                _unfold(row)
+        return rows
 
     @property
     def stats(self) -> dict[str, int]:
@@ -158,6 +167,21 @@ class Session:
         with self._lock:
             for name, data in states.items():
                 self._call(self._native.import_state, name, data)
+
+
+def _unfold(row: dict) -> None:
+    """Puts what matters most of a device's report into the row."""
+    report = row["report"] = json.loads(row["report"])
+    engine = "matrix" if report["macs"] else "vector"
+    stalls: dict[str, int] = {}
+    for name, cycles in report["engines"].items():
+        if name.split(".")[-1] == engine:
+            for reason, count in cycles["stall"].items():
+                stalls[reason] = stalls.get(reason, 0) + count
+    row["limit"] = report["limit"]["resource"]
+    row["stall"] = stalls
+    row["traffic"] = report["traffic"]
+    row["energy_pj"] = report["energy_pj"]
 
 
 def _names(tensors: list[tuple[str, int]]) -> str:

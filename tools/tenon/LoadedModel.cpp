@@ -42,6 +42,24 @@ uint32_t LoadedModel::function(const std::string &wanted) const {
                           "'; give --function one of " + known);
 }
 
+std::vector<std::string> LoadedModel::nodeNames(uint32_t origin) const {
+  std::vector<std::string> names;
+  uint32_t count = origin == TENON_NO_INDEX ? 0 : tenon_package_origin_node_count(package.get(), origin);
+  for (uint32_t i = 0; i < count; ++i) {
+    const char *node = nullptr, *op = nullptr;
+    if (tenon_package_origin_node(package.get(), origin, i, &node, &op) == TENON_OK)
+      names.emplace_back(node);
+  }
+  return names;
+}
+
+bool LoadedModel::hasDevice(const std::string &device) const {
+  for (uint32_t i = 0; i < tenon_package_device_count(package.get()); ++i)
+    if (device == tenon_package_device_name(package.get(), i))
+      return true;
+  return false;
+}
+
 LoadedModel loadModel(const std::string &path, const CompileFlags &flags,
                       const std::vector<std::string> &shapes, LoadMode mode) {
   LoadedModel model;

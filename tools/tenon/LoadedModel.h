@@ -6,6 +6,7 @@
 #include "tenon/tenon.hpp"
 
 #include <string>
+#include <vector>
 
 namespace tenon::command {
 
@@ -30,6 +31,9 @@ struct LoadedModel {
   uint64_t bytes() const { return tenon_package_bytes(package.get()); }
   /// TN0509 where there is none; "" takes "main", or the only function.
   uint32_t function(const std::string &name) const;
+  /// Names of the model's nodes behind an origin; none for TENON_NO_INDEX.
+  std::vector<std::string> nodeNames(uint32_t origin) const;
+  bool hasDevice(const std::string &device) const;
 };
 
 enum class LoadMode { Run, Inspect };

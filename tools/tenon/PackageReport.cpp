@@ -5,7 +5,9 @@
 #include "package/dtype.h"
 #include "package/elf_image.h"
 #include "package/model.h"
+#include "package/plan_visitor.h"
 
+#include <map>
 #include <set>
 
 namespace tenon::command {
@@ -61,6 +63,7 @@ Json PackageReport::summary() const {
           {"symbols", symbols()},
           {"memory", memory()},
           {"kernels", kernels()},
+          {"devices", devices()},
           {"nodes_on", nodesOn()}};
 }
 
@@ -179,20 +182,45 @@ Json PackageReport::kernels() const {
                       {"family", package::text(kernel.family())},
                       {"schedule", text(schedule(i))},
                       {"isas", isas},
+                      {"device", deviceOf(i)},
                       {"dispatches", dispatches[i]},
                       {"nodes", sources[i]}});
   }
   return result;
 }
 
-/// All kernels are code for the CPU; what is computed while compiling runs nowhere.
+std::string PackageReport::deviceOf(uint32_t kernel) const {
+  uint32_t device = package::deviceOf(*manifest_.kernels()->Get(kernel), manifest_);
+  return device == kNone ? "cpu" : manifest_.devices()->Get(device)->name()->str();
+}
+
+/// What is computed while compiling runs nowhere.
 Json PackageReport::nodesOn() const {
-  std::set<std::string> names;
+  std::map<std::string, std::set<std::string>> names = {{"cpu", {}}};
   for (const fb::Function *function : *manifest_.functions())
-    for (const fb::Command *command : *function->commands())
+    for (const fb::Command *command : *function->commands()) {
+      const fb::Dispatch *dispatch = command->body_as_Dispatch();
+      std::set<std::string> &there =
+          names[dispatch ? deviceOf(dispatch->variants()->Get(0)->kernel()) : "cpu"];
       for (const Json &node : nodes(command->origin()))
-        names.insert(node.get<std::string>());
-  return {{"cpu", names}};
+        there.insert(node.get<std::string>());
+    }
+  return names;
+}
+
+Json PackageReport::devices() const {
+  Json result = Json::array();
+  for (uint32_t i = 0; manifest_.devices() && i < manifest_.devices()->size(); ++i) {
+    uint64_t programs = 0, bytes = 0;
+    for (uint32_t p = 0; manifest_.programs() && p < manifest_.programs()->size(); ++p)
+      if (const fb::Program *program = manifest_.programs()->Get(p); program->device() == i)
+        ++programs, bytes += program->size();
+    result.push_back({{"name", manifest_.devices()->Get(i)->name()->str()},
+                      {"description", manifest_.devices()->Get(i)->description()->str()},
+                      {"programs", programs},
+                      {"bytes", bytes}});
+  }
+  return result;
 }
 
 /// Only known where sizes are.

@@ -16,7 +16,7 @@ class PackageReport {
 public:
   PackageReport(const package::Reader &reader, const package::fb::Debug *debug);
 
-  /// {functions, symbols, memory, kernels, nodes_on, ...}
+  /// {functions, symbols, memory, kernels, devices, nodes_on, ...}
   Json summary() const;
   /// One row for each command of all functions: {function, command, kind, kernel, nodes, ops, grid, flop,
   /// bytes, cost_ns, compute_ns, traffic_ns, limit, schedule}: cost_ns is the predicted time (Limits.h).
@@ -42,6 +42,8 @@ private:
   Json symbols() const;
   Json memory() const;
   Json nodesOn() const;
+  Json devices() const;
+  std::string deviceOf(uint32_t kernel) const;
   Json nodes(uint32_t origin) const;
   Json ops(uint32_t origin) const;
   std::string schedule(uint32_t kernel) const;

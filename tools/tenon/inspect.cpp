@@ -100,8 +100,18 @@ void printKernels(const Json &kernels) {
   TextTable table({"kernel", "family", "dispatches>", "isas", "schedule", "nodes"});
   for (const Json &kernel : kernels)
     table.add({plain(kernel["name"]), plain(kernel["family"]), plain(kernel["dispatches"]),
-               joined(kernel["isas"]), plain(kernel["schedule"]), joined(kernel["nodes"])});
+               kernel["isas"].empty() ? plain(kernel["device"]) : joined(kernel["isas"]),
+               plain(kernel["schedule"]), joined(kernel["nodes"])});
   std::printf("\n%s", table.text().c_str());
+}
+
+void printDevices(const Json &summary) {
+  for (const Json &device : summary["devices"])
+    std::printf("\ndevice %s: %s programs, %s, %zu nodes; %zu nodes stay on the CPU\n",
+                plain(device["name"]).c_str(), plain(device["programs"]).c_str(),
+                bytesOf(device["bytes"]).c_str(),
+                summary["nodes_on"].value(device["name"].get<std::string>(), Json::array()).size(),
+                summary["nodes_on"]["cpu"].size());
 }
 
 /// Expressions over open sizes can be long; the JSON has them whole.
@@ -172,6 +182,7 @@ void InspectCommand::report(package::Bytes bytes) const {
     printOps(report.commands());
   if (!ops && !memory)
     printKernels(summary["kernels"]);
+  printDevices(summary);
 }
 
 /// Bytes at a multiple of 64, as the reader wants them.

@@ -1,6 +1,7 @@
 // tenon profile: measured times of each command of the plan, with the model's nodes.
 
 #include "tools/tenon/Commands.h"
+#include "tools/tenon/DeviceProfile.h"
 #include "tools/tenon/Execution.h"
 #include "tools/tenon/Failure.h"
 #include "tools/tenon/Files.h"
@@ -29,20 +30,8 @@ struct ProfileCommand {
   CompileFlags flags;
 
   void run() const;
+  void runOnDevice(LoadedModel &loaded) const;
 };
-
-Json nodesOf(const LoadedModel &model, uint32_t origin) {
-  Json nodes = Json::array();
-  if (origin == TENON_NO_INDEX)
-    return nodes;
-  uint32_t count = tenon_package_origin_node_count(model.package.get(), origin);
-  for (uint32_t i = 0; i < count; ++i) {
-    const char *name = nullptr, *op = nullptr;
-    if (tenon_package_origin_node(model.package.get(), origin, i, &name, &op) == TENON_OK)
-      nodes.push_back(name);
-  }
-  return nodes;
-}
 
 Json orNull(int64_t value) { return value < 0 ? Json(nullptr) : Json(value); }
 
@@ -79,7 +68,7 @@ Json collect(const LoadedModel &model, Execution &execution, size_t runs) {
                     {"kind", row.kind},
                     {"kernel", row.kernel},
                     {"family", row.family},
-                    {"nodes", nodesOf(model, row.origin)},
+                    {"nodes", model.nodeNames(row.origin)},
                     {"ns", ns},
                     {"flop", orNull(row.flops)},
                     {"bytes", orNull(row.bytes)},
@@ -198,10 +187,37 @@ std::string htmlText(const std::string &title, const std::string &table) {
          escape(title) + "</h1><pre>" + escape(table) + "</pre></html>\n";
 }
 
+/// A simulated device tells the same of every run: one is enough.
+void ProfileCommand::runOnDevice(LoadedModel &loaded) const {
+  tenon_session_options options = {};
+  options.threads = threads;
+  options.profile = trace.empty() && html.empty() ? 1 : 2;
+  Execution execution(loaded, function, inputs, options);
+  uint64_t ns = execution.run();
+  DeviceProfile profile(loaded, execution, device);
+  std::fputs(profile.text().c_str(), stdout);
+  if (!json.empty())
+    writeFile(json, {Json{{"model", loaded.name},
+                          {"device", device},
+                          {"run_ns", ns},
+                          {"total", profile.total()},
+                          {"rows", profile.rows()}}
+                         .dump(2, ' ', false, Json::error_handler_t::replace),
+                     "\n"});
+  if (!trace.empty())
+    writeFile(trace, {profile.trace()});
+  if (!html.empty())
+    writeFile(html, {profile.html()});
+}
+
 void ProfileCommand::run() const {
-  if (device != "cpu")
-    failInput("TN0505", "there is no device '" + device + "'; expected cpu");
   LoadedModel loaded = loadModel(model, flags, inputs.shapes);
+  if (device != "cpu") {
+    if (!loaded.hasDevice(device))
+      failInput("TN0505", "'" + loaded.name + "' runs nothing on a device '" + device +
+                              "'; expected cpu, or what --target names beside it");
+    return runOnDevice(loaded);
+  }
   tenon_session_options options = {};
   options.threads = threads;
   options.profile = 1;
@@ -237,7 +253,8 @@ void addProfile(CLI::App &app) {
   sub->add_option("PKG|MODEL", command->model, "a .tenon package or an .onnx model")->required();
   sub->add_option("--function", command->function, "which function of the package; default: main")
       ->type_name("F");
-  sub->add_option("--device", command->device, "where to measure; default: cpu")->type_name("D");
+  sub->add_option("--device", command->device, "where to measure: cpu (default), or a device of the package")
+      ->type_name("D");
   command->inputs.add(*sub);
   addThreadsFlag(*sub, command->threads);
   sub->add_flag("--alone", command->alone, "also repeat each dispatch by itself; --json has the times");
@@ -247,7 +264,8 @@ void addProfile(CLI::App &app) {
   command->flags.add(*sub);
   sub->footer("Examples:\n"
               "  tenon profile model.tenon --input x=x.npy --threads 1\n"
-              "  tenon profile model.onnx --shape x=1x3x224x224 --trace model.perfetto");
+              "  tenon profile model.onnx --shape x=1x3x224x224 --trace model.perfetto\n"
+              "  tenon profile model.tenon --device mortise --html npu.html");
   sub->callback([command] { command->run(); });
 }
 

@@ -1,19 +1,15 @@
 // Packages whose kernels are Mortise programs, through the runtime: results against plain loops, and errors.
 
-#include "isa/mortise/Hardware.h"
-#include "isa/mortise/Program.h"
 #include "package/writer.h"
 #include "runtime/devices/library/DeviceLibrary.h"
+#include "runtime/devices/mortise/testing/example_packages.h"
 #include "runtime/testing/loaded_package.h"
 #include "tenon/mortise.h"
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-#include <random>
-#include <sstream>
 
 using namespace tenon::package;
 using namespace tenon::package::testing;
@@ -24,102 +20,7 @@ namespace mortise = tenon::mortise;
 
 namespace {
 
-constexpr int64_t kSize = 256;
-
-/// An example with its tensors and parameters renamed to what kernels expect.
-mortise::Program example(const std::string &file, const std::vector<std::string> &buffers,
-                         const std::vector<std::string> &scalars = {}) {
-  std::ifstream stream(std::string(TENON_MORTISE_EXAMPLES) + "/" + file);
-  std::stringstream text;
-  text << stream.rdbuf();
-  mortise::Program program = mortise::assemble(text.str(), file);
-  for (mortise::Tensor &tensor : program.tensors) {
-    auto found = std::find(buffers.begin(), buffers.end(), tensor.name);
-    if (found != buffers.end())
-      tensor.name = "b" + std::to_string(found - buffers.begin());
-  }
-  for (std::string &parameter : program.parameters) {
-    auto found = std::find(scalars.begin(), scalars.end(), parameter);
-    if (found != scalars.end())
-      parameter = "s" + std::to_string(found - scalars.begin());
-  }
-  return program;
-}
-
-mortise::Program gemmProgram() {
-  mortise::Program program = example("gemm.s", {"a", "b", "bias", "scale", "c"});
-  program.nodes = {"gemm_1"};
-  program.origins = {{0, 0}};
-  return program;
-}
-
-void addKernel(Package &package, const std::vector<uint8_t> &program, std::vector<Access> access,
-               uint32_t symbols) {
-  package.devices = {{"mortise", mortise::toYaml(mortise::loadHardware("edge-512k"))}};
-  Kernel kernel;
-  kernel.name = "k" + std::to_string(package.kernels.size());
-  kernel.family = "mortise";
-  kernel.access = std::move(access);
-  kernel.symbolCount = symbols;
-  kernel.program = static_cast<uint32_t>(package.programs.size());
-  package.kernels.push_back(kernel);
-  package.programs.push_back({0, program});
-}
-
-template <typename T> Weight weightOf(const std::string &name, DType dtype, const std::vector<T> &values) {
-  Weight weight;
-  weight.name = name;
-  weight.dtype = dtype;
-  weight.dims = {static_cast<int64_t>(values.size())};
-  weight.size = values.size() * sizeof(T);
-  const auto *bytes = reinterpret_cast<const uint8_t *>(values.data());
-  weight.source = fromBytes({bytes, bytes + weight.size});
-  return weight;
-}
-
-/// c = requantize(a x b + bias): b, bias and scale are weights, a and c the caller's.
-struct Gemm {
-  std::vector<int8_t> a, b;
-  std::vector<int32_t> bias;
-  std::vector<float> scale;
-  Package package;
-
-  explicit Gemm(const std::vector<uint8_t> &program = mortise::writeBinary(gemmProgram())) {
-    std::mt19937 random(5);
-    auto small = [&] { return static_cast<int8_t>(random() % 256 - 128); };
-    for (int64_t i = 0; i < kSize * kSize; ++i)
-      a.push_back(small()), b.push_back(small());
-    for (int64_t i = 0; i < kSize; ++i)
-      bias.push_back(small() * 40), scale.push_back(1e-3f * static_cast<float>(1 + random() % 100) / 100);
-    addKernel(package, program, {Access::Read, Access::Read, Access::Read, Access::Read, Access::Write}, 0);
-    package.weights = {weightOf("b", DType::I8, b), weightOf("bias", DType::I32, bias),
-                       weightOf("scale", DType::F32, scale)};
-    FunctionBuilder f("main");
-    Slot n = f.constant(kSize), bytes = f.constant(kSize * kSize), one = f.constant(1),
-         words = f.constant(kSize * 4);
-    BufferId left = f.buffer(Region::Input, f.input("a", DType::I8, {n, n}), bytes);
-    BufferId right = f.buffer(Region::Weight, 0, bytes);
-    BufferId offsets = f.buffer(Region::Weight, 1, words), scales = f.buffer(Region::Weight, 2, words);
-    BufferId result = f.buffer(Region::Output, f.output("c", DType::I8, {n, n}), bytes);
-    f.dispatch(0, {left, right, offsets, scales, result}, one);
-    f.function.commands[0].queue = 1;
-    f.function.queues = 2;
-    package.functions.push_back(f.finish());
-  }
-
-  std::vector<int8_t> expected() const {
-    std::vector<int8_t> c;
-    for (int64_t m = 0; m < kSize; ++m)
-      for (int64_t n = 0; n < kSize; ++n) {
-        int32_t sum = bias[n];
-        for (int64_t k = 0; k < kSize; ++k)
-          sum += int32_t(a[m * kSize + k]) * b[k * kSize + n];
-        float value = std::nearbyint(static_cast<float>(sum) * scale[n]);
-        c.push_back(static_cast<int8_t>(std::clamp(value, -128.0f, 127.0f)));
-      }
-    return c;
-  }
-};
+constexpr int64_t kSize = kMatrixSize;
 
 tenon_load_options withMortise() {
   static const tenon_device *const list[] = {tenon_mortise_device()};
@@ -198,10 +99,10 @@ TEST(MortiseDevice, ReportsWhatItCost) {
 }
 
 TEST(MortiseDevice, ServesEveryNumberOfRows) {
-  mortise::Program program = example("layer-norm.s", {"x", "gamma", "beta", "y"}, {"rows"});
+  mortise::Program program = exampleProgram("layer-norm.s", {"x", "gamma", "beta", "y"}, {"rows"});
   Package package;
-  addKernel(package, mortise::writeBinary(program), {Access::Read, Access::Read, Access::Read, Access::Write},
-            1);
+  addMortiseKernel(package, mortise::writeBinary(program),
+                   {Access::Read, Access::Read, Access::Read, Access::Write}, 1);
   package.weights = {weightOf("gamma", DType::F32, std::vector<float>(kSize, 2.0f)),
                      weightOf("beta", DType::F32, std::vector<float>(kSize, 1.0f))};
   FunctionBuilder f("main");

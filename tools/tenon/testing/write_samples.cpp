@@ -1,7 +1,9 @@
-// Writes the sample packages of package/testing for the tests of the command and of the Python package.
+// Writes the sample packages of package/testing and one for Mortise for the tests of the command and of the
+// Python package.
 
 #include "package/testing/sample_package.h"
 #include "package/writer.h"
+#include "runtime/devices/mortise/testing/example_packages.h"
 
 #include <cstdio>
 #include <string>
@@ -25,6 +27,7 @@ int main(int argc, char **argv) {
   states.functions.resize(1); // the other one needs a host function
   bool written = write(testing::addPackage(), folder + "/add.tenon") &&
                  write(testing::richPackage(), folder + "/rich.tenon") &&
-                 write(states, folder + "/states.tenon");
+                 write(states, folder + "/states.tenon") &&
+                 write(tenon::runtime::testing::Gemm().package, folder + "/mortise.tenon");
   return written ? 0 : 1;
 }
