@@ -1,9 +1,9 @@
 // Scheduling, allocation and emission on kernels made for one of their rules each.
 
+#include "compiler/emit/mortise/testing/Interpreter.h"
+#include "compiler/emit/mortise/testing/Kernels.h"
 #include "compiler/emit/mortise/vector/CompileKernel.h"
 #include "compiler/emit/mortise/vector/VectorBuilder.h"
-#include "compiler/emit/mortise/vector/testing/Interpreter.h"
-#include "compiler/emit/mortise/vector/testing/Kernels.h"
 
 #include <gtest/gtest.h>
 #include <random>

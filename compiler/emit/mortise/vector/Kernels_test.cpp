@@ -1,7 +1,7 @@
 // Known kernels on the simulator against the interpreter, with what each pass is worth.
 
-#include "compiler/emit/mortise/vector/testing/Interpreter.h"
-#include "compiler/emit/mortise/vector/testing/Kernels.h"
+#include "compiler/emit/mortise/testing/Interpreter.h"
+#include "compiler/emit/mortise/testing/Kernels.h"
 
 #include <cstring>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 // Random kernels, compiled in every combination of passes, on the simulator against the interpreter.
 
-#include "compiler/emit/mortise/vector/testing/Interpreter.h"
-#include "compiler/emit/mortise/vector/testing/RandomKernel.h"
+#include "compiler/emit/mortise/testing/Interpreter.h"
+#include "compiler/emit/mortise/testing/RandomKernel.h"
 
 #include <cstdlib>
 #include <gtest/gtest.h>

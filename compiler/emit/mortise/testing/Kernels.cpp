@@ -1,4 +1,4 @@
-#include "compiler/emit/mortise/vector/testing/Kernels.h"
+#include "compiler/emit/mortise/testing/Kernels.h"
 
 #include <bit>
 

@@ -1,4 +1,4 @@
-#include "compiler/emit/mortise/vector/testing/Interpreter.h"
+#include "compiler/emit/mortise/testing/Interpreter.h"
 
 #include "sim/Machine.h"
 #include "sim/functional/Lanes.h"

@@ -1,4 +1,4 @@
-#include "compiler/emit/mortise/vector/testing/RandomKernel.h"
+#include "compiler/emit/mortise/testing/RandomKernel.h"
 
 #include <random>
 
