@@ -11,6 +11,7 @@
 #include "compiler/pipeline/NodeCosts.h"
 #include "compiler/pipeline/Phases.h"
 #include "compiler/pipeline/Products.h"
+#include "compiler/pipeline/Segments.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/Support/JSON.h"
 
@@ -65,6 +66,7 @@ private:
   Outcome import();
   Outcome findForms(const importer::ImportedModel &imported);
   void addCosts(ModuleOp module);
+  void addPlace(int64_t node, llvm::json::Object &row) const;
   bool allSupported() const {
     return llvm::all_of(rows, [](const importer::CheckRow &row) { return row.supported; });
   }
@@ -75,6 +77,7 @@ private:
   MLIRContext context;
   std::vector<importer::CheckRow> rows;
   std::map<int64_t, std::pair<llvm::json::Value, llvm::json::Value>> costs; // by number of the node
+  std::map<int64_t, std::set<std::string>> places; // with a machine: reasons to stay on the CPU, by node
   llvm::json::Object report;
 };
 
@@ -125,9 +128,11 @@ Outcome Check::findForms(const importer::ImportedModel &imported) {
     return success();
   });
   ModuleOp module = *imported.module;
-  bool ok = succeeded(runGraph(module)) && succeeded(runPack(module, settings)) &&
-            succeeded(runKernel(module)) && succeeded(runMemory(module)) &&
-            succeeded(tryPlans(module, imported.weights));
+  bool ok =
+      succeeded(runGraph(module)) && succeeded(runPack(module, settings)) && succeeded(runKernel(module));
+  if (ok && settings.mortise)
+    places = placeNodes(module, *settings.mortise, mortiseLowering());
+  ok = ok && succeeded(runMemory(module)) && succeeded(tryPlans(module, imported.weights));
   if (!ok && outcome == Outcome::Ok && allSupported()) {
     diagnostics.push_back({"TN0003", "a phase failed without saying why", "", true});
     return Outcome::Defect;
@@ -156,6 +161,20 @@ void Check::addCosts(ModuleOp module) {
   report["products"] = listProducts(function, sizes, names);
 }
 
+/// {"device": "cpu", "stays": ["reason", ...]}; a node without kernels is nowhere.
+void Check::addPlace(int64_t node, llvm::json::Object &row) const {
+  if (!settings.mortise)
+    return;
+  auto place = places.find(node);
+  llvm::json::Array reasons;
+  if (place != places.end())
+    for (const std::string &reason : place->second)
+      reasons.push_back(reason);
+  row["device"] = place == places.end() ? llvm::json::Value(nullptr)
+                                        : llvm::json::Value(reasons.empty() ? "mortise" : "cpu");
+  row["stays"] = std::move(reasons);
+}
+
 Outcome Check::run(std::string &json) {
   if (Outcome outcome = checkTarget(); outcome != Outcome::Ok)
     return outcome;
@@ -177,6 +196,7 @@ Outcome Check::run(std::string &json) {
                                       {"reason", row.reason},
                                       {"flop", known ? cost->second.first : llvm::json::Value(nullptr)},
                                       {"bytes", known ? cost->second.second : llvm::json::Value(nullptr)}});
+    addPlace(row.number, *list.back().getAsObject());
   }
   report["rows"] = std::move(list);
   report["supported"] = allSupported();

@@ -56,7 +56,7 @@ private:
   MLIRContext context;
   OwningOpRef<ModuleOp> module;
   std::vector<cpu::CpuTarget> levels;
-  npu::Lowering lowering; // for settings.mortise
+  npu::Lowering lowering = mortiseLowering(); // for settings.mortise
 };
 
 } // namespace

@@ -34,6 +34,37 @@ void runSegments(ModuleOp module, const mortise::Hardware &hardware, const npu::
   }
 }
 
+npu::Lowering mortiseLowering() { return {}; }
+
+/// The numbers of the model's nodes that a location names.
+static std::set<int64_t> nodesOf(Location location) {
+  std::set<int64_t> nodes;
+  location->walk([&](Location part) {
+    auto name = dyn_cast<NameLoc>(part);
+    StringRef text = name ? name.getName().getValue() : StringRef();
+    int64_t number = 0;
+    if (text.consume_front("node:") && !text.consumeInteger(10, number))
+      nodes.insert(number);
+    return WalkResult::advance();
+  });
+  return nodes;
+}
+
+std::map<int64_t, std::set<std::string>> placeNodes(ModuleOp module, const mortise::Hardware &hardware,
+                                                    const npu::Lowering &lowering) {
+  std::map<int64_t, std::set<std::string>> places;
+  runSegments(module, hardware, lowering, [&](KernelOp op, StringRef reason) {
+    for (int64_t node : nodesOf(op.getLoc()))
+      places[node].insert(reason.str());
+  });
+  module.walk([&](KernelOp op) {
+    if (place::isSegment(op))
+      for (int64_t node : nodesOf(op.getLoc()))
+        places.try_emplace(node);
+  });
+  return places;
+}
+
 /// The bytes of a weight or constant, also through reshapes.
 std::optional<ArrayRef<uint8_t>> SegmentEmitter::bytesOf(Value value) {
   Operation *def = value.getDefiningOp();

@@ -10,6 +10,8 @@
 #include "compiler/emit/plan/BuildPlan.h"
 #include "compiler/import/onnx/WeightStore.h"
 #include <deque>
+#include <map>
+#include <set>
 
 namespace tenon::pipeline {
 
@@ -17,6 +19,14 @@ namespace tenon::pipeline {
 /// the CPU with a remark. `stays`, where given, is told each kernel and reason.
 void runSegments(mlir::ModuleOp module, const mortise::Hardware &hardware, const npu::Lowering &lowering,
                  llvm::function_ref<void(KernelOp, llvm::StringRef)> stays = nullptr);
+
+/// Where the nodes of a model run: by a node's number, the reasons why kernels of it stay on the CPU (none:
+/// the machine has them all). Nodes without kernels are not in it.
+std::map<int64_t, std::set<std::string>> placeNodes(mlir::ModuleOp module, const mortise::Hardware &hardware,
+                                                    const npu::Lowering &lowering);
+
+/// How this compiler gets kernels onto a machine; without functions nothing is taken.
+npu::Lowering mortiseLowering();
 
 /// Collects the segments of a package while its functions are planned.
 class SegmentEmitter {

@@ -131,3 +131,29 @@ def test_an_unknown_target(compiler, command, tmp_path, network):
     onnx.save(network, tmp_path / "model.onnx")
     done = command("check", tmp_path / "model.onnx", "--target", "z80")
     assert done.returncode == 2 and done.stderr.startswith("error: TN0301: "), done.stderr
+
+
+def test_a_machine_says_what_it_takes(check, command, tmp_path):
+    """A node with a kernel is on the machine, or on the CPU with a reason; without a machine nothing is said."""
+    source = model([helper.make_node("Tanh", ["x"], ["t"]), helper.make_node("NonZero", ["t"], ["y"])], {"x": [4]})
+    source.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
+    report, status = check(source, "--target", "mortise:edge-512k")
+    assert status == 0
+    for row in report["rows"]:
+        assert row["device"] in ("mortise", "cpu")
+        assert bool(row["stays"]) == (row["device"] == "cpu")
+    assert report["rows"][1]["device"] == "cpu"
+    assert "device" not in check(source)[0]["rows"][0]
+    unknown = command("check", tmp_path / "model.onnx", "--target", "mortise:edge")
+    assert unknown.returncode == 2 and "TN1101" in unknown.stderr
+
+
+def test_what_stays_on_the_cpu_runs_there(compiler, tmp_path):
+    source = model([helper.make_node("NonZero", ["x"], ["y"])], {"x": [4]})
+    source.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
+    explained = tmp_path / "why.yaml"
+    package = tenon.compile(source, target="mortise:edge-512k", explain=str(explained))
+    assert package.info["target"].startswith("mortise:edge-512k,")
+    result = package.session().run({"x": np.array([0, 1, 0, 2], np.float32)})["y"]
+    np.testing.assert_array_equal(result, [[1, 3]])
+    assert "OnCpu" in explained.read_text()

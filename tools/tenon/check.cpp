@@ -37,11 +37,28 @@ std::string amount(const Json &row, const char *field) {
   return text.size() <= longest ? text : text.substr(0, longest - 3) + "...";
 }
 
+/// Why a node cannot be compiled, or why it stays on the CPU where --target names a machine.
+std::string reasonOf(const Json &row) {
+  std::string text = row.value("reason", "");
+  for (const Json &reason : row.value("stays", Json::array()))
+    text += (text.empty() ? "" : "; ") + reason.get<std::string>();
+  return text;
+}
+
 void printRows(const Json &rows) {
-  TextTable table({"node", "op", "supported", "flop>", "bytes>", "reason"});
-  for (const Json &row : rows)
-    table.add({row.value("node", ""), row.value("op", ""), row.value("supported", false) ? "yes" : "no",
-               amount(row, "flop"), amount(row, "bytes"), row.value("reason", "")});
+  bool places = !rows.empty() && rows[0].contains("device");
+  std::vector<std::string> titles = {"node", "op", "supported", "flop>", "bytes>", "reason"};
+  if (places)
+    titles.insert(titles.begin() + 3, "on");
+  TextTable table(titles);
+  for (const Json &row : rows) {
+    std::vector<std::string> cells = {
+        row.value("node", ""), row.value("op", ""),  row.value("supported", false) ? "yes" : "no",
+        amount(row, "flop"),   amount(row, "bytes"), reasonOf(row)};
+    if (places)
+      cells.insert(cells.begin() + 3, row["device"].is_string() ? row["device"].get<std::string>() : "-");
+    table.add(std::move(cells));
+  }
   std::fputs(table.text().c_str(), stdout);
 }
 
@@ -88,6 +105,7 @@ void addCheck(CLI::App &app) {
       "Examples:\n"
       "  tenon check model.onnx\n"
       "  tenon check model.onnx --target x86-64-v3 --json\n"
+      "  tenon check model.onnx --target mortise:edge-512k\n"
       "flop counts two for each multiplication and addition of a product, and one for each element of other\n"
       "arithmetic; bytes are those read from and written for other nodes. Kernels of several nodes move "
       "less.");
