@@ -7,6 +7,7 @@
 #include "compiler/pipeline/Compile.h"
 
 #include "compiler/emit/cpu/CpuTargets.h"
+#include "compiler/emit/mortise/segment/SegmentCompiler.h"
 #include "compiler/pipeline/PairsOfBytes.h"
 #include "compiler/pipeline/Phases.h"
 #include "compiler/pipeline/Remarks.h"
@@ -107,6 +108,13 @@ LogicalResult Compilation::lower(Phase phase) {
     markPairsThatFit(*module, settings, *product.weights);
     if (failed(runKernel(*module)))
       return failure();
+    if (settings.mortise)
+      lowering = npu::mortiseLowering([module = *module, store = product.weights](GetWeightOp read) mutable {
+        auto weight = module.lookupSymbol<WeightOp>(read.getWeight());
+        return weight ? store->bytes(weight.getPath(), static_cast<uint64_t>(weight.getOffset()),
+                                     static_cast<uint64_t>(weight.getLength()))
+                      : std::nullopt;
+      });
     if (settings.mortise)
       runSegments(*module, *settings.mortise, lowering);
     return success();

@@ -107,9 +107,10 @@ enum class Field : uint8_t {
   Scale, ///< Drain: scratchpad addresses of n words each, or -1
   Zero,
   Low,
-  High ///< Drain: zero point and clamp (in the result's units; of float results: bits of a float)
+  High, ///< Drain: zero point and clamp (in the result's units; of float results: bits of a float)
+  Step  ///< Drain: bits of a float by which the scaled value is divided, with one rounding; 0: none
 };
-constexpr unsigned kFields = 24, kDescriptors = 16, kRegisters = 32, kPredicates = 8, kSemaphores = 64,
+constexpr unsigned kFields = 25, kDescriptors = 16, kRegisters = 32, kPredicates = 8, kSemaphores = 64,
                    kLoopDepth = 4, kMaxCores = 4;
 const char *fieldName(unsigned field);
 std::optional<unsigned> findField(std::string_view name);

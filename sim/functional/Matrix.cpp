@@ -101,12 +101,13 @@ struct Requantizer {
   bool fromFloat;
   int64_t zero, low, high;
   const uint8_t *bias, *scale; ///< null: none
+  float step;                  ///< 0: none
 
   float value(const uint8_t *accumulator, int64_t n) const;
   void store(const uint8_t *accumulator, int64_t n, uint8_t *row) const;
 };
 
-/// Integers: (accumulator + bias) x scale; floats: accumulator x scale + bias.
+/// Integers: (accumulator + bias) x scale / step; floats: accumulator x scale + bias.
 float Requantizer::value(const uint8_t *accumulator, int64_t n) const {
   float factor = scale ? loadAs<float>(scale + 4 * n) : 1.0f;
   if (fromFloat) {
@@ -114,7 +115,8 @@ float Requantizer::value(const uint8_t *accumulator, int64_t n) const {
     return bias ? product + loadAs<float>(bias + 4 * n) : product;
   }
   auto sum = loadAs<uint32_t>(accumulator + 4 * n) + (bias ? loadAs<uint32_t>(bias + 4 * n) : 0);
-  return float(int32_t(sum)) * factor;
+  float value = float(int32_t(sum)) * factor;
+  return step == 0 ? value : value / step;
 }
 
 void Requantizer::store(const uint8_t *accumulator, int64_t n, uint8_t *row) const {
@@ -159,7 +161,8 @@ void executeDrain(const Command &command, CoreState &core) {
   const Descriptor &d = command.descriptor;
   auto table = [&](Field field) { return d[field] < 0 ? nullptr : core.local.at(d[field]); };
   Requantizer requantizer{Type(d[Field::Type]), d[Field::Mode] == 1, d[Field::Zero],     d[Field::Low],
-                          d[Field::High],       table(Field::Bias),  table(Field::Scale)};
+                          d[Field::High],       table(Field::Bias),  table(Field::Scale),
+                          std::bit_cast<float>(int32_t(d[Field::Step]))};
   int64_t rows = d.rows(), columns = d[Field::N];
   for (int64_t m = 0; m < rows; ++m) {
     const uint8_t *accumulator = core.local.accumulatorRow(command.a + m);

@@ -7,6 +7,7 @@
 #include "compiler/emit/mortise/tile/Commands.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace tenon::npu {
 
@@ -21,14 +22,14 @@ Command &Commands::push(unsigned engine, Id id) {
 }
 
 void Commands::loadBytes(unsigned channel, int64_t local, int64_t memory, int64_t bytes) {
-  Block block;
+  TransferBlock block;
   block.bytes = bytes;
   transfer(channel, local, memory, block, false);
 }
 
 void Commands::loadRows(unsigned channel, int64_t local, int64_t localStride, int64_t memory,
                         int64_t memoryStride, int64_t bytes, int64_t count) {
-  Block block;
+  TransferBlock block;
   block.bytes = bytes;
   block.count[0] = count;
   block.local[0] = localStride;
@@ -37,7 +38,7 @@ void Commands::loadRows(unsigned channel, int64_t local, int64_t localStride, in
 }
 
 /// Rows that continue each other on both sides become one run; what a counter cannot hold is split.
-void Commands::transfer(unsigned channel, int64_t local, int64_t memory, Block block, bool out) {
+void Commands::transfer(unsigned channel, int64_t local, int64_t memory, TransferBlock block, bool out) {
   for (int axis = 0; axis < 2; ++axis) {
     bool joins = block.count[0] == 1 || (block.local[0] == block.bytes && block.memory[0] == block.bytes);
     if (!joins)
@@ -52,7 +53,7 @@ void Commands::transfer(unsigned channel, int64_t local, int64_t memory, Block b
   if (block.bytes > most && block.count[0] == 1) {
     // A long run: rows of equal length, and the rest.
     int64_t piece = most / 64 * 64, rows = block.bytes / piece, rest = block.bytes % piece;
-    Block whole;
+    TransferBlock whole;
     whole.bytes = piece;
     whole.count[0] = rows;
     whole.local[0] = whole.memory[0] = piece;
@@ -67,7 +68,8 @@ void Commands::transfer(unsigned channel, int64_t local, int64_t memory, Block b
   emitTransfer(channel, local, memory, block, out);
 }
 
-void Commands::emitTransfer(unsigned channel, int64_t local, int64_t memory, const Block &block, bool out) {
+void Commands::emitTransfer(unsigned channel, int64_t local, int64_t memory, const TransferBlock &block,
+                            bool out) {
   Command &c = push(channel, Id::Dma);
   c.a = local;
   c.b = memory;
@@ -173,7 +175,8 @@ void Commands::drain(int64_t sums, int64_t rows, int64_t columns, const DrainFor
               {Field::Scale, scale},
               {Field::Zero, form.zero},
               {Field::Low, form.low},
-              {Field::High, form.high}};
+              {Field::High, form.high},
+              {Field::Step, std::bit_cast<int32_t>(form.step)}};
   if (rows > 1)
     c.fields.push_back({Field::L0, pitch});
   Access from, to;
@@ -193,6 +196,19 @@ void Commands::drain(int64_t sums, int64_t rows, int64_t columns, const DrainFor
       read.run = columns * 4;
       c.accesses.push_back(read);
     }
+}
+
+void Commands::run(uint32_t kernel, std::vector<int64_t> arguments, const std::vector<Range> &ranges) {
+  Command &c = push(unsigned(Engine::Vector), Id::Vrun);
+  c.kernel = kernel;
+  c.arguments = std::move(arguments);
+  for (const Range &range : ranges) {
+    Access access;
+    access.base = range.base;
+    access.run = range.bytes;
+    access.write = range.write;
+    c.accesses.push_back(access);
+  }
 }
 
 } // namespace tenon::npu

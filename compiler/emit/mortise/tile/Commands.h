@@ -15,7 +15,7 @@ struct Rows {
   int64_t count[2] = {1, 1}, stride[2] = {0, 0};
 };
 /// A block of `bytes`, repeated along two axes.
-struct Block {
+struct TransferBlock {
   int64_t bytes = 0, count[2] = {1, 1}, local[2] = {0, 0}, memory[2] = {0, 0};
 };
 
@@ -32,10 +32,10 @@ public:
   void loadBytes(unsigned channel, int64_t local, int64_t memory, int64_t bytes);
   void loadRows(unsigned channel, int64_t local, int64_t localStride, int64_t memory, int64_t memoryStride,
                 int64_t bytes, int64_t count);
-  void loadBlock(unsigned channel, int64_t local, int64_t memory, const Block &block) {
+  void loadBlock(unsigned channel, int64_t local, int64_t memory, const TransferBlock &block) {
     transfer(channel, local, memory, block, false);
   }
-  void storeBlock(unsigned channel, int64_t local, int64_t memory, const Block &block) {
+  void storeBlock(unsigned channel, int64_t local, int64_t memory, const TransferBlock &block) {
     transfer(channel, local, memory, block, true);
   }
   /// `count` pieces of `bytes` become elements of `size` bytes and that value.
@@ -48,9 +48,16 @@ public:
   void drain(int64_t sums, int64_t rows, int64_t columns, const DrainForm &form, int64_t width,
              int64_t tables, int64_t local, int64_t pitch, bool fromFloat);
 
+  /// Runs a kernel: `arguments` go to r1, r2, ...; it reads and writes ranges of the scratchpad.
+  struct Range {
+    int64_t base = 0, bytes = 0;
+    bool write = false;
+  };
+  void run(uint32_t kernel, std::vector<int64_t> arguments, const std::vector<Range> &ranges);
+
 private:
-  void transfer(unsigned channel, int64_t local, int64_t memory, Block block, bool out);
-  void emitTransfer(unsigned channel, int64_t local, int64_t memory, const Block &block, bool out);
+  void transfer(unsigned channel, int64_t local, int64_t memory, TransferBlock block, bool out);
+  void emitTransfer(unsigned channel, int64_t local, int64_t memory, const TransferBlock &block, bool out);
   Command &push(unsigned engine, mortise::Id id);
 
   Stream &stream_;

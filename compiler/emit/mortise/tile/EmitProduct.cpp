@@ -29,6 +29,7 @@ public:
     inputAt_ = scratchpad;
     weightAt_ = inputAt_ + cut.inputBuffers * cut.inputBytes;
     resultAt_ = weightAt_ + cut.weightBuffers * cut.weightBytes;
+    mapAt_ = resultAt_ + cut.resultBuffers * cut.resultBytes;
     int64_t input = 0;
     for (int64_t image = 0; image < p.images; ++image)
       for (int64_t row = 0; row < p.outputHeight(); row += cut.rows, ++input)
@@ -150,31 +151,68 @@ private:
     return at;
   }
 
-  /// Drains a panel; `stored` panels leave together.
+  /// Drains a panel; `stored` panels leave together, after the vector core's part.
   void store(const Tile &tile, int64_t panel, int64_t sums, int64_t tables) {
-    int64_t inGroup = panel % packed_.panels, within = inGroup % cut_.stored, size = p_.resultBytes();
-    int64_t pitch = cut_.stored * h_.matrix.columns * size;
+    int64_t inGroup = panel % packed_.panels, within = inGroup % cut_.stored, columns = h_.matrix.columns;
+    int64_t pitch = cut_.stored * columns, size = p_.drainBytes();
     int64_t at = resultAt_ + results_ % cut_.resultBuffers * cut_.resultBytes;
-    commands_.drain(sums, tile.pixels(), outputsOf(panel), p_.drain, h_.matrix.columns, tables,
-                    at + within * h_.matrix.columns * size, pitch, isFloat());
+    commands_.drain(sums, tile.pixels(), outputsOf(panel), p_.drain, columns, tables,
+                    at + within * columns * size, pitch * size, isFloat());
     if (within + 1 < cut_.stored && inGroup + 1 < packed_.panels)
       return;
-    ++results_;
     int64_t first = inGroup - within, group = panel / packed_.panels;
-    int64_t channels = p_.groups * p_.outputs, channel = group * p_.outputs + first * h_.matrix.columns;
-    int64_t bytes = (within * h_.matrix.columns + outputsOf(panel)) * size;
+    int64_t channel = group * p_.outputs + first * columns, width = within * columns + outputsOf(panel);
+    if (p_.map) {
+      at = runMap(tile, at, channel, width);
+      size = p_.map->resultBytes;
+    }
+    ++results_;
+    commands_.storeBlock(commands_.outputChannel(), at, p_.output + placeOf(tile, channel) * size,
+                         blockOf(tile, width, size));
+  }
+
+  /// The element of the result where a tile's channels begin.
+  int64_t placeOf(const Tile &tile, int64_t channel) const {
     int64_t pixel = (tile.image * p_.outputHeight() + tile.row) * p_.outputWidth() + tile.column;
-    Block block;
-    block.bytes = bytes;
+    return pixel * p_.groups * p_.outputs + channel;
+  }
+  /// `width` channels of a tile's pixels, of `size` bytes each, as the scratchpad and the memory have them.
+  TransferBlock blockOf(const Tile &tile, int64_t width, int64_t size) const {
+    int64_t pitch = cut_.stored * h_.matrix.columns * size, channels = p_.groups * p_.outputs * size;
+    TransferBlock block;
+    block.bytes = width * size;
     block.count[0] = tile.columns;
     block.local[0] = pitch;
-    block.memory[0] = channels * size;
+    block.memory[0] = channels;
     block.count[1] = tile.rows;
     block.local[1] = tile.columns * pitch;
-    block.memory[1] = p_.outputWidth() * channels * size;
-    commands_.storeBlock(commands_.outputChannel(), at, p_.output + (pixel * channels + channel) * size,
-                         block);
+    block.memory[1] = p_.outputWidth() * channels;
+    return block;
   }
+
+  /// The vector core's part on what the drain left; returns where its result lies.
+  int64_t runMap(const Tile &tile, int64_t drained, int64_t channel, int64_t width) {
+    const MapStage &map = *p_.map;
+    int64_t lanes = h_.vector.lanes;
+    int64_t vectors = (tile.pixels() * cut_.stored * h_.matrix.columns + lanes - 1) / lanes;
+    int64_t at = mapAt_ + results_ % 2 * cut_.mapBytes, unit = cut_.mapBytes / map.elementBytes();
+    std::vector<int64_t> arguments = {drained};
+    std::vector<Commands::Range> ranges = {{drained, vectors * lanes * p_.drainBytes(), false}};
+    for (const MapStage::Operand &operand : map.operands) {
+      commands_.loadBlock(commands_.inputChannel(), at,
+                          operand.memory + placeOf(tile, channel) * operand.bytes,
+                          blockOf(tile, width, operand.bytes));
+      arguments.push_back(at);
+      ranges.push_back({at, vectors * lanes * operand.bytes, false});
+      at += unit * operand.bytes;
+    }
+    arguments.push_back(at);
+    arguments.push_back(vectors);
+    ranges.push_back({at, vectors * lanes * map.resultBytes, true});
+    commands_.run(map.kernel, std::move(arguments), ranges);
+    return at;
+  }
+
   bool isFloat() const { return p_.left == mortise::Type::Bf16 || p_.left == mortise::Type::F16; }
 
   const Product &p_;
@@ -184,7 +222,7 @@ private:
   PackedWeights packed_;
   std::vector<WeightTile> weights_;
   std::vector<Tile> tiles_;
-  int64_t inputAt_ = 0, weightAt_ = 0, resultAt_ = 0;
+  int64_t inputAt_ = 0, weightAt_ = 0, resultAt_ = 0, mapAt_ = 0;
   int64_t inputOf_ = 0, weightsOf_ = 0; ///< the buffers in use
   int64_t loadedInput_ = -1, loadedPiece_ = -1, loadedPanel_ = -1;
   int64_t inputs_ = 0, weightLoads_ = 0, chunks_ = 0, products_ = 0, results_ = 0;

@@ -22,11 +22,36 @@ struct WindowAxis {
   int64_t extent() const { return (size - 1) * dilation + 1; }
 };
 
-/// What becomes of sums: (sum + bias) * scale + zero, clamped (integers), or sum * scale + bias (floats).
+/// What becomes of sums: nearest((sum + bias) * scale / step) + zero, clamped (integers), or sum * scale +
+/// bias (floats). Each operation rounds once.
 struct DrainForm {
   mortise::Type type = mortise::Type::I32;
   bool bias = false, scale = false;    ///< tables of 32-bit words in the packed weights, in this order
   int64_t zero = 0, low = 0, high = 0; ///< of the result; floats: bits of the limits
+  float step = 0;                      ///< 0: none
+};
+
+/// A kernel of the vector core on tensors that lie alike: element i of the result from elements i of the
+/// operands. Its parameters are the address of the product's tile (where there is one), of each operand, of
+/// the result, and the number of vectors (with a period: of rows).
+struct MapStage {
+  struct Operand {
+    int64_t memory = 0; ///< address
+    int64_t bytes = 1;  ///< of an element
+    int64_t period = 0; ///< elements after which it repeats; 0: as many as the result
+  };
+  uint32_t kernel = 0; ///< in Stream::kernels
+  std::vector<Operand> operands;
+  int64_t resultBytes = 1; ///< of an element
+  double vectorCycles = 8; ///< estimated, for a vector
+
+  /// Of all operands and the result, for that many elements.
+  int64_t elementBytes() const {
+    int64_t sum = resultBytes;
+    for (const Operand &operand : operands)
+      sum += operand.period ? 0 : operand.bytes;
+    return sum;
+  }
 };
 
 /// A convolution over images whose channels are innermost. A product of [M, K] and [K, N] is one of 1 x 1
@@ -38,6 +63,7 @@ struct Product {
   int64_t padValue = 0;
   mortise::Type left = mortise::Type::U8, right = mortise::Type::I8;
   DrainForm drain;
+  std::optional<MapStage> map;                ///< of what the drain stores
   int64_t input = 0, weights = 0, output = 0; ///< addresses in memory
   uint32_t node = 0;
 
@@ -46,7 +72,8 @@ struct Product {
   int64_t pixels() const { return images * outputHeight() * outputWidth(); }
   int64_t macs() const { return pixels() * groups * outputs * channels * y.size * x.size; }
   int64_t leftBytes() const { return mortise::typeBits(left) / 8; }
-  int64_t resultBytes() const { return mortise::typeBits(drain.type) / 8; }
+  int64_t drainBytes() const { return mortise::typeBits(drain.type) / 8; }
+  int64_t resultBytes() const { return map ? map->resultBytes : drainBytes(); }
 };
 
 /// The weights as memory holds them: for each group and each panel of `columns` outputs, rows of the panel's
@@ -81,11 +108,13 @@ struct ProductCut {
   int64_t stored = 1; ///< panels whose results leave together
   int64_t inputBytes = 0, weightBytes = 0,
           resultBytes = 0; ///< of one buffer; weights: of a piece, or of the resident panels
+  int64_t mapBytes = 0;    ///< of the operands and results of the vector core's part, two of each
   double cycles = 0;       ///< estimated
   std::string limit;       ///< what the estimate is limited by: "matrix", "memory"
 
   int64_t scratchpadBytes() const {
-    return inputBuffers * inputBytes + weightBuffers * weightBytes + resultBuffers * resultBytes;
+    return inputBuffers * inputBytes + weightBuffers * weightBytes + resultBuffers * resultBytes +
+           2 * mapBytes;
   }
 };
 /// The best cut that fits `scratchpadBytes`; nothing where a row of the output needs more than there is.
@@ -95,5 +124,16 @@ std::optional<ProductCut> cutProduct(const Product &product, const mortise::Hard
 /// Appends the commands. The scratchpad is used from `scratchpad` on.
 void emitProduct(const Product &product, const ProductCut &cut, const mortise::Hardware &hardware,
                  int64_t scratchpad, Stream &stream);
+
+/// Elementwise work alone: `elements` of the result (a multiple of the operands' period), rows of a period or
+/// all in one. False where two of its smallest tiles do not fit `scratchpadBytes`.
+struct Map {
+  MapStage stage;
+  int64_t elements = 0;
+  int64_t result = 0; ///< address
+  uint32_t node = 0;
+};
+bool emitMap(const Map &map, const mortise::Hardware &hardware, int64_t scratchpad, int64_t scratchpadBytes,
+             Stream &stream);
 
 } // namespace tenon::npu

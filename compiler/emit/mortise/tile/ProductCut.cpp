@@ -54,7 +54,10 @@ private:
     int64_t burst = memoryOf(p_.output, h_).burst;
     int64_t whole = std::min(packed_.panels, ceilDiv(burst, h_.matrix.columns * p_.resultBytes()));
     for (cut.stored = whole; cut.stored >= 1; cut.stored /= 2) {
-      cut.resultBytes = aligned(cut.rows * cut.span * cut.stored * h_.matrix.columns * p_.resultBytes());
+      int64_t elements =
+          ceilDiv(cut.rows * cut.span * cut.stored * h_.matrix.columns, h_.vector.lanes) * h_.vector.lanes;
+      cut.resultBytes = aligned(elements * p_.drainBytes());
+      cut.mapBytes = p_.map ? aligned(elements) * p_.map->elementBytes() : 0;
       for (cut.inputBuffers = 1; cut.inputBuffers <= 2; ++cut.inputBuffers) {
         auto all = int64_t(tiles_.size());
         cut.resident = 0;
@@ -141,6 +144,14 @@ private:
                                  std::pair(outputCycles, &out)})
       (where == &h_.l2 ? l2 : dram) += cycles;
 
+    double vector = 0;
+    if (p_.map) {
+      auto elements = double(p_.pixels()) * double(packed_.panels * p_.groups * h_.matrix.columns);
+      vector = elements / double(h_.vector.lanes) * p_.map->vectorCycles;
+      for (const MapStage::Operand &operand : p_.map->operands)
+        dram += double(p_.pixels()) * double(ceilDiv(run * operand.bytes, p_.resultBytes())) *
+                double(ceilDiv(packed_.panels, cut.stored) * p_.groups) / h_.dram.bytesPerCycle;
+    }
     double byInput = pipelined(inputLoads, inputLoad, matrix, cut.inputBuffers);
     double byWeights = 0;
     if (!cut.resident)
@@ -150,7 +161,7 @@ private:
                                (weightCycles / double(panels) + double(h_.dram.latency + h_.dma.setup));
     else
       byWeights = pipelined(double(chunks), weightCycles / double(chunks), matrix, 2);
-    double memory = std::max(dram, l2), longest = std::max({matrix, memory, byInput, byWeights});
+    double memory = std::max(dram, l2), longest = std::max({matrix, memory, byInput, byWeights, vector});
     // Where memory is nearly full, transfers wait for each other.
     double crowd = std::min(matrix, memory) / std::max(matrix, memory);
     longest *= 1 + 0.2 * std::pow(crowd, 4);
@@ -158,7 +169,7 @@ private:
         (cut.resident ? double(packed_.panelBytes) : double(cut.weightBytes)) / from.bytesPerCycle;
     cut.cycles = longest + inputLoad + firstWeights + double(cut.resultBytes) / out.bytesPerCycle +
                  3 * double(h_.dram.latency + h_.dma.setup);
-    cut.limit = matrix >= memory ? "matrix" : "memory";
+    cut.limit = vector > std::max(matrix, memory) ? "vector" : matrix >= memory ? "matrix" : "memory";
   }
 
   const Product &p_;

@@ -1,0 +1,33 @@
+//===- MapCode.h - elementwise regions as kernels of the vector core --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "compiler/dialect/tenon/TenonDialect.h"
+#include "compiler/emit/mortise/vector/CompileKernel.h"
+
+namespace tenon::npu {
+
+/// What a kernel of the vector core computes of a region, elements that lie alike.
+struct MapCode {
+  struct Operand {
+    mlir::Value value;  ///< in the region
+    int64_t bytes = 1;  ///< of an element
+    int64_t period = 0; ///< 0: as many elements as the result
+  };
+  std::vector<Operand> operands; ///< without `tile`
+  int64_t resultBytes = 1;
+  CompiledKernel
+      kernel; ///< parameters: the tile (if there is one), the operands, the result, vectors or rows
+  double vectorCycles = 0;
+};
+
+/// `result` of the region, where `tile` (or nothing) lies in the scratchpad already. Where the vector core
+/// cannot, `why` says what is in the way.
+std::optional<MapCode> makeMap(mlir::Value result, mlir::Value tile, const mortise::Hardware &hardware,
+                               std::string &why);
+
+} // namespace tenon::npu

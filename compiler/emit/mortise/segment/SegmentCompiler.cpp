@@ -1,0 +1,230 @@
+//===- SegmentCompiler.cpp - kernels of a segment as a program of Mortise --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/emit/mortise/segment/SegmentCompiler.h"
+
+#include "compiler/emit/mortise/segment/CompileVector.h"
+#include "compiler/emit/mortise/segment/MapCode.h"
+#include "compiler/emit/mortise/segment/ProductKernel.h"
+#include "compiler/emit/mortise/segment/SegmentMemory.h"
+
+using namespace mlir;
+
+namespace tenon::npu {
+
+namespace {
+
+/// What a kernel becomes: a product, elementwise work, or a product whose results the vector core finishes.
+struct KernelPlan {
+  std::optional<ProductKernel> product;
+  std::optional<MapCode> map;
+};
+
+mlir::Value yielded(KernelOp kernel) { return kernel.getBody().front().getTerminator()->getOperand(0); }
+
+/// A stage with the operands' sizes; addresses are not known yet.
+MapStage stageOf(const MapCode &code) {
+  MapStage stage;
+  stage.resultBytes = code.resultBytes;
+  stage.vectorCycles = code.vectorCycles;
+  for (const MapCode::Operand &operand : code.operands)
+    stage.operands.push_back({0, operand.bytes, operand.period});
+  return stage;
+}
+
+std::optional<KernelPlan> planProduct(KernelOp kernel, const mortise::Hardware &hardware,
+                                      const WeightBytes &weights, std::string &why) {
+  KernelPlan plan;
+  plan.product = readProduct(kernel, hardware, weights, why);
+  if (!plan.product)
+    return std::nullopt;
+  if (plan.product->drained != yielded(kernel)) {
+    plan.map = makeMap(yielded(kernel), plan.product->drained, hardware, why);
+    if (!plan.map)
+      return std::nullopt;
+    if (llvm::any_of(plan.map->operands, [](const MapCode::Operand &o) { return o.period != 0; })) {
+      why = "the vector core's part of a product reads a value for each channel";
+      return std::nullopt;
+    }
+    plan.product->layer.map = stageOf(*plan.map);
+  }
+  if (!cutProduct(plan.product->layer, hardware, hardware.scratchpad.bytes)) {
+    why = "a row of its output needs more scratchpad or accumulators than there are";
+    return std::nullopt;
+  }
+  return plan;
+}
+
+std::optional<KernelPlan> planOf(KernelOp kernel, const mortise::Hardware &hardware,
+                                 const WeightBytes &weights, std::string &why) {
+  if (kernel->getNumResults() != 1) {
+    why = "it has several results";
+    return std::nullopt;
+  }
+  StringRef family = kernel.getFamily();
+  if (family == "contraction" || family == "conv")
+    return planProduct(kernel, hardware, weights, why);
+  if (family != "map") {
+    why = ("kernels of the family '" + family + "' have no form on the NPU").str();
+    return std::nullopt;
+  }
+  KernelPlan plan;
+  plan.map = makeMap(yielded(kernel), {}, hardware, why);
+  if (!plan.map)
+    return std::nullopt;
+  return plan;
+}
+
+/// "conv1 (Conv)": the first of the model's nodes, and how many there are beside it.
+std::string nodeName(Location location) {
+  std::string text;
+  unsigned more = 0;
+  location->walk([&](Location part) {
+    auto name = dyn_cast<NameLoc>(part);
+    StringRef found = name ? name.getName().getValue() : StringRef();
+    if (!found.consume_front("node:"))
+      return WalkResult::advance();
+    auto [operation, node] = found.split(':').second.split(':');
+    if (text.empty())
+      text = (node + " (" + operation + ")").str();
+    else
+      ++more;
+    return WalkResult::advance();
+  });
+  if (more)
+    text += " and " + std::to_string(more);
+  return text.empty() ? "kernel" : text;
+}
+
+class SegmentBuilder {
+public:
+  SegmentBuilder(KernelOp segment, const mortise::Hardware &hardware, const WeightBytes &weights)
+      : segment(segment), hardware(hardware), weights(weights) {}
+
+  FailureOr<CompiledSegment> build() {
+    if (failed(planAll()))
+      return failure();
+    memory.emplace(segment, hardware, replacedBytes);
+    for (auto &[kernel, plan] : plans)
+      if (failed(emit(kernel, plan)))
+        return failure();
+    stream.tensors = memory->tensors();
+    FinishedStream finished = finishStream(std::move(stream), hardware, {});
+    if (!finished.error.empty())
+      return segment.emitError() << "TN0408: the program for " << hardware.name
+                                 << " is not right: " << finished.error;
+    result.program = std::move(finished.program);
+    return std::move(result);
+  }
+
+private:
+  LogicalResult planAll() {
+    for (mlir::Operation &op : segment.getBody().front()) {
+      auto kernel = dyn_cast<KernelOp>(op);
+      if (!kernel)
+        continue;
+      std::string why;
+      std::optional<KernelPlan> plan = planOf(kernel, hardware, weights, why);
+      if (!plan)
+        return refuse(kernel, why);
+      if (plan->product)
+        replace(kernel, *plan->product);
+      plans.emplace_back(kernel, std::move(*plan));
+    }
+    return success();
+  }
+  LogicalResult refuse(KernelOp kernel, StringRef why) {
+    return kernel.emitError() << "TN0408: " << hardware.name << " cannot run this kernel: " << why;
+  }
+
+  /// The package stores a filter as the machine wants it, if nothing else reads it.
+  void replace(KernelOp kernel, ProductKernel &product) {
+    auto argument = dyn_cast<BlockArgument>(KernelConstants::within(product.filter, segment));
+    if (!argument || argument.getOwner()->getParentOp() != segment || !argument.hasOneUse())
+      return;
+    replacedBytes[argument] = static_cast<int64_t>(product.weights.size());
+    result.replaced.push_back({argument.getArgNumber(), std::move(product.weights)});
+    filters[kernel] = argument;
+  }
+
+  LogicalResult emit(KernelOp kernel, KernelPlan &plan) {
+    auto node = static_cast<uint32_t>(stream.nodes.size());
+    stream.nodes.push_back(nodeName(kernel.getLoc()));
+    if (plan.map) {
+      kernelNumber = static_cast<uint32_t>(stream.kernels.size());
+      stream.kernels.push_back({plan.map->kernel.code});
+    }
+    if (plan.product)
+      return emitProduct(kernel, plan, node);
+    Map map;
+    map.stage = located(*plan.map);
+    map.elements = cast<RankedTensorType>(kernel.getResult(0).getType()).getNumElements();
+    map.result = memory->addressOf(kernel.getResult(0));
+    map.node = node;
+    if (!emitMap(map, hardware, 0, hardware.scratchpad.bytes, stream))
+      return refuse(kernel, "two tiles of a row do not fit the scratchpad");
+    result.schedule += stream.nodes.back() + ": elementwise\n";
+    return success();
+  }
+
+  LogicalResult emitProduct(KernelOp kernel, KernelPlan &plan, uint32_t node) {
+    Product &layer = plan.product->layer;
+    if (plan.map)
+      layer.map = located(*plan.map);
+    layer.node = node;
+    layer.input = memory->addressOf(KernelConstants::within(plan.product->image, segment));
+    layer.output = memory->addressOf(kernel.getResult(0));
+    if (auto filter = filters.find(kernel); filter != filters.end())
+      layer.weights = memory->addressOf(filter->second);
+    else
+      layer.weights = memory->addConstant("w" + std::to_string(node), std::move(plan.product->weights));
+    std::optional<ProductCut> cut = cutProduct(layer, hardware, hardware.scratchpad.bytes);
+    if (!cut)
+      return refuse(kernel, "it does not fit");
+    npu::emitProduct(layer, *cut, hardware, 0, stream);
+    std::string text = ": tile " + std::to_string(cut->rows) + "x" + std::to_string(cut->span);
+    text +=
+        cut->resident ? ", " + std::to_string(cut->resident) + " panels of weights stay" : ", weights stream";
+    result.schedule += stream.nodes.back() + text + ", limited by " + cut->limit + "\n";
+    return success();
+  }
+
+  MapStage located(const MapCode &code) {
+    MapStage stage = stageOf(code);
+    stage.kernel = kernelNumber;
+    for (auto [operand, from] : llvm::zip_equal(stage.operands, code.operands))
+      operand.memory = memory->addressOf(KernelConstants::within(from.value, segment));
+    return stage;
+  }
+
+  KernelOp segment;
+  const mortise::Hardware &hardware;
+  const WeightBytes &weights;
+  std::vector<std::pair<KernelOp, KernelPlan>> plans;
+  llvm::DenseMap<mlir::Value, int64_t> replacedBytes;
+  llvm::DenseMap<mlir::Operation *, mlir::Value> filters; ///< operands that hold a kernel's packed weights
+  std::optional<SegmentMemory> memory;
+  Stream stream;
+  CompiledSegment result;
+  uint32_t kernelNumber = 0;
+};
+
+} // namespace
+
+Lowering mortiseLowering(WeightBytes weights) {
+  Lowering lowering;
+  lowering.takes = [weights](KernelOp kernel, SizeAnalysis &, const mortise::Hardware &hardware) {
+    std::string why;
+    return planOf(kernel, hardware, weights, why) ? std::string() : why;
+  };
+  lowering.compile = [weights](KernelOp segment, SizeAnalysis &, const mortise::Hardware &hardware,
+                               const OperandBytes &) {
+    return SegmentBuilder(segment, hardware, weights).build();
+  };
+  return lowering;
+}
+
+} // namespace tenon::npu

@@ -1,0 +1,84 @@
+//===- EmitMap.cpp - elementwise work as tiles --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/emit/mortise/tile/Commands.h"
+
+#include <algorithm>
+
+namespace tenon::npu {
+
+namespace {
+
+int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+} // namespace
+
+bool emitMap(const Map &map, const mortise::Hardware &h, int64_t scratchpad, int64_t scratchpadBytes,
+             Stream &stream) {
+  const MapStage &stage = map.stage;
+  int64_t period = 0, tables = 0, lanes = h.vector.lanes;
+  for (const MapStage::Operand &operand : stage.operands) {
+    period = std::max(period, operand.period > 1 ? operand.period : 0);
+    tables += operand.period ? aligned(std::max(operand.period, lanes) * operand.bytes) : 0;
+  }
+  // Tiles of whole rows; without a period, of whole vectors.
+  int64_t unit = period ? period : lanes, units = (map.elements + unit - 1) / unit;
+  int64_t unitBytes = unit * stage.elementBytes() + 64 * int64_t(stage.operands.size() + 1) / 8;
+  int64_t room = (scratchpadBytes - tables) / 2 - 64 * int64_t(stage.operands.size() + 1) - lanes * 4;
+  // At least four tiles, so that loading, computing and storing overlap.
+  constexpr int64_t kTiles = 4, kLeastBytes = 4096;
+  int64_t most = room / unitBytes;
+  if (most < 1)
+    return false;
+  int64_t step =
+      std::clamp<int64_t>((units + kTiles - 1) / kTiles, std::min(most, kLeastBytes / unitBytes + 1), most);
+  Commands commands(stream, h, map.node);
+  int64_t table = scratchpad;
+  std::vector<int64_t> tableAt;
+  for (const MapStage::Operand &operand : stage.operands) {
+    tableAt.push_back(table);
+    if (!operand.period)
+      continue;
+    commands.loadBytes(commands.inputChannel(), table, operand.memory, operand.period * operand.bytes);
+    table += aligned(std::max(operand.period, lanes) * operand.bytes);
+  }
+  int64_t bufferBytes = 0;
+  std::vector<int64_t> offset;
+  // A row's last vector reaches beyond its end.
+  for (const MapStage::Operand &operand : stage.operands) {
+    offset.push_back(bufferBytes);
+    bufferBytes += operand.period ? 0 : aligned((step * unit + lanes) * operand.bytes);
+  }
+  int64_t resultOffset = bufferBytes;
+  bufferBytes += aligned((step * unit + lanes) * stage.resultBytes);
+  if (table + 2 * bufferBytes > scratchpad + scratchpadBytes)
+    return false;
+  for (int64_t first = 0, tile = 0; first < units; first += step, ++tile) {
+    int64_t count = std::min(step, units - first), from = first * unit,
+            elements = std::min(count * unit, map.elements - from), at = table + tile % 2 * bufferBytes;
+    std::vector<int64_t> arguments;
+    std::vector<Commands::Range> ranges;
+    for (size_t i = 0; i < stage.operands.size(); ++i) {
+      const MapStage::Operand &operand = stage.operands[i];
+      int64_t local = operand.period ? tableAt[i] : at + offset[i];
+      if (!operand.period)
+        commands.loadBytes(commands.inputChannel(), local, operand.memory + from * operand.bytes,
+                           elements * operand.bytes);
+      arguments.push_back(local);
+      ranges.push_back(
+          {local, (operand.period ? std::max(operand.period, lanes) : count * unit) * operand.bytes, false});
+    }
+    arguments.push_back(at + resultOffset);
+    arguments.push_back(count);
+    ranges.push_back({at + resultOffset, count * unit * stage.resultBytes, true});
+    commands.run(stage.kernel, std::move(arguments), ranges);
+    commands.storeBlock(commands.outputChannel(), at + resultOffset, map.result + from * stage.resultBytes,
+                        {elements * stage.resultBytes, {1, 1}, {0, 0}, {0, 0}});
+  }
+  return true;
+}
+
+} // namespace tenon::npu
