@@ -131,7 +131,7 @@ Outcome Check::findForms(const importer::ImportedModel &imported) {
   bool ok =
       succeeded(runGraph(module)) && succeeded(runPack(module, settings)) && succeeded(runKernel(module));
   if (ok && settings.mortise)
-    places = placeNodes(module, *settings.mortise, mortiseLowering());
+    places = placeNodes(module, *settings.mortise, mortiseLowering(module, imported.weights));
   ok = ok && succeeded(runMemory(module)) && succeeded(tryPlans(module, imported.weights));
   if (!ok && outcome == Outcome::Ok && allSupported()) {
     diagnostics.push_back({"TN0003", "a phase failed without saying why", "", true});

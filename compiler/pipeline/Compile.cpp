@@ -7,7 +7,6 @@
 #include "compiler/pipeline/Compile.h"
 
 #include "compiler/emit/cpu/CpuTargets.h"
-#include "compiler/emit/mortise/segment/SegmentCompiler.h"
 #include "compiler/pipeline/PairsOfBytes.h"
 #include "compiler/pipeline/Phases.h"
 #include "compiler/pipeline/Remarks.h"
@@ -57,7 +56,7 @@ private:
   MLIRContext context;
   OwningOpRef<ModuleOp> module;
   std::vector<cpu::CpuTarget> levels;
-  npu::Lowering lowering = mortiseLowering(); // for settings.mortise
+  npu::Lowering lowering; // for settings.mortise
 };
 
 } // namespace
@@ -108,15 +107,10 @@ LogicalResult Compilation::lower(Phase phase) {
     markPairsThatFit(*module, settings, *product.weights);
     if (failed(runKernel(*module)))
       return failure();
-    if (settings.mortise)
-      lowering = npu::mortiseLowering([module = *module, store = product.weights](GetWeightOp read) mutable {
-        auto weight = module.lookupSymbol<WeightOp>(read.getWeight());
-        return weight ? store->bytes(weight.getPath(), static_cast<uint64_t>(weight.getOffset()),
-                                     static_cast<uint64_t>(weight.getLength()))
-                      : std::nullopt;
-      });
-    if (settings.mortise)
+    if (settings.mortise) {
+      lowering = mortiseLowering(*module, product.weights);
       runSegments(*module, *settings.mortise, lowering);
+    }
     return success();
   case Phase::Memory:
     return runMemory(*module);

@@ -7,6 +7,7 @@
 #include "compiler/pipeline/Segments.h"
 
 #include "compiler/emit/mortise/machine/Machine.h"
+#include "compiler/emit/mortise/segment/SegmentCompiler.h"
 #include "compiler/emit/plan/OrderQueues.h"
 #include "compiler/place/Passes.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -34,7 +35,14 @@ void runSegments(ModuleOp module, const mortise::Hardware &hardware, const npu::
   }
 }
 
-npu::Lowering mortiseLowering() { return {}; }
+npu::Lowering mortiseLowering(ModuleOp module, std::shared_ptr<importer::WeightStore> store) {
+  return npu::mortiseLowering([module, store = std::move(store)](GetWeightOp read) mutable {
+    auto weight = module.lookupSymbol<WeightOp>(read.getWeight());
+    return weight ? store->bytes(weight.getPath(), static_cast<uint64_t>(weight.getOffset()),
+                                 static_cast<uint64_t>(weight.getLength()))
+                  : std::nullopt;
+  });
+}
 
 /// The numbers of the model's nodes that a location names.
 static std::set<int64_t> nodesOf(Location location) {

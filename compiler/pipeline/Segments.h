@@ -25,8 +25,8 @@ void runSegments(mlir::ModuleOp module, const mortise::Hardware &hardware, const
 std::map<int64_t, std::set<std::string>> placeNodes(mlir::ModuleOp module, const mortise::Hardware &hardware,
                                                     const npu::Lowering &lowering);
 
-/// How this compiler gets kernels onto a machine; without functions nothing is taken.
-npu::Lowering mortiseLowering();
+/// How this compiler gets kernels of a module, whose weights are in `store`, onto a machine.
+npu::Lowering mortiseLowering(mlir::ModuleOp module, std::shared_ptr<importer::WeightStore> store);
 
 /// Collects the segments of a package while its functions are planned.
 class SegmentEmitter {
