@@ -35,6 +35,9 @@ struct UseBf16 : tenon::impl::UseBf16Base<UseBf16> {
     // One cast for all products that read a value, behind whatever computes it.
     llvm::DenseMap<Value, Value> rounded;
     getOperation().walk([&](Operation *op) {
+      // The kernel of an attention rounds what it packs.
+      if (auto attention = dyn_cast<AttentionOp>(op))
+        attention->setDiscardableAttr("tenon.bf16_products", UnitAttr::get(&getContext()));
       if (!takesBf16(op))
         return;
       for (OpOperand &operand : op->getOpOperands()) {

@@ -388,6 +388,19 @@ TEST(Attention, LargeScores) {
         {"attention"}, 1e-5, values);
 }
 
+TEST(Attention, PairsOfBf16) {
+  // Odd numbers of keys; a bf16 rounds by less than 2^-8 of a number.
+  constexpr double tolerance = 2e-2;
+  for (int64_t s : {1, 2, 5, 77})
+    check(attention(3, 32, "{scale = 0.0 : f64, tenon.bf16_products}"),
+          {{2, s, 96}, {2, s, 96}, {2, s, 96}, {2, 1, 1, s}}, {"attention"}, tolerance);
+  check(attention(2, 48, "{scale = 0.1 : f64, causal, tenon.bf16_products}"),
+        {{2, 19, 96}, {2, 19, 96}, {2, 19, 96}, {2, 1, 1, 19}}, {"attention"}, tolerance);
+  // A width of no whole vectors stays in f32.
+  check(attention(2, 20, "{scale = 0.5 : f64, tenon.bf16_products}"),
+        {{2, 19, 40}, {2, 19, 40}, {2, 19, 40}, {2, 1, 1, 19}}, {"attention"});
+}
+
 TEST(Attention, GroupsOfHeads) {
   check(
       R"(func.func @main(%q: tensor<1x6x9x20xf32>, %k: tensor<1x2x9x20xf32>, %v: tensor<1x2x9x20xf32>) -> tensor<1x6x9x20xf32> {

@@ -357,7 +357,8 @@ SmallVector<Value> tileDotProduct(KernelBuilder &k, TileShape tile, ArrayRef<Til
     }
     Value first = k.mul(s, k.constant(group));
     for (unsigned r = 0; r < tile.rows; ++r) {
-      Value bits = load(rows[r], k.add(rows[r].offset, first));
+      Value along = rows[r].stride ? k.mul(s, rows[r].stride) : first;
+      Value bits = load(rows[r], k.add(rows[r].offset, along));
       Dot::Parts row = dot.parts(k.splat(bits, tile.lanes), /*isRow=*/true);
       for (unsigned u = 0; u < tile.vectors; ++u) {
         Value &a = acc[r * tile.vectors + u];

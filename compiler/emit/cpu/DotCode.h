@@ -38,8 +38,8 @@ TileShape dotTile(const CpuTarget &target, DotForm form, TileShape tile);
 /// acc[row * vectors + vector] += sum over k in [0, depth) of row * column, where columns hold groups of
 /// `group` elements: column vector of step s is pointer[offset + s * step] with 32-bit lanes, for elements
 /// [s * group, (s + 1) * group) of k. The part of the last group beyond `depth` is zero in the columns and is
-/// not read in the rows. For WidenedRows the rows hold words, zeros behind the last, and `depth` is a
-/// multiple of the group.
+/// not read in the rows. A row with a stride has its groups that many elements apart. For WidenedRows the
+/// rows hold words, zeros behind the last, and `depth` is a multiple of the group.
 llvm::SmallVector<mlir::Value> tileDotProduct(KernelBuilder &k, TileShape tile, llvm::ArrayRef<TileRow> rows,
                                               llvm::ArrayRef<TileColumn> columns, Size depth, int64_t group,
                                               DotForm form, mlir::Type rowElement, mlir::Type columnElement,

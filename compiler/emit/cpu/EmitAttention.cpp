@@ -9,8 +9,13 @@
 // the lanes: keys and values are read as they lie in memory, only the block of queries is transposed, and the
 // softmax needs no operation across lanes. Scores of the block stay in the worker's scratch.
 //
+// Products of bf16 take pairs of neighbours of the sum: keys, values and the block of queries are rounded and
+// packed for each block, exponentials where they are computed, so that they take the place of their scores.
+//
 //===----------------------------------------------------------------------===//
 #include "compiler/defects/PlantedDefect.h"
+#include "compiler/emit/cpu/Bf16Pairs.h"
+#include "compiler/emit/cpu/DotCode.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "compiler/emit/cpu/TileCode.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -32,6 +37,10 @@ public:
 private:
   void block(Value batch, Value head, Value m0);
   void packQueries(Value batch, Value head, Value m0, Value m1, Value panels);
+  void packKeys(Value batch, Value keyHead);
+  void packValues(Value batch, Value keyHead);
+  std::optional<TileRow> row(Value tensor, Value batch, Value head, Value position);
+  Value exponentials(Value largest, Value column);
   void scores(Value batch, Value keyHead, Value panels);
   void scorePanels(Value batch, Value keyHead, Value panel, unsigned count);
   void softmax(Value batch, Value head, Value m0, Value panels);
@@ -61,6 +70,9 @@ private:
   int64_t blockQueries = 64;
   unsigned lanes = 8;
   Value queryBase, scoreBase, sumBase; // element offsets in scratch
+  Value keyBase, valueBase;            // of what is packed in pairs of bf16
+  bool pairs = false;
+  DotForm form = DotForm::Bf16;
   Type element;
   Operation *failed = nullptr;
 };
@@ -80,16 +92,29 @@ LogicalResult AttentionEmitter::run() {
   if (auto m = queries.constant())
     blockQueries = std::min<int64_t>(64, (*m + 15) / 16 * 16);
 
-  Size queryFloats = width * blockQueries, scoreFloats = keys * blockQueries;
+  auto isF32 = [](Value v) { return getElementTypeOrSelf(v).isF32(); };
+  auto wholeVectors = [](Size s) { return s.constant() && *s.constant() % 16 == 0; };
+  pairs = op->hasAttr("tenon.bf16_products") && isF32(op.getQuery()) && isF32(op.getKey()) &&
+          isF32(op.getValue()) && wholeVectors(width) && wholeVectors(valueWidth);
+  form = dotForm(k.target(), b.getBF16Type(), false);
+  Size queryFloats = width * blockQueries, scoreFloats = keys.ceilDiv(2) * (2 * blockQueries);
   queryBase = k.constant(0);
   scoreBase = k.size(queryFloats);
   sumBase = k.size(queryFloats + scoreFloats);
-  shape.scratch = (queryFloats + scoreFloats + blockQueries) * 4;
+  Size floats = queryFloats + scoreFloats + blockQueries;
+  if (pairs) {
+    Size steps = keys.ceilDiv(2);
+    keyBase = k.size(floats);
+    valueBase = k.size(floats + steps * width);
+    floats = floats + steps * (width + valueWidth);
+  }
+  shape.scratch = floats * 4;
   Size blocks = queries.ceilDiv(blockQueries);
   shape.grid = batch * heads * blocks;
   shape.flops = batch * heads * queries * keys * (width + valueWidth) * 2;
-  shape.cost = atShareOfPeak(shape.flops, k.target(), 0.65);
-  shape.schedule = "attention queries=" + std::to_string(blockQueries) + " lanes=" + std::to_string(lanes);
+  shape.cost = atShareOfPeak(shape.flops, k.target(), pairs ? 0.5 * rateOf(form) : 0.65);
+  shape.schedule = "attention queries=" + std::to_string(blockQueries) + " lanes=" + std::to_string(lanes) +
+                   (pairs ? " " + nameOf(form).str() : "");
   SmallVector<Value> extents{k.size(batch), k.size(heads), k.size(blocks)};
   k.loop(k.begin(), k.end(), 1, [&](Value item) {
     SmallVector<Value> at = k.delinearize(item, extents);
@@ -104,12 +129,61 @@ void AttentionEmitter::block(Value batchIndex, Value head, Value m0) {
   Value group = heads == keyHeads ? k.constant(1) : k.div(k.size(heads), k.size(keyHeads));
   Value keyHead = planted(Defect::GroupedHeadsShareFirst) ? k.constant(0) : k.div(head, group);
   packQueries(batchIndex, head, m0, m1, panels);
+  if (pairs) {
+    packKeys(batchIndex, keyHead);
+    packValues(batchIndex, keyHead);
+  }
   scores(batchIndex, keyHead, panels);
   softmax(batchIndex, head, m0, panels);
   output(batchIndex, head, keyHead, m0, m1);
 }
 
+/// Where the elements of a key or value lie.
+std::optional<TileRow> AttentionEmitter::row(Value tensor, Value batchIndex, Value head, Value position) {
+  Evaluator e(k, 1);
+  auto at = e.addressOf(tensor, {{batchIndex}, {head}, {position}, {k.constant(0), 1}});
+  if (at && !at->second.lanes && at->second.stride == 1)
+    return TileRow{at->first, at->second.base};
+  failed = op;
+  return std::nullopt;
+}
+
+/// Scratch [n][width] in bf16.
+void AttentionEmitter::packKeys(Value batchIndex, Value keyHead) {
+  k.loop(k.constant(0), k.size(keys), 1, [&](Value n) {
+    std::optional<TileRow> key = row(op.getKey(), batchIndex, keyHead, n);
+    if (!key)
+      return;
+    k.loop(k.constant(0), k.size(width), lanes, [&](Value d) {
+      Value v = k.load(key->pointer, k.add(key->offset, d), b.getF32Type(), lanes);
+      v = arith::TruncFOp::create(b, k.loc(), k.vectorOf(b.getBF16Type(), lanes), v);
+      Value first = k.mul(keyBase, k.constant(2));
+      k.store(v, k.scratch(), k.add(first, k.add(k.mul(n, k.size(width)), d)), b.getBF16Type(), lanes);
+    });
+  });
+}
+
+/// Scratch [n / 2][width][2] in bf16; zeros behind the last.
+void AttentionEmitter::packValues(Value batchIndex, Value keyHead) {
+  Value count = k.size(keys), last = k.sub(count, k.constant(1));
+  k.loop(k.constant(0), count, 2, [&](Value n) {
+    Value next = k.add(n, k.constant(1));
+    std::optional<TileRow> even = row(op.getValue(), batchIndex, keyHead, n);
+    std::optional<TileRow> odd = row(op.getValue(), batchIndex, keyHead, k.min(next, last));
+    if (!even || !odd)
+      return;
+    k.loop(k.constant(0), k.size(valueWidth), lanes, [&](Value c) {
+      Value x = k.load(even->pointer, k.add(even->offset, c), b.getF32Type(), lanes);
+      Value y = k.load(odd->pointer, k.add(odd->offset, c), b.getF32Type(), lanes);
+      y = arith::SelectOp::create(b, k.loc(), k.less(next, count), y, f32(0.0, lanes));
+      Value at = k.add(k.mul(k.div(n, k.constant(2)), k.size(valueWidth)), c);
+      k.store(bf16Pairs(k, x, y, lanes), k.scratch(), k.add(valueBase, at), b.getI32Type(), lanes);
+    });
+  });
+}
+
 /// Scratch [panel][d][16] = scale * query[m0 + panel * 16 + lane, d]; lanes beyond the block hold zeros.
+/// In pairs of bf16: [panel][d / 2][16][2].
 void AttentionEmitter::packQueries(Value batchIndex, Value head, Value m0, Value m1, Value panels) {
   double scale = op.getScale().convertToDouble();
   Value factor;
@@ -152,8 +226,15 @@ void AttentionEmitter::packQueries(Value batchIndex, Value head, Value m0, Value
           Value row = query(lanes, {}, {k.min(at, last)}, {d, 1});
           rows.push_back(arith::SelectOp::create(b, k.loc(), k.less(at, m1), row, f32(0.0, lanes)));
         }
-        for (auto [l, column] : llvm::enumerate(transposed(rows)))
-          k.store(column, k.scratch(), place(panel, part, k.add(d, k.constant(l))), b.getF32Type(), lanes);
+        rows = transposed(rows);
+        for (unsigned l = 0; l < lanes && pairs; l += 2) {
+          Value at = k.div(k.add(k.mul(panel, k.size(width)), k.add(d, k.constant(l))), k.constant(2));
+          k.store(bf16Pairs(k, rows[l], rows[l + 1], lanes), k.scratch(),
+                  k.add(queryBase, k.add(k.mul(at, k.constant(16)), k.constant(part))), b.getI32Type(),
+                  lanes);
+        }
+        for (unsigned l = 0; l < lanes && !pairs; ++l)
+          k.store(rows[l], k.scratch(), place(panel, part, k.add(d, k.constant(l))), b.getF32Type(), lanes);
       });
       Value mask = k.tailMask(m, m1, lanes);
       k.loop(squares, k.size(width), 1, [&](Value d) {
@@ -201,32 +282,44 @@ void AttentionEmitter::scorePanels(Value batchIndex, Value keyHead, Value panel,
   unsigned perPanel = 16 / lanes;
   tile.vectors = perPanel * count;
   unsigned most = k.target().vectorRegisters >= 32 ? 12 : 6;
+  if (pairs) {
+    tile.rows = most;
+    most = dotTile(k.target(), form, tile).rows;
+  }
   auto extent = keys.constant();
   if (extent)
     most = std::min<unsigned>(most, std::max<int64_t>(1, *extent));
   Type keyElement = cast<RankedTensorType>(op.getKey().getType()).getElementType();
   Value panelBase = k.add(queryBase, k.mul(panel, k.size(width * 16)));
+  Value pairsBase = k.add(k.mul(queryBase, k.constant(2)), k.mul(panel, k.size(width * 16))); // in bf16
   tileRows(k, k.constant(0), k.size(keys), most, extent, [&](Value n, unsigned rowCount) {
     tile.rows = rowCount;
     SmallVector<TileRow> rows;
     for (unsigned r = 0; r < rowCount; ++r) {
-      Evaluator e(k, 1);
-      auto at =
-          e.addressOf(op.getKey(), {{batchIndex}, {keyHead}, {k.add(n, k.constant(r))}, {k.constant(0), 1}});
-      if (!at || at->second.lanes || at->second.stride != 1) {
-        failed = op;
+      Value position = k.add(n, k.constant(r));
+      Value packed = pairs ? k.add(k.mul(keyBase, k.constant(2)), k.mul(position, k.size(width))) : Value();
+      std::optional<TileRow> key =
+          pairs ? TileRow{k.scratch(), packed} : row(op.getKey(), batchIndex, keyHead, position);
+      if (!key)
         return;
-      }
-      rows.push_back({at->first, at->second.base});
+      rows.push_back(*key);
     }
     SmallVector<TileColumn> columns;
     for (unsigned u = 0; u < tile.vectors; ++u) {
       Value offset =
           k.add(k.mul(k.constant(u / perPanel), k.size(width * 16)), k.constant(u % perPanel * lanes));
       columns.push_back({k.scratch(), k.add(panelBase, offset), k.constant(16)});
+      if (pairs) {
+        offset =
+            k.add(k.mul(k.constant(u / perPanel), k.size(width * 16)), k.constant(u % perPanel * lanes * 2));
+        columns.back() = {k.scratch(), k.add(pairsBase, offset), k.constant(32)};
+      }
     }
-    SmallVector<Value> acc = tileProduct(k, tile, rows, columns, k.size(width), keyElement, b.getF32Type(),
-                                         b.getF32Type(), tileZero(k, tile, b.getF32Type()));
+    SmallVector<Value> acc = tileZero(k, tile, b.getF32Type());
+    acc = pairs
+              ? tileDotProduct(k, tile, rows, columns, width, 2, form, b.getBF16Type(), b.getBF16Type(), acc)
+              : tileProduct(k, tile, rows, columns, k.size(width), keyElement, b.getF32Type(), b.getF32Type(),
+                            acc);
     for (unsigned r = 0; r < rowCount; ++r)
       for (unsigned u = 0; u < tile.vectors; ++u) {
         Value at = k.add(k.mul(k.add(n, k.constant(r)), k.constant(blockQueries)),
@@ -329,25 +422,51 @@ Value AttentionEmitter::largestScores(Value batchIndex, Value head, Value m, Val
   })[0];
 }
 
-/// Scores become exp(score - largest); the reciprocal of their sum goes to sumBase.
+/// Scores of a column of lanes become exp(score - largest), in pairs of bf16 those of keys n and n + 1 row n
+/// / 2. Returns their sum.
+Value AttentionEmitter::exponentials(Value largest, Value column) {
+  auto at = [&](Value n) { return k.add(scoreBase, k.add(k.mul(n, k.constant(blockQueries)), column)); };
+  auto exponential = [&](Value n) -> Value {
+    Value s = k.load(k.scratch(), at(n), b.getF32Type(), lanes);
+    return math::ExpOp::create(b, k.loc(), arith::SubFOp::create(b, k.loc(), s, largest));
+  };
+  auto plus = [&](Value x, Value y) -> Value { return arith::AddFOp::create(b, k.loc(), x, y); };
+  Value zero = f32(0.0, lanes), count = k.size(keys);
+  if (!pairs)
+    return k.loop(k.constant(0), count, 1, zero, [&](Value n, ValueRange carried) {
+      Value e = exponential(n);
+      k.store(e, k.scratch(), at(n), b.getF32Type(), lanes);
+      return SmallVector<Value>{plus(carried[0], e)};
+    })[0];
+  auto store = [&](Value even, Value odd, Value n) {
+    k.store(bf16Pairs(k, even, odd, lanes), k.scratch(), at(k.div(n, k.constant(2))), b.getI32Type(), lanes);
+  };
+  Value whole = k.mul(k.div(count, k.constant(2)), k.constant(2));
+  Value sum = k.loop(k.constant(0), whole, 2, zero, [&](Value n, ValueRange carried) {
+    Value even = exponential(n), odd = exponential(k.add(n, k.constant(1)));
+    store(even, odd, n);
+    return SmallVector<Value>{plus(carried[0], plus(even, odd))};
+  })[0];
+  return k.loop(whole, count, 1, sum, [&](Value n, ValueRange carried) {
+    Value even = exponential(n);
+    store(even, zero, n);
+    return SmallVector<Value>{plus(carried[0], even)};
+  })[0];
+}
+
+/// Scores become exponentials; the reciprocal of their sum goes to sumBase.
 void AttentionEmitter::softmax(Value batchIndex, Value head, Value m0, Value panels) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   Value parts = k.mul(panels, k.constant(16 / lanes));
   k.loop(k.constant(0), parts, 1, [&](Value part) {
     Value column = k.mul(part, k.constant(lanes)), m = k.add(m0, column);
-    auto at = [&](Value n) { return k.add(k.mul(n, k.constant(blockQueries)), column); };
     Value largest = largestScores(batchIndex, head, m, column);
     // A row that sees no key has no largest score; its exponentials are all zero.
     Value none = arith::CmpFOp::create(b, k.loc(), arith::CmpFPredicate::OEQ, largest, f32(-infinity, lanes));
     largest = arith::SelectOp::create(b, k.loc(), none, f32(0.0, lanes), largest);
     if (planted(Defect::SoftmaxWithoutMaximum))
       largest = f32(0.0, lanes);
-    Value sum = k.loop(k.constant(0), k.size(keys), 1, f32(0.0, lanes), [&](Value n, ValueRange carried) {
-      Value s = loadScratch(scoreBase, at(n), lanes);
-      Value e = math::ExpOp::create(b, k.loc(), arith::SubFOp::create(b, k.loc(), s, largest));
-      k.store(e, k.scratch(), k.add(scoreBase, at(n)), b.getF32Type(), lanes);
-      return SmallVector<Value>{arith::AddFOp::create(b, k.loc(), carried[0], e)};
-    })[0];
+    Value sum = exponentials(largest, column);
     Value empty = arith::CmpFOp::create(b, k.loc(), arith::CmpFPredicate::OEQ, sum, f32(0.0, lanes));
     Value inverse = arith::DivFOp::create(b, k.loc(), f32(1.0, lanes), sum);
     inverse = arith::SelectOp::create(b, k.loc(), empty, f32(0.0, lanes), inverse);
@@ -378,14 +497,20 @@ void AttentionEmitter::outputTile(Value batchIndex, Value head, Value keyHead, V
   TileShape tile{rows, vectors, lanes};
   Value local = k.sub(m, m0);
   SmallVector<TileRow> tileRowList;
+  int64_t perPlace = pairs ? 2 : 1; // elements of a pair
   for (unsigned r = 0; r < rows; ++r)
-    tileRowList.push_back(
-        {k.scratch(), k.add(scoreBase, k.add(local, k.constant(r))), k.constant(blockQueries)});
+    tileRowList.push_back({k.scratch(),
+                           k.mul(k.add(scoreBase, k.add(local, k.constant(r))), k.constant(perPlace)),
+                           k.constant(blockQueries * perPlace)});
   Type valueElement = cast<RankedTensorType>(op.getValue().getType()).getElementType();
   SmallVector<TileColumn> columns;
   for (unsigned u = 0; u < vectors; ++u) {
     Evaluator e(k, 1);
     Value c = k.add(column, k.constant(u * lanes));
+    if (pairs) {
+      columns.push_back({k.scratch(), k.mul(k.add(valueBase, c), k.constant(2)), k.size(valueWidth * 2)});
+      continue;
+    }
     auto first = e.addressOf(op.getValue(), {{batchIndex}, {keyHead}, {k.constant(0)}, {c, 1}});
     auto second = e.addressOf(op.getValue(), {{batchIndex}, {keyHead}, {k.constant(1)}, {c, 1}});
     if (!first || first->second.lanes || first->second.stride != 1) {
@@ -395,8 +520,11 @@ void AttentionEmitter::outputTile(Value batchIndex, Value head, Value keyHead, V
     columns.push_back(
         {first->first, first->second.base, k.sub(second->second.base, first->second.base), mask});
   }
-  SmallVector<Value> acc = tileProduct(k, tile, tileRowList, columns, k.size(keys), b.getF32Type(),
-                                       valueElement, b.getF32Type(), tileZero(k, tile, b.getF32Type()));
+  SmallVector<Value> acc = tileZero(k, tile, b.getF32Type());
+  acc = pairs ? tileDotProduct(k, tile, tileRowList, columns, keys.ceilDiv(2) * 2, 2, form, b.getBF16Type(),
+                               b.getBF16Type(), acc)
+              : tileProduct(k, tile, tileRowList, columns, k.size(keys), b.getF32Type(), valueElement,
+                            b.getF32Type(), acc);
   Value root = yielded(k, 0);
   for (unsigned r = 0; r < rows; ++r) {
     Value inverse = k.splat(loadScratch(sumBase, k.add(local, k.constant(r)), 1), lanes);
@@ -418,6 +546,8 @@ void AttentionEmitter::output(Value batchIndex, Value head, Value keyHead, Value
   constexpr unsigned vectors = 2;
   // 64 queries are 5 tiles of 13.
   unsigned most = k.target().vectorRegisters >= 32 ? 13 : 6;
+  if (pairs)
+    most = dotTile(k.target(), form, {most, vectors, lanes}).rows;
   std::optional<int64_t> extent;
   if (auto m = queries.constant(); m && *m <= blockQueries)
     extent = m;

@@ -22,3 +22,12 @@ func.func @depthwise(%x: tensor<1x8x8x16xf32>, %w: tensor<3x3x1x16xf32>) -> tens
   %y = tenon.conv %x, %w strides [1, 1] dilations [1, 1] low [0, 0] high [0, 0] input_dilations [1, 1] groups 16 : tensor<1x8x8x16xf32>, tensor<3x3x1x16xf32> -> tensor<1x6x6x16xf32>
   return %y : tensor<1x6x6x16xf32>
 }
+
+// An attention keeps f32 operands, which its kernel rounds as it packs them.
+// CHECK-LABEL: @attention
+// CHECK: tenon.attention %arg0, %arg0, %arg0
+// CHECK-SAME: tenon.bf16_products
+func.func @attention(%q: tensor<1x2x9x16xf32>) -> tensor<1x2x9x16xf32> {
+  %y = tenon.attention %q, %q, %q : tensor<1x2x9x16xf32>, tensor<1x2x9x16xf32>, tensor<1x2x9x16xf32> -> tensor<1x2x9x16xf32>
+  return %y : tensor<1x2x9x16xf32>
+}
