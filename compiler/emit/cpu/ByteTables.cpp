@@ -32,8 +32,9 @@ bool isLarge(ArrayRef<Size> dims) {
 } // namespace
 
 ByteTables::ByteTables(const KernelSpec &spec, const CpuTarget &target) {
-  // Vector instructions for a look-up: five with tables in registers, else three for each element.
-  unsigned least = target.looksUpBytes() ? 8 : 4 * target.lanes(32);
+  // Vector instructions for a look-up: five with tables in registers, about fifty for 16 elements by
+  // shuffles, which wait for each other less than the steps that they stand for; else three for each element.
+  unsigned least = target.looksUpBytes() ? 8 : target.shufflesBytes() ? 16 : 4 * target.lanes(32);
   KernelOp kernel = spec.op();
   for (Operation &op : kernel.getBody().front().without_terminator()) {
     if (op.getNumResults() != 1 || !isa<RankedTensorType>(op.getResult(0).getType()))
@@ -42,7 +43,7 @@ ByteTables::ByteTables(const KernelSpec &spec, const CpuTarget &target) {
     Origin origin = originOf(&op);
     if (isByte(result) && origin.byte && origin.cost >= least && isLarge(spec.dims(result)))
       sources[result] = origin.byte;
-    else if (isByte(result) && !origin.constant)
+    else if (isByte(result) && !origin.constant && !origin.byte)
       origin = {false, result, 0}; // for what comes of it
     origins[result] = origin;
   }

@@ -32,6 +32,8 @@ struct CpuTarget {
 
   /// Finds bytes in a table of 256 that lies in registers.
   bool looksUpBytes() const { return vbmi && !emulate && vectorBits >= 512; }
+  /// Has nothing better than shuffles of 16 bytes for that.
+  bool shufflesBytes() const { return vectorBits == 256 || emulate; }
   unsigned lanes(unsigned elementBits) const { return vectorBits / elementBits; }
   /// Peaks of products of bytes and of bfloat16 over the f32 peak. Without dot products bytes are widened to
   /// 16 bits and added in pairs.

@@ -9,6 +9,8 @@
 #include "compiler/defects/PlantedDefect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
+#include <map>
+
 using namespace mlir;
 
 namespace tenon::cpu {
@@ -46,6 +48,8 @@ private:
     return k.max(k.constant(0), k.min(at, k.sub(k.size(g.in[axis]), k.constant(1))));
   }
   Value weights(const Step &step, int64_t tap, unsigned u);
+  /// Adds the step's products of the vectors [from, to) of channels.
+  void add(const Step &step, unsigned from, unsigned to, MutableArrayRef<Value> sums);
   /// What the step's taps read `at` columns behind the first; null where that is nothing but zeros.
   Value values(const Step &step, int64_t at, unsigned u);
 
@@ -134,28 +138,33 @@ Value DepthwiseSums::values(const Step &step, int64_t at, unsigned u) {
 /// registers.
 SmallVector<Value> DepthwiseSums::run() {
   SmallVector<Value> sums = tileZero(k, TileShape{t.count, t.vectors, t.lanes}, b.getI32Type());
+  // Few registers hold the sums of one vector of channels.
+  unsigned together = k.target().vectorRegisters >= 32 ? t.vectors : 1;
+  for (unsigned from = 0; from < t.vectors; from += together)
+    for (int64_t first = 0; first < g.window[0]; first += dots.group())
+      add(step(first), from, from + together, sums);
+  return sums;
+}
+
+void DepthwiseSums::add(const Step &step, unsigned from, unsigned to, MutableArrayRef<Value> sums) {
   int64_t stride = g.strides[1], dilation = g.dilations[1], taps = g.window[1];
   int64_t columns = (t.count - 1) * stride + (taps - 1) * dilation + 1;
-  for (int64_t first = 0; first < g.window[0]; first += dots.group()) {
-    Step now = step(first);
-    SmallVector<Value> filter;
+  std::map<std::pair<int64_t, unsigned>, Value> filter;
+  for (int64_t tap = 0; tap < taps; ++tap)
+    for (unsigned u = from; u < to; ++u)
+      filter[{tap, u}] = weights(step, tap, u);
+  for (int64_t at = 0; at < columns; ++at) {
+    SmallVector<std::pair<int64_t, int64_t>, 8> uses; // position and tap
     for (int64_t tap = 0; tap < taps; ++tap)
-      for (unsigned u = 0; u < t.vectors; ++u)
-        filter.push_back(weights(now, tap, u));
-    for (int64_t at = 0; at < columns; ++at) {
-      SmallVector<std::pair<int64_t, int64_t>, 8> uses; // position and tap
-      for (int64_t tap = 0; tap < taps; ++tap)
-        if (int64_t from = at - tap * dilation; from >= 0 && from % stride == 0 && from / stride < t.count)
-          uses.emplace_back(from / stride, tap);
-      for (unsigned u = 0; u < t.vectors && !uses.empty(); ++u) {
-        Value read = values(now, at, u);
-        for (auto [position, tap] : uses)
-          if (Value &sum = sums[position * t.vectors + u]; read)
-            sum = dots.add(sum, read, filter[tap * t.vectors + u]);
-      }
+      if (int64_t in = at - tap * dilation; in >= 0 && in % stride == 0 && in / stride < t.count)
+        uses.emplace_back(in / stride, tap);
+    for (unsigned u = from; u < to && !uses.empty(); ++u) {
+      Value read = values(step, at, u);
+      for (auto [position, tap] : uses)
+        if (Value &sum = sums[position * t.vectors + u]; read)
+          sum = dots.add(sum, read, filter[{tap, u}]);
     }
   }
-  return sums;
 }
 
 } // namespace

@@ -150,7 +150,7 @@ void ContractionEmitter::tile(Value batch, Value m, Value m0, unsigned count, Va
   for (unsigned r = 0; r < count; ++r) {
     Value row = k.add(m, k.constant(r));
     if (widened)
-      tileRowList.push_back(widened->row(k.sub(row, firstWidened)));
+      tileRowList.push_back(widened->row(k.add(k.sub(m, firstWidened), k.constant(r))));
     else
       tileRowList.push_back({lhs, k.add(lhsBase, k.mul(row, depthValue))});
   }

@@ -221,6 +221,10 @@ void WindowEmitter::channelBlocks(Tile t) {
   // The accumulators, a row of the input and the weights are held in registers at once.
   bool few = sumsByDots() && taps > 9; // groups of many taps fill the registers
   unsigned vectors = k.target().vectorRegisters >= 32 && !few ? 2 : 1;
+  // Bytes of two vectors are quantized together, unless that would be one more form of much code.
+  bool bytes = k.storageType(cast<RankedTensorType>(yielded(k, 0).getType()).getElementType()).isInteger(8);
+  if (bytes && sumsByDots() && native == 8 && (taps <= 9 || channels.knownDivisor() % 16 == 0))
+    vectors = 2;
   Value end = k.size(channels);
   auto extent = channels.constant();
   Value at = k.constant(0);
@@ -453,12 +457,15 @@ SmallVector<Value> WindowEmitter::accumulate(const Tile &t, bool interior) {
 void WindowEmitter::write(const Tile &t, ArrayRef<Value> acc) {
   Value root = yielded(k, 0);
   Type resultElement = k.valueType(cast<RankedTensorType>(result.getType()).getElementType());
+  Type rootElement = cast<RankedTensorType>(root.getType()).getElementType();
+  unsigned together =
+      epilogueVectors(k, {t.count, t.vectors, t.lanes}, rootElement, static_cast<bool>(t.mask));
   for (unsigned i = 0; i < t.count; ++i)
-    for (unsigned u = 0; u < t.vectors; ++u) {
-      Value value = acc[i * t.vectors + u];
+    for (unsigned u = 0; u < t.vectors; u += together) {
+      Value value = joined(k, acc.slice(i * t.vectors + u, together));
       if (resultElement != accumulator)
-        value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, t.lanes), value);
-      Evaluator e(k, t.lanes, t.mask);
+        value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, t.lanes * together), value);
+      Evaluator e(k, t.lanes * together, t.mask);
       e.bind(result, [value](Evaluator &, ArrayRef<Coord>) { return value; });
       Coords at{{t.image}};
       for (Value o : t.outer)
@@ -470,8 +477,7 @@ void WindowEmitter::write(const Tile &t, ArrayRef<Value> acc) {
         failed = e.failedOp();
         return;
       }
-      e.store(out, k.outputBuffer(0), at, k.spec().dims(root),
-              cast<RankedTensorType>(root.getType()).getElementType());
+      e.store(out, k.outputBuffer(0), at, k.spec().dims(root), rootElement);
     }
 }
 

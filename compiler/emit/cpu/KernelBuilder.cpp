@@ -12,6 +12,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
+#include <functional>
 #include <numeric>
 
 using namespace mlir;
@@ -247,6 +248,8 @@ Value KernelBuilder::lookUp(Value table, Value bytes, unsigned lanes) {
   Type i8 = b.getI8Type();
   if (lanes == 1)
     return load(table, arith::IndexCastUIOp::create(b, where, b.getIndexType(), bytes), i8, 1);
+  if (lanes <= 32 && cpu.shufflesBytes())
+    return lookUpInLines(table, bytes, lanes);
   if (lanes > wide || !cpu.looksUpBytes())
     return gather(table, arith::ExtUIOp::create(b, where, vectorOf(b.getI64Type(), lanes), bytes), i8, lanes);
   // Two permutations find seven bits of the index, its sign chooses between them.
@@ -267,6 +270,56 @@ Value KernelBuilder::lookUp(Value table, Value bytes, unsigned lanes) {
     return found;
   all.resize(lanes);
   return vector::ShuffleOp::create(b, where, found, found, all);
+}
+
+/// Each 16 entries are a shuffle by the index's low half; its high half chooses among them, bit by bit.
+Value KernelBuilder::lookUpInLines(Value table, Value bytes, unsigned lanes) {
+  constexpr unsigned line = 16;
+  Type i8 = b.getI8Type(), i16 = b.getI16Type();
+  unsigned width = lanes <= line ? line : 2 * line;
+  auto type = cast<VectorType>(vectorOf(i8, width));
+  auto resized = [&](Value v, unsigned to) -> Value {
+    auto from = static_cast<unsigned>(cast<VectorType>(v.getType()).getNumElements());
+    if (from == to)
+      return v;
+    SmallVector<int64_t> order(to, -1);
+    std::iota(order.begin(), order.begin() + std::min(from, to), 0);
+    return vector::ShuffleOp::create(b, where, v, v, order);
+  };
+  Value index = resized(bytes, width);
+  auto splatOf = [&](Type element, unsigned count, int64_t v) -> Value {
+    auto of = cast<VectorType>(vectorOf(element, count));
+    return arith::ConstantOp::create(b, where, DenseElementsAttr::get(of, b.getIntegerAttr(element, v)));
+  };
+  Value low = arith::AndIOp::create(b, where, index, splatOf(i8, width, 0x0f));
+  SmallVector<int64_t> twice;
+  for (unsigned i = 0; i < width; ++i)
+    twice.push_back(i % line);
+  StringRef shuffle = width > line ? "llvm.x86.avx2.pshuf.b" : "llvm.x86.ssse3.pshuf.b.128";
+  auto oneLine = [&](unsigned number) -> Value {
+    Value entries = load(table, constant(number * line), i8, line);
+    if (width > line)
+      entries = vector::ShuffleOp::create(b, where, entries, entries, twice);
+    return LLVM::CallIntrinsicOp::create(b, where, type, b.getStringAttr(shuffle), ValueRange{entries, low})
+        .getResults();
+  };
+  // Bits 4 to 7 as the sign of each byte; what other bytes lend to the rest does not matter.
+  Value words = vector::BitCastOp::create(b, where, vectorOf(i16, width / 2), index);
+  Value zero = arith::ConstantOp::create(b, where, b.getZeroAttr(type));
+  SmallVector<Value> isSet;
+  for (int64_t bit = 4; bit < 8; ++bit) {
+    Value signs = arith::ShLIOp::create(b, where, words, splatOf(i16, width / 2, 7 - bit));
+    signs = vector::BitCastOp::create(b, where, type, signs);
+    isSet.push_back(arith::CmpIOp::create(b, where, arith::CmpIPredicate::slt, signs, zero));
+  }
+  // Depth first: few lines wait for their choice.
+  std::function<Value(unsigned, unsigned)> choose = [&](unsigned first, unsigned bits) -> Value {
+    if (bits == 0)
+      return oneLine(first);
+    Value lower = choose(first, bits - 1), upper = choose(first + (1U << (bits - 1)), bits - 1);
+    return arith::SelectOp::create(b, where, isSet[bits - 1], upper, lower);
+  };
+  return resized(choose(0, 4), lanes);
 }
 
 void KernelBuilder::loop(Value from, Value to, int64_t step, Body body) {

@@ -114,6 +114,7 @@ public:
   void finish();
 
 private:
+  mlir::Value lookUpInLines(mlir::Value table, mlir::Value bytes, unsigned lanes);
   mlir::Location originOf(mlir::Operation *op) const;
 
   mlir::ModuleOp module;

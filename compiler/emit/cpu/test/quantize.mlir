@@ -71,7 +71,8 @@ func.func @sum(%a: tensor<64x256xui8>, %b: tensor<64x256xui8>) -> tensor<64x256x
 // CHECK-NOT: vfmadd
 // ZEN4: vpermi2b zmm 1
 // ZEN4-NEXT: vpermt2b zmm 1
-// V3: vpinsrb xmm
+// V3: vpblendvb ymm 15
+// V3-NEXT: vpshufb ymm 16
 func.func @chain(%a: tensor<64x256xui8>) -> tensor<64x256xui8> {
   %sa = tenon.constant dense<0.0210918784> : tensor<64x256xf32>
   %s = tenon.constant dense<0.0243515987> : tensor<64x256xf32>
