@@ -67,3 +67,29 @@ def test_convolutions(compiler, level, channels, outputs, groups, stride):
         package = tenon.compile(model, target=level, emulate_isa=True)
         for threads in (1, 2, 7):
             np.testing.assert_array_equal(package.session(threads=threads).run({"x": x})["y"], expected)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_bytes_of_a_panel_with_one_column(compiler, level):
+    """A quantized result of 16 n + 1 channels: the store of the last one leaves those of the next pixel alone."""
+    rng = np.random.default_rng(9)
+    x, w = extreme(rng, np.uint8, (2, 9, 17)), rng.integers(-20, 21, (17, 33)).astype(np.int8)
+    constants = {"w": w, "s": np.float32(0.02), "t": np.float32(0.01), "u": np.float32(0.05), "z": np.uint8(0)}
+    nodes = [
+        helper.make_node("DequantizeLinear", ["x", "s", "z"], ["a"]),
+        helper.make_node("DequantizeLinear", ["w", "t"], ["b"]),
+        helper.make_node("MatMul", ["a", "b"], ["c"]),
+        helper.make_node("QuantizeLinear", ["c", "u", "z"], ["y"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "graph",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, x.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    sums = (x.astype(np.int32) @ w.astype(np.int32)).astype(np.float32)
+    expected = np.clip(np.rint(sums * (np.float32(0.02) * np.float32(0.01)) / np.float32(0.05)), 0, 255)
+    session = tenon.compile(model, target=level, emulate_isa=True).session(threads=1)
+    np.testing.assert_array_equal(session.run({"x": x})["y"], expected.astype(np.uint8))

@@ -154,12 +154,29 @@ Value KernelBuilder::load(Value pointer, Value offset, Type element, unsigned la
   return v;
 }
 
+/// The mask, as something that LLVM does not know to be constant. Of a masked store of one lane it makes a
+/// scalar store, and where the value was truncated on the way, LLVM 22 stores the wide scalar: the bytes
+/// behind the element become zero.
+static Value opaque(OpBuilder &b, Location where, Value mask, unsigned lanes) {
+  Type i32 = b.getI32Type();
+  Value one = arith::ConstantOp::create(b, where, b.getI32IntegerAttr(1));
+  auto hidden = LLVM::InlineAsmOp::create(
+      b, where, TypeRange{i32}, ValueRange{one}, b.getStringAttr(""), b.getStringAttr("=r,0"), UnitAttr(),
+      UnitAttr(), LLVM::TailCallKindAttr::get(b.getContext(), LLVM::TailCallKind::None),
+      LLVM::AsmDialectAttr(), ArrayAttr());
+  Value kept = arith::TruncIOp::create(b, where, b.getI1Type(), hidden.getResult(0));
+  auto type = VectorType::get({static_cast<int64_t>(lanes)}, b.getI1Type());
+  return arith::AndIOp::create(b, where, mask, vector::BroadcastOp::create(b, where, type, kept));
+}
+
 void KernelBuilder::store(Value value, Value pointer, Value offset, Type element, unsigned lanes,
                           Value mask) {
   Type storage = storageType(element);
   if (element.isInteger(1))
     value = arith::ExtUIOp::create(b, where, vectorOf(storage, lanes), value);
   Value at = address(pointer, offset, element);
+  if (mask && lanes > 1 && storage.getIntOrFloatBitWidth() < 32)
+    mask = opaque(b, where, mask, lanes);
   if (mask && lanes > 1)
     LLVM::MaskedStoreOp::create(b, where, value, at, mask, b.getI32IntegerAttr(alignmentOf(storage)));
   else
