@@ -11,6 +11,7 @@
 #include "compiler/pipeline/NodeCosts.h"
 #include "compiler/pipeline/Phases.h"
 #include "compiler/pipeline/Products.h"
+#include "compiler/pipeline/WeightPrograms.h"
 #include "compiler/pipeline/Segments.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/Support/JSON.h"
@@ -128,8 +129,12 @@ Outcome Check::findForms(const importer::ImportedModel &imported) {
     return success();
   });
   ModuleOp module = *imported.module;
-  bool ok =
-      succeeded(runGraph(module)) && succeeded(runPack(module, settings)) && succeeded(runKernel(module));
+  bool ok = succeeded(runGraph(module)) && (!settings.bf16 || succeeded(runBf16(module))) &&
+            succeeded(runPack(module, settings));
+  // What a machine takes depends on the weights: those that others are computed from are computed now.
+  if (ok && settings.mortise)
+    ok = succeeded(runWeightPrograms(module, settings, imported.weights, [](uint32_t, uint32_t) {}));
+  ok = ok && succeeded(runKernel(module));
   if (ok && settings.mortise)
     places = placeNodes(module, *settings.mortise, mortiseLowering(module, imported.weights));
   ok = ok && succeeded(runMemory(module)) && succeeded(tryPlans(module, imported.weights));
