@@ -186,8 +186,13 @@ private:
       return refuse(kernel, "it does not fit");
     npu::emitProduct(layer, *cut, hardware, 0, stream);
     std::string text = ": tile " + std::to_string(cut->rows) + "x" + std::to_string(cut->span);
-    text +=
-        cut->resident ? ", " + std::to_string(cut->resident) + " panels of weights stay" : ", weights stream";
+    if (cut->slice)
+      text += ", " + std::to_string(cut->slice.panels) + " panels at a time, " +
+              std::to_string(cut->slice.channels) + " channels at a time";
+    else if (cut->resident)
+      text += ", " + std::to_string(cut->resident) + " panels of weights stay";
+    else
+      text += ", weights stream";
     result.schedule += stream.nodes.back() + text + ", limited by " + cut->limit + "\n";
     return success();
   }

@@ -15,8 +15,10 @@ namespace {
 using Clock = std::array<uint32_t, mortise::kEngines>; ///< for each engine, how many commands are complete
 
 /// Transfers into the scratchpad are moved to behind the last command that they must follow. The control
-/// processor then issues them as soon as their target is free, long before the tile that reads it.
-std::vector<uint32_t> hoisted(const Stream &stream) {
+/// processor then issues them as soon as their target is free, long before the tile that reads it; but of a
+/// channel no more than `ahead` before their turn, since it waits where a queue is full, and all engines with
+/// it.
+std::vector<uint32_t> hoisted(const Stream &stream, size_t ahead) {
   const std::vector<Command> &commands = stream.commands;
   Footprint footprint(commands);
   constexpr int64_t kBeginning = -1;
@@ -24,6 +26,7 @@ std::vector<uint32_t> hoisted(const Stream &stream) {
   std::vector<std::vector<uint32_t>> behind(commands.size() + 1);
   std::array<int64_t, mortise::kEngines> channel;
   channel.fill(kBeginning);
+  std::array<std::vector<uint32_t>, mortise::kEngines> queues; ///< transfers of a channel
   for (uint32_t c = 0; c < commands.size(); ++c) {
     unsigned engine = commands[c].engine;
     int64_t latest = kBeginning;
@@ -31,6 +34,10 @@ std::vector<uint32_t> hoisted(const Stream &stream) {
     anchor[c] = c;
     if (!mortise::isInChannel(engine))
       continue;
+    std::vector<uint32_t> &queue = queues[engine];
+    queue.push_back(c);
+    if (queue.size() > ahead)
+      latest = std::max(latest, int64_t(queue[queue.size() - 1 - ahead]) - 1);
     anchor[c] = channel[engine] = std::max(latest, channel[engine]);
     behind[size_t(anchor[c] + 1)].push_back(c);
   }
@@ -110,7 +117,7 @@ private:
 Order orderStream(const Stream &stream, const StreamOptions &options) {
   Order order;
   if (options.hoist) {
-    order.commands = hoisted(stream);
+    order.commands = hoisted(stream, options.ahead);
   } else {
     order.commands.resize(stream.commands.size());
     for (uint32_t c = 0; c < order.commands.size(); ++c)

@@ -68,6 +68,8 @@ struct Stream {
 
 struct StreamOptions {
   bool hoist = true; ///< transfers into the scratchpad begin as early as their target is free
+  size_t ahead =
+      16; ///< transfers of a channel that may be issued before their turn: about what a queue holds
 };
 
 /// What `order` decided: the commands in the order of issue and the pairs that semaphores order. The k-th

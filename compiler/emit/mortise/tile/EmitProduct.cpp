@@ -4,8 +4,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "compiler/emit/mortise/tile/Commands.h"
-#include "compiler/emit/mortise/tile/Product.h"
+#include "compiler/emit/mortise/tile/EmitSlices.h"
+#include "compiler/emit/mortise/tile/TileResults.h"
 
 #include <algorithm>
 
@@ -13,30 +13,14 @@ namespace tenon::npu {
 
 namespace {
 
-/// Output pixels that are computed together.
-struct Tile {
-  int64_t image = 0, row = 0, rows = 0, column = 0, columns = 0;
-  int64_t input = 0; ///< number of the input that it reads: tiles beside each other share one
-  int64_t pixels() const { return rows * columns; }
-};
-
 class ProductEmitter {
 public:
   ProductEmitter(const Product &p, const ProductCut &cut, const mortise::Hardware &h, int64_t scratchpad,
                  Stream &stream)
       : p_(p), cut_(cut), h_(h), commands_(stream, h, p.node), packed_(packedWeights(p, h)),
-        weights_(weightTiles(p, h)) {
-    inputAt_ = scratchpad;
-    weightAt_ = inputAt_ + cut.inputBuffers * cut.inputBytes;
-    resultAt_ = weightAt_ + cut.weightBuffers * cut.weightBytes;
-    mapAt_ = resultAt_ + cut.resultBuffers * cut.resultBytes;
-    int64_t input = 0;
-    for (int64_t image = 0; image < p.images; ++image)
-      for (int64_t row = 0; row < p.outputHeight(); row += cut.rows, ++input)
-        for (int64_t column = 0; column < p.outputWidth(); column += cut.span)
-          tiles_.push_back({image, row, std::min(cut.rows, p.outputHeight() - row), column,
-                            std::min(cut.span, p.outputWidth() - column), input});
-  }
+        weights_(weightTiles(p, h)), tiles_(tilesOf(p, cut)), inputAt_(scratchpad),
+        weightAt_(inputAt_ + cut.inputBuffers * cut.inputBytes),
+        results_(p, cut, h, commands_, cut.resultsAt(scratchpad), cut.mapAt(scratchpad)) {}
 
   void emit() {
     int64_t chunk = cut_.resident ? cut_.resident : packed_.panels;
@@ -61,9 +45,6 @@ public:
 private:
   int64_t pixelBytes() const { return p_.groups * p_.channels * p_.leftBytes(); }
   int64_t lineBytes() const { return (p_.width + p_.x.low + p_.x.high) * pixelBytes(); }
-  int64_t outputsOf(int64_t panel) const {
-    return std::min(h_.matrix.columns, p_.outputs - panel % packed_.panels * h_.matrix.columns);
-  }
 
   void multiply(const Tile &tile, int64_t panel) {
     loadInput(tile);
@@ -73,7 +54,7 @@ private:
       int64_t at = loadWeights(panel, first, end);
       for (size_t t = first; t < end; ++t) {
         const WeightTile &weight = weights_[t];
-        commands_.loadTile(at, weight.rows, outputsOf(panel), packed_.rowBytes, p_.right);
+        commands_.loadTile(at, weight.rows, results_.outputsOf(panel), packed_.rowBytes, p_.right);
         at += weight.rows * packed_.rowBytes;
         int64_t group = panel / packed_.panels;
         int64_t from = inputOf_ + weight.windowRow * p_.y.dilation * lineBytes() +
@@ -84,11 +65,11 @@ private:
         pixels.stride[0] = p_.x.stride * pixelBytes();
         pixels.count[1] = tile.rows;
         pixels.stride[1] = p_.y.stride * lineBytes();
-        commands_.multiply(from, pixels, weight.rows, p_.left, sums, outputsOf(panel), t > 0);
+        commands_.multiply(from, pixels, weight.rows, p_.left, sums, results_.outputsOf(panel), t > 0);
       }
       tables = at;
     }
-    store(tile, panel, sums, tables);
+    results_.store(tile, panel, sums, tables);
   }
 
   /// The lines of a tile with what lies around the image.
@@ -151,70 +132,6 @@ private:
     return at;
   }
 
-  /// Drains a panel; `stored` panels leave together, after the vector core's part.
-  void store(const Tile &tile, int64_t panel, int64_t sums, int64_t tables) {
-    int64_t inGroup = panel % packed_.panels, within = inGroup % cut_.stored, columns = h_.matrix.columns;
-    int64_t pitch = cut_.stored * columns, size = p_.drainBytes();
-    int64_t at = resultAt_ + results_ % cut_.resultBuffers * cut_.resultBytes;
-    commands_.drain(sums, tile.pixels(), outputsOf(panel), p_.drain, columns, tables,
-                    at + within * columns * size, pitch * size, isFloat());
-    if (within + 1 < cut_.stored && inGroup + 1 < packed_.panels)
-      return;
-    int64_t first = inGroup - within, group = panel / packed_.panels;
-    int64_t channel = group * p_.outputs + first * columns, width = within * columns + outputsOf(panel);
-    if (p_.map) {
-      at = runMap(tile, at, channel, width);
-      size = p_.map->resultBytes;
-    }
-    ++results_;
-    commands_.storeBlock(commands_.outputChannel(), at, p_.output + placeOf(tile, channel) * size,
-                         blockOf(tile, width, size));
-  }
-
-  /// The element of the result where a tile's channels begin.
-  int64_t placeOf(const Tile &tile, int64_t channel) const {
-    int64_t pixel = (tile.image * p_.outputHeight() + tile.row) * p_.outputWidth() + tile.column;
-    return pixel * p_.groups * p_.outputs + channel;
-  }
-  /// `width` channels of a tile's pixels, of `size` bytes each, as the scratchpad and the memory have them.
-  TransferBlock blockOf(const Tile &tile, int64_t width, int64_t size) const {
-    int64_t pitch = cut_.stored * h_.matrix.columns * size, channels = p_.groups * p_.outputs * size;
-    TransferBlock block;
-    block.bytes = width * size;
-    block.count[0] = tile.columns;
-    block.local[0] = pitch;
-    block.memory[0] = channels;
-    block.count[1] = tile.rows;
-    block.local[1] = tile.columns * pitch;
-    block.memory[1] = p_.outputWidth() * channels;
-    return block;
-  }
-
-  /// The vector core's part on what the drain left; returns where its result lies.
-  int64_t runMap(const Tile &tile, int64_t drained, int64_t channel, int64_t width) {
-    const MapStage &map = *p_.map;
-    int64_t lanes = h_.vector.lanes;
-    int64_t vectors = (tile.pixels() * cut_.stored * h_.matrix.columns + lanes - 1) / lanes;
-    int64_t at = mapAt_ + results_ % 2 * cut_.mapBytes, unit = cut_.mapBytes / map.elementBytes();
-    std::vector<int64_t> arguments = {drained};
-    std::vector<Commands::Range> ranges = {{drained, vectors * lanes * p_.drainBytes(), false}};
-    for (const MapStage::Operand &operand : map.operands) {
-      commands_.loadBlock(commands_.inputChannel(), at,
-                          operand.memory + placeOf(tile, channel) * operand.bytes,
-                          blockOf(tile, width, operand.bytes));
-      arguments.push_back(at);
-      ranges.push_back({at, vectors * lanes * operand.bytes, false});
-      at += unit * operand.bytes;
-    }
-    arguments.push_back(at);
-    arguments.push_back(vectors);
-    ranges.push_back({at, vectors * lanes * map.resultBytes, true});
-    commands_.run(map.kernel, std::move(arguments), ranges);
-    return at;
-  }
-
-  bool isFloat() const { return p_.left == mortise::Type::Bf16 || p_.left == mortise::Type::F16; }
-
   const Product &p_;
   const ProductCut &cut_;
   const mortise::Hardware &h_;
@@ -222,17 +139,21 @@ private:
   PackedWeights packed_;
   std::vector<WeightTile> weights_;
   std::vector<Tile> tiles_;
-  int64_t inputAt_ = 0, weightAt_ = 0, resultAt_ = 0, mapAt_ = 0;
+  int64_t inputAt_, weightAt_;
+  TileResults results_;
   int64_t inputOf_ = 0, weightsOf_ = 0; ///< the buffers in use
   int64_t loadedInput_ = -1, loadedPiece_ = -1, loadedPanel_ = -1;
-  int64_t inputs_ = 0, weightLoads_ = 0, chunks_ = 0, products_ = 0, results_ = 0;
+  int64_t inputs_ = 0, weightLoads_ = 0, chunks_ = 0, products_ = 0;
 };
 
 } // namespace
 
 void emitProduct(const Product &product, const ProductCut &cut, const mortise::Hardware &hardware,
                  int64_t scratchpad, Stream &stream) {
-  ProductEmitter(product, cut, hardware, scratchpad, stream).emit();
+  if (cut.slice)
+    emitSlices(product, cut, hardware, scratchpad, stream);
+  else
+    ProductEmitter(product, cut, hardware, scratchpad, stream).emit();
 }
 
 } // namespace tenon::npu

@@ -96,6 +96,18 @@ struct WeightTile {
 };
 std::vector<WeightTile> weightTiles(const Product &product, const mortise::Hardware &hardware);
 
+/// Slices of the depth: partial sums of a group of panels stay in the accumulators while the channels come
+/// slice by slice. Then the input need not fit, and each weight is read once for as many pixels as the
+/// accumulators hold.
+struct DepthSlice {
+  int64_t channels = 0;   ///< of a slice; 0: the depth is not sliced
+  int64_t windowRows = 0; ///< of a slice: all of the window, or one
+  int64_t panels = 1;     ///< of a group, whose sums are in the accumulators together
+  int64_t pitch = 0;      ///< bytes from a pixel of a slice to the next
+  bool keep = false;      ///< a group's weights stay while all tiles go by; else they come anew for each
+  explicit operator bool() const { return channels != 0; }
+};
+
 /// How a product is cut.
 struct ProductCut {
   int64_t rows = 1; ///< output rows of a tile
@@ -104,18 +116,21 @@ struct ProductCut {
   /// are outermost, and weights come anew for each of them, `piece` weight tiles at a time.
   int64_t resident = 0;
   int64_t piece = 1;
+  DepthSlice slice; ///< in its place where there are slices; buffers are of slices then
   int64_t inputBuffers = 2, weightBuffers = 2, resultBuffers = 2;
   int64_t stored = 1; ///< panels whose results leave together
   int64_t inputBytes = 0, weightBytes = 0,
           resultBytes = 0; ///< of one buffer; weights: of a piece, or of the resident panels
   int64_t mapBytes = 0;    ///< of the operands and results of the vector core's part, two of each
   double cycles = 0;       ///< estimated
-  std::string limit;       ///< what the estimate is limited by: "matrix", "memory"
+  std::string limit;       ///< what the estimate is limited by: "matrix", "memory", "vector"
 
-  int64_t scratchpadBytes() const {
-    return inputBuffers * inputBytes + weightBuffers * weightBytes + resultBuffers * resultBytes +
-           2 * mapBytes;
+  /// Buffers follow each other: inputs, weights, results, the vector core's.
+  int64_t resultsAt(int64_t scratchpad) const {
+    return scratchpad + inputBuffers * inputBytes + weightBuffers * weightBytes;
   }
+  int64_t mapAt(int64_t scratchpad) const { return resultsAt(scratchpad) + resultBuffers * resultBytes; }
+  int64_t scratchpadBytes() const { return mapAt(0) + 2 * mapBytes; }
 };
 /// The best cut that fits `scratchpadBytes`; nothing where a row of the output needs more than there is.
 std::optional<ProductCut> cutProduct(const Product &product, const mortise::Hardware &hardware,

@@ -4,25 +4,21 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "compiler/emit/mortise/tile/Product.h"
+#include "compiler/emit/mortise/tile/EmitSlices.h"
+#include "compiler/emit/mortise/tile/Transfers.h"
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace tenon::npu {
 
 namespace {
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t aligned(int64_t bytes) { return ceilDiv(bytes, 64) * 64; }
 
 int64_t tableBytes(const Product &p, const mortise::Hardware &h) {
   return (int64_t(p.drain.bias) + int64_t(p.drain.scale)) * h.matrix.columns * 4;
-}
-
-/// The memory that an address lies in.
-const mortise::MemoryTiming &memoryOf(int64_t address, const mortise::Hardware &h) {
-  return uint64_t(address) >= mortise::kL2Base ? h.l2 : h.dram;
 }
 
 class Cutter {
@@ -50,20 +46,20 @@ private:
   void withRows(ProductCut cut) {
     int64_t lines = (cut.rows - 1) * p_.y.stride + p_.y.extent();
     cut.inputBytes =
-        aligned(lines * (p_.width + p_.x.low + p_.x.high) * p_.groups * p_.channels * p_.leftBytes());
+        alignedBytes(lines * (p_.width + p_.x.low + p_.x.high) * p_.groups * p_.channels * p_.leftBytes());
     int64_t burst = memoryOf(p_.output, h_).burst;
     int64_t whole = std::min(packed_.panels, ceilDiv(burst, h_.matrix.columns * p_.resultBytes()));
     for (cut.stored = whole; cut.stored >= 1; cut.stored /= 2) {
       int64_t elements =
           ceilDiv(cut.rows * cut.span * cut.stored * h_.matrix.columns, h_.vector.lanes) * h_.vector.lanes;
-      cut.resultBytes = aligned(elements * p_.drainBytes());
-      cut.mapBytes = p_.map ? aligned(elements) * p_.map->elementBytes() : 0;
+      cut.resultBytes = alignedBytes(elements * p_.drainBytes());
+      cut.mapBytes = p_.map ? alignedBytes(elements) * p_.map->elementBytes() : 0;
       for (cut.inputBuffers = 1; cut.inputBuffers <= 2; ++cut.inputBuffers) {
         auto all = int64_t(tiles_.size());
         cut.resident = 0;
         for (int64_t pieces = 1; pieces <= all; pieces = pieces < 4 ? pieces + 1 : pieces * 3 / 2) {
           cut.piece = ceilDiv(all, pieces);
-          cut.weightBytes = aligned(deepest(cut.piece) * packed_.rowBytes + tableBytes(p_, h_));
+          cut.weightBytes = alignedBytes(deepest(cut.piece) * packed_.rowBytes + tableBytes(p_, h_));
           for (cut.weightBuffers = 1; cut.weightBuffers <= 4; ++cut.weightBuffers)
             consider(cut);
         }
@@ -135,7 +131,10 @@ private:
     double inputLoad = double(cut.inputBytes) / in.bytesPerCycle;
     double weightLoads =
         cut.resident ? double(panels) : double(tiles * panels * ceilDiv(int64_t(tiles_.size()), cut.piece));
-    double weightCycles = double(packed_.bytes) * (cut.resident ? 1 : double(tiles)) / from.bytesPerCycle;
+    double weightCycles = double(packed_.bytes) / from.bytesPerCycle;
+    if (!cut.resident)
+      weightCycles = weightLoads * transferCycles(deepest(cut.piece) * packed_.rowBytes, 1,
+                                                  tiles_[0].rows * cut.piece * packed_.rowBytes, from);
     int64_t run = std::min(packed_.panels, cut.stored) * h_.matrix.columns * p_.resultBytes();
     int64_t bursts = ceilDiv(packed_.panels, cut.stored) * ceilDiv(run, out.burst) * p_.groups;
     double outputCycles = double(p_.pixels()) * double(bursts * out.burst) / out.bytesPerCycle;
@@ -156,10 +155,12 @@ private:
     double byWeights = 0;
     if (!cut.resident)
       byWeights = pipelined(weightLoads, weightCycles / weightLoads, matrix, cut.weightBuffers);
-    else if (cut.weightBuffers == 1) // a panel of the next chunk can come when the last tile is done with it
-      byWeights = matrix + double(chunks - 1) *
-                               (weightCycles / double(panels) + double(h_.dram.latency + h_.dma.setup));
-    else
+    else if (cut.weightBuffers == 1) { // the next chunk comes while the last tile is done with this one
+      double hidden = matrix / double(chunks * tiles), load = weightCycles / double(chunks);
+      byWeights =
+          matrix + double(chunks - 1) * (weightCycles / double(panels) + std::max(0.0, load - hidden) +
+                                         double(h_.dram.latency + h_.dma.setup));
+    } else
       byWeights = pipelined(double(chunks), weightCycles / double(chunks), matrix, 2);
     double memory = std::max(dram, l2), longest = std::max({matrix, memory, byInput, byWeights, vector});
     // Where memory is nearly full, transfers wait for each other.
@@ -187,7 +188,8 @@ PackedWeights packedWeights(const Product &p, const mortise::Hardware &h) {
   packed.panels = ceilDiv(p.outputs, h.matrix.columns);
   packed.rows = p.y.size * p.x.size * p.channels;
   packed.rowBytes = h.matrix.columns * int64_t(mortise::typeBits(p.right)) / 8;
-  packed.panelBytes = aligned(packed.rows * packed.rowBytes + tableBytes(p, h));
+  int64_t burst = std::max({int64_t(64), h.dram.burst, h.l2.burst});
+  packed.panelBytes = ceilDiv(packed.rows * packed.rowBytes + tableBytes(p, h), burst) * burst;
   packed.bytes = packed.panelBytes * packed.panels * p.groups;
   return packed;
 }
@@ -215,9 +217,14 @@ std::optional<ProductCut> cutProduct(const Product &product, const mortise::Hard
                                      int64_t scratchpadBytes) {
   int64_t lineBytes = (product.width + product.x.low + product.x.high) * product.groups * product.channels *
                       product.leftBytes();
-  if (hardware.rate(product.left) == 0 || lineBytes > hardware.dma.maxCount || hardware.dma.dimensions < 3)
+  if (hardware.rate(product.left) == 0 || hardware.dma.dimensions < 3)
     return std::nullopt;
-  return Cutter(product, hardware, scratchpadBytes).best();
+  std::optional<ProductCut> whole;
+  if (lineBytes <= hardware.dma.maxCount)
+    whole = Cutter(product, hardware, scratchpadBytes).best();
+  double cycles = whole ? whole->cycles : std::numeric_limits<double>::infinity();
+  std::optional<ProductCut> slices = cutSlices(product, hardware, scratchpadBytes, cycles);
+  return slices ? slices : whole;
 }
 
 } // namespace tenon::npu

@@ -1,11 +1,12 @@
 // Products on the simulator against loops over all of their elements.
-#include "compiler/emit/mortise/tile/Product.h"
+#include "compiler/emit/mortise/tile/EmitSlices.h"
 
 #include "sim/Machine.h"
 
 #include <cmath>
 #include <cstring>
 #include <gtest/gtest.h>
+#include <limits>
 #include <random>
 
 using namespace tenon;
@@ -13,6 +14,8 @@ using namespace tenon::npu;
 using mortise::Hardware, mortise::Role, mortise::Type;
 
 namespace {
+
+constexpr const char *kPresets[] = {"edge-512k", "u55-256", "u65-512", "gemmini"};
 
 struct Data {
   std::vector<uint8_t> input, output;
@@ -96,11 +99,9 @@ Stream streamOf(Product &p, const Hardware &h, const ProductCut &cut) {
   return stream;
 }
 
-void check(Product p, const Hardware &h, std::mt19937 &random, const std::string &what) {
-  std::optional<ProductCut> cut = cutProduct(p, h, h.scratchpad.bytes);
-  if (!cut)
-    return;
-  FinishedStream finished = finishStream(streamOf(p, h, *cut), h, {});
+void check(Product p, const ProductCut &cut, const Hardware &h, std::mt19937 &random,
+           const std::string &what) {
+  FinishedStream finished = finishStream(streamOf(p, h, cut), h, {});
   ASSERT_EQ(finished.error, "") << what;
   Data d = randomData(p, random);
   std::vector<uint8_t> packed = pack(p, h, d);
@@ -152,11 +153,62 @@ Product randomProduct(std::mt19937 &random) {
 
 TEST(Product, computesWhatLoopsDo) {
   std::mt19937 random(7);
-  const char *presets[] = {"edge-512k", "u55-256", "u65-512", "gemmini"};
   for (int i = 0; i < 120; ++i) {
-    Hardware h = mortise::loadHardware(presets[i % 4]);
+    Hardware h = mortise::loadHardware(kPresets[i % 4]);
     h.scratchpad.bytes = h.scratchpad.bytes >> (i / 4 % 3 * 2);
-    check(randomProduct(random), h, random, "case " + std::to_string(i) + " on " + h.name);
+    Product p = randomProduct(random);
+    if (std::optional<ProductCut> cut = cutProduct(p, h, h.scratchpad.bytes))
+      check(p, *cut, h, random, "case " + std::to_string(i) + " on " + h.name);
+  }
+}
+
+TEST(Product, computesWhatLoopsDoInSlicesOfTheDepth) {
+  std::mt19937 random(11);
+  int sliced = 0;
+  for (int i = 0; i < 160; ++i) {
+    Hardware h = mortise::loadHardware(kPresets[i % 4]);
+    h.scratchpad.bytes = h.scratchpad.bytes >> (i / 4 % 3 * 2);
+    Product p = randomProduct(random);
+    p.groups = 1;
+    std::optional<ProductCut> cut =
+        cutSlices(p, h, h.scratchpad.bytes, std::numeric_limits<double>::infinity());
+    if (!cut)
+      continue;
+    ++sliced;
+    EXPECT_LE(cut->scratchpadBytes(), h.scratchpad.bytes);
+    check(p, *cut, h, random, "case " + std::to_string(i) + " on " + h.name);
+  }
+  EXPECT_GT(sliced, 120);
+}
+
+/// Slices that the search seldom takes: one row of the window, weights that stay, tiles narrower than a line.
+TEST(Product, computesWhatLoopsDoInSlicesOfEveryKind) {
+  std::mt19937 random(13);
+  for (int i = 0; i < 160; ++i) {
+    Hardware h = mortise::loadHardware(kPresets[i % 4]);
+    Product p = randomProduct(random);
+    p.groups = 1;
+    ProductCut cut;
+    auto from = [&](int64_t low, int64_t high) { return low + int64_t(random() % uint64_t(high - low + 1)); };
+    cut.rows = from(1, p.outputHeight());
+    cut.span = from(1, std::min(p.outputWidth(), h.accumulatorRows() / cut.rows));
+    int64_t parts = (p.channels + h.matrix.rows - 1) / h.matrix.rows, part = from(1, parts);
+    cut.slice.channels = std::min(p.channels, part * h.matrix.rows);
+    cut.slice.windowRows = from(0, 1) ? 1 : p.y.size;
+    cut.slice.pitch = cut.slice.channels + 16 * from(0, 1);
+    cut.slice.keep = from(0, 1);
+    SliceGeometry tile(p, cut, h);
+    cut.slice.panels = from(1, std::min(tile.packed().panels, tile.sumSlots()));
+    cut.stored = from(0, 1) ? cut.slice.panels : 1;
+    SliceGeometry geometry(p, cut, h);
+    auto words = [](int64_t bytes) { return (bytes + 63) / 64 * 64; };
+    cut.inputBytes = words(geometry.inputBytes());
+    cut.weightBytes = words(geometry.weightBytes());
+    cut.resultBytes = words(cut.rows * cut.span * cut.stored * h.matrix.columns * p.drainBytes());
+    cut.inputBuffers = from(1, 3);
+    cut.weightBuffers = (cut.slice.keep ? geometry.count() : 1) + from(0, 2);
+    h.scratchpad.bytes = int64_t(1) << 24; // whatever it takes
+    check(p, cut, h, random, "case " + std::to_string(i) + " on " + h.name);
   }
 }
 

@@ -1,0 +1,50 @@
+//===- TileResults.h - what becomes of a tile's sums --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "compiler/emit/mortise/tile/Commands.h"
+#include "compiler/emit/mortise/tile/Product.h"
+
+namespace tenon::npu {
+
+/// Output pixels that are computed together.
+struct Tile {
+  int64_t image = 0, row = 0, rows = 0, column = 0, columns = 0;
+  int64_t input = 0; ///< number of the input that it reads: tiles beside each other may share one
+  int64_t pixels() const { return rows * columns; }
+};
+/// The tiles of a cut: images, rows of tiles, tiles of a row, the last innermost.
+std::vector<Tile> tilesOf(const Product &product, const ProductCut &cut);
+
+/// Drains sums, runs the vector core's part and stores, for products however they are cut. All references
+/// outlive it.
+class TileResults {
+public:
+  /// Results of the drain lie in `resultAt`, the vector core's operands and results in `mapAt`.
+  TileResults(const Product &p, const ProductCut &cut, const mortise::Hardware &h, Commands &commands,
+              int64_t resultAt, int64_t mapAt);
+
+  /// Drains a panel (counted over all groups); `stored` panels, which must come one after the other, leave
+  /// together. `tables`: where the panel's bias and scale lie.
+  void store(const Tile &tile, int64_t panel, int64_t sums, int64_t tables);
+  int64_t outputsOf(int64_t panel) const {
+    return std::min(h_.matrix.columns, p_.outputs - panel % panels_ * h_.matrix.columns);
+  }
+
+private:
+  int64_t placeOf(const Tile &tile, int64_t channel) const;
+  TransferBlock blockOf(const Tile &tile, int64_t width, int64_t size) const;
+  int64_t runMap(const Tile &tile, int64_t drained, int64_t channel, int64_t width);
+
+  const Product &p_;
+  const ProductCut &cut_;
+  const mortise::Hardware &h_;
+  Commands &commands_;
+  int64_t panels_, resultAt_, mapAt_, results_ = 0;
+};
+
+} // namespace tenon::npu

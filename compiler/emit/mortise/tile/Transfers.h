@@ -1,0 +1,35 @@
+//===- Transfers.h - what transfers cost --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "isa/mortise/Hardware.h"
+#include "isa/mortise/Program.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace tenon::npu {
+
+/// The memory that an address lies in.
+inline const mortise::MemoryTiming &memoryOf(int64_t address, const mortise::Hardware &h) {
+  return uint64_t(address) >= mortise::kL2Base ? h.l2 : h.dram;
+}
+
+/// Buffers of the scratchpad begin at whole words.
+inline int64_t alignedBytes(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/// Cycles that `count` runs of `bytes`, `stride` bytes apart, take of a memory: whole bursts, of which runs
+/// that do not begin with one touch more.
+inline double transferCycles(int64_t bytes, int64_t count, int64_t stride,
+                             const mortise::MemoryTiming &memory) {
+  int64_t apart = std::gcd(stride, memory.burst);
+  double bursts = std::max(double((bytes + memory.burst - 1) / memory.burst),
+                           1 + double(bytes - apart) / double(memory.burst));
+  return bursts * double(memory.burst * count) / memory.bytesPerCycle;
+}
+
+} // namespace tenon::npu
