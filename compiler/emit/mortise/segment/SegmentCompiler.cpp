@@ -10,6 +10,7 @@
 #include "compiler/emit/mortise/segment/MapCode.h"
 #include "compiler/emit/mortise/segment/ProductKernel.h"
 #include "compiler/emit/mortise/segment/SegmentMemory.h"
+#include "compiler/emit/mortise/segment/WindowKernel.h"
 
 using namespace mlir;
 
@@ -21,6 +22,7 @@ namespace {
 struct KernelPlan {
   std::optional<ProductKernel> product;
   std::optional<MapCode> map;
+  std::optional<WindowCode> window;
 };
 
 mlir::Value yielded(KernelOp kernel) { return kernel.getBody().front().getTerminator()->getOperand(0); }
@@ -67,11 +69,22 @@ std::optional<KernelPlan> planOf(KernelOp kernel, const mortise::Hardware &hardw
   StringRef family = kernel.getFamily();
   if (family == "contraction" || family == "conv")
     return planProduct(kernel, hardware, weights, why);
+  KernelPlan plan;
+  if (family == "window") {
+    plan.window = makeWindow(kernel, hardware, why);
+    if (!plan.window)
+      return std::nullopt;
+    Stream unused;
+    if (!emitWindow(plan.window->window, hardware, 0, hardware.scratchpad.bytes, unused)) {
+      why = "a row of its output needs more scratchpad than there is";
+      return std::nullopt;
+    }
+    return plan;
+  }
   if (family != "map") {
     why = ("kernels of the family '" + family + "' have no form on the NPU").str();
     return std::nullopt;
   }
-  KernelPlan plan;
   plan.map = makeMap(yielded(kernel), {}, hardware, why);
   if (!plan.map)
     return std::nullopt;
@@ -153,6 +166,8 @@ private:
   LogicalResult emit(KernelOp kernel, KernelPlan &plan) {
     auto node = static_cast<uint32_t>(stream.nodes.size());
     stream.nodes.push_back(nodeName(kernel.getLoc()));
+    if (plan.window)
+      return emitWindow(kernel, *plan.window, node);
     if (plan.map) {
       kernelNumber = static_cast<uint32_t>(stream.kernels.size());
       stream.kernels.push_back({plan.map->kernel.code});
@@ -167,6 +182,21 @@ private:
     if (!emitMap(map, hardware, 0, hardware.scratchpad.bytes, stream))
       return refuse(kernel, "two tiles of a row do not fit the scratchpad");
     result.schedule += stream.nodes.back() + ": elementwise\n";
+    return success();
+  }
+
+  LogicalResult emitWindow(KernelOp kernel, WindowCode &code, uint32_t node) {
+    Window &window = code.window;
+    window.kernel = static_cast<uint32_t>(stream.kernels.size());
+    stream.kernels.push_back({code.kernel.code});
+    window.node = node;
+    window.image.memory = memory->addressOf(KernelConstants::within(code.image, segment));
+    window.output = memory->addressOf(kernel.getResult(0));
+    for (auto [table, value] : llvm::zip_equal(window.tables, code.tables))
+      table.memory = memory->addressOf(KernelConstants::within(value, segment));
+    if (!npu::emitWindow(window, hardware, 0, hardware.scratchpad.bytes, stream))
+      return refuse(kernel, "a row of its output does not fit the scratchpad");
+    result.schedule += stream.nodes.back() + ": window on the vector core\n";
     return success();
   }
 

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/tile/EmitSlices.h"
+#include "compiler/emit/mortise/tile/ImageLines.h"
 #include "compiler/emit/mortise/tile/TileResults.h"
 
 #include <algorithm>
@@ -13,12 +14,17 @@ namespace tenon::npu {
 
 namespace {
 
+ImageLines imageOf(const Product &p) {
+  return {p.images, p.height,   p.width, p.groups * p.channels * p.leftBytes(), p.leftBytes(), p.y,
+          p.x,      p.padValue, p.input};
+}
+
 class ProductEmitter {
 public:
   ProductEmitter(const Product &p, const ProductCut &cut, const mortise::Hardware &h, int64_t scratchpad,
                  Stream &stream)
       : p_(p), cut_(cut), h_(h), commands_(stream, h, p.node), packed_(packedWeights(p, h)),
-        weights_(weightTiles(p, h)), tiles_(tilesOf(p, cut)), inputAt_(scratchpad),
+        weights_(weightTiles(p, h)), image_(imageOf(p)), tiles_(tilesOf(p, cut)), inputAt_(scratchpad),
         weightAt_(inputAt_ + cut.inputBuffers * cut.inputBytes),
         results_(p, cut, h, commands_, cut.resultsAt(scratchpad), cut.mapAt(scratchpad)) {}
 
@@ -43,8 +49,8 @@ public:
   }
 
 private:
-  int64_t pixelBytes() const { return p_.groups * p_.channels * p_.leftBytes(); }
-  int64_t lineBytes() const { return (p_.width + p_.x.low + p_.x.high) * pixelBytes(); }
+  int64_t pixelBytes() const { return image_.pixelBytes; }
+  int64_t lineBytes() const { return image_.lineBytes(); }
 
   void multiply(const Tile &tile, int64_t panel) {
     loadInput(tile);
@@ -80,29 +86,7 @@ private:
     loadedInput_ = number;
     inputOf_ = inputAt_ + inputs_ % cut_.inputBuffers * cut_.inputBytes;
     ++inputs_;
-    int64_t first = tile.row * p_.y.stride - p_.y.low, lines = (tile.rows - 1) * p_.y.stride + p_.y.extent();
-    int64_t above = std::clamp<int64_t>(-first, 0, lines),
-            below = std::clamp<int64_t>(first + lines - p_.height, 0, lines - above),
-            inside = lines - above - below;
-    int64_t left = p_.x.low * pixelBytes(), right = p_.x.high * pixelBytes(), line = lineBytes();
-    fill(inputOf_, above * line, 1, line);
-    fill(inputOf_ + (above + inside) * line, below * line, 1, line);
-    if (inside == 0)
-      return;
-    int64_t at = inputOf_ + above * line;
-    // The end of a line and the beginning of the next are one piece.
-    fill(at, left, 1, line);
-    if (left + right > 0 && inside > 1)
-      fill(at + line - right, left + right, inside - 1, line);
-    fill(at + (inside - 1) * line + line - right, right, 1, line);
-    int64_t bytes = p_.width * pixelBytes();
-    int64_t from = p_.input + (tile.image * p_.height + first + above) * bytes;
-    commands_.loadRows(commands_.inputChannel(), at + left, line, from, bytes, bytes, inside);
-  }
-
-  void fill(int64_t at, int64_t bytes, int64_t count, int64_t stride) {
-    if (bytes > 0)
-      commands_.fill(commands_.inputChannel(), at, bytes, count, stride, p_.padValue, p_.leftBytes());
+    image_.load(commands_, inputOf_, tile.image, tile.row, tile.rows);
   }
 
   /// Weight tiles [first, end) of a panel, and its tables with the last. Returns their address.
@@ -138,6 +122,7 @@ private:
   Commands commands_;
   PackedWeights packed_;
   std::vector<WeightTile> weights_;
+  ImageLines image_;
   std::vector<Tile> tiles_;
   int64_t inputAt_, weightAt_;
   TileResults results_;

@@ -1,0 +1,265 @@
+//===- WindowKernel.cpp - depthwise convolutions and pooling on the vector core --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/emit/mortise/segment/WindowKernel.h"
+
+#include "compiler/emit/mortise/segment/LaneCode.h"
+#include "llvm/ADT/SetVector.h"
+
+#include <limits>
+
+using namespace mlir;
+
+namespace tenon::npu {
+
+namespace {
+
+Type elementOf(mlir::Value value) { return getElementTypeOrSelf(value.getType()); }
+ArrayRef<int64_t> shapeOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
+
+class WindowReader {
+public:
+  WindowReader(KernelOp kernel, const mortise::Hardware &hardware, std::string &why)
+      : kernel(kernel), hardware(hardware), why(why) {}
+
+  std::optional<WindowCode> make() {
+    for (mlir::Operation &op : kernel.getBody().front()) {
+      if (isa<ConvOp, ReduceWindowOp>(op)) {
+        if (moving)
+          return refuse("it has several windows");
+        moving = &op;
+      }
+      for (mlir::Value v : op.getResults())
+        if (auto type = dyn_cast<RankedTensorType>(v.getType()); type && !type.hasStaticShape())
+          return refuse("sizes are not known when compiling");
+    }
+    if (!moving)
+      return refuse("it has no window over an image");
+    auto conv = dyn_cast<ConvOp>(moving);
+    if (!(conv ? readConv(conv) : readPooling(cast<ReduceWindowOp>(moving))) || !readImage() || !collect())
+      return std::nullopt;
+    std::optional<CompiledKernel> compiled = windowKernel(code.window, body(), hardware, why);
+    if (!compiled)
+      return std::nullopt;
+    code.kernel = std::move(*compiled);
+    return std::move(code);
+  }
+
+private:
+  std::nullopt_t refuse(const Twine &reason) {
+    why = reason.str();
+    return std::nullopt;
+  }
+  bool decline(const Twine &reason) {
+    why = reason.str();
+    return false;
+  }
+  mlir::Value result() { return kernel.getBody().front().getTerminator()->getOperand(0); }
+
+  bool readConv(ConvOp conv) {
+    ArrayRef<int64_t> filter = shapeOf(conv.getFilter());
+    int64_t channels = shapeOf(conv.getInput()).back(), rank = static_cast<int64_t>(conv.getStrides().size());
+    if (static_cast<int64_t>(conv.getGroups()) != channels || filter.back() != channels)
+      return decline("only convolutions with one filter for each channel run on the vector core");
+    if (rank > 2)
+      return decline("windows have at most two axes");
+    if (llvm::any_of(conv.getInputDilations(), [](int64_t d) { return d != 1; }))
+      return decline("the input is dilated");
+    auto axis = [&](int64_t d) {
+      auto i = static_cast<size_t>(d);
+      return WindowAxis{filter[i], conv.getStrides()[i], conv.getDilations()[i], conv.getLow()[i],
+                        conv.getHigh()[i]};
+    };
+    code.window.image.x = axis(rank - 1);
+    if (rank == 2)
+      code.window.image.y = axis(0);
+    code.window.image.padValue = conv.getPadValue();
+    code.window.weighted = true;
+    return addTable(conv.getFilter(), code.window.taps(), channels, true);
+  }
+
+  bool readPooling(ReduceWindowOp pool) {
+    size_t rank = pool.getWindow().size();
+    if (rank < 3 || rank > 4)
+      return decline("windows have one or two axes");
+    auto axis = [&](size_t d) {
+      return WindowAxis{pool.getWindow()[d], pool.getStrides()[d], pool.getDilations()[d], pool.getLow()[d],
+                        pool.getHigh()[d]};
+    };
+    for (size_t d : {size_t(0), rank - 1})
+      if (WindowAxis a = axis(d); a.size != 1 || a.stride != 1 || a.low != 0 || a.high != 0)
+        return decline("its window covers channels or images");
+    code.window.image.x = axis(rank - 2);
+    if (rank == 4)
+      code.window.image.y = axis(1);
+    std::optional<int64_t> neutral = neutralBits(pool);
+    if (!neutral)
+      return decline("the vector core does not combine the window's elements in this way");
+    code.window.image.padValue = *neutral;
+    return true;
+  }
+
+  /// What padding holds.
+  static std::optional<int64_t> neutralBits(ReduceWindowOp pool) {
+    Type type = elementOf(pool.getInput());
+    if (pool.getKind() == ReduceKind::sum)
+      return 0;
+    bool max = pool.getKind() == ReduceKind::max;
+    if (!max && pool.getKind() != ReduceKind::min)
+      return std::nullopt;
+    if (type.isF32())
+      return max ? 0xff800000 : 0x7f800000;
+    if (type.isBF16())
+      return max ? 0xff80 : 0x7f80;
+    if (!type.isInteger(8) && !type.isInteger(32))
+      return std::nullopt;
+    Range range = LaneCode::rangeOf(type);
+    return static_cast<int64_t>(max ? range.low : range.high);
+  }
+
+  bool readImage() {
+    code.image = moving->getOperand(0);
+    std::optional<LaneCode::ElementAccess> from = LaneCode::accessOf(elementOf(code.image)),
+                                           to = LaneCode::accessOf(elementOf(result()));
+    Type sum = elementOf(moving->getResult(0));
+    if (!from || !to || (!sum.isF32() && !sum.isBF16() && !sum.isInteger(32) && !sum.isInteger(8)))
+      return decline("it computes a type that the vector core lacks");
+    // Bytes would wrap around where the vector core's words do not.
+    if (auto pool = dyn_cast<ReduceWindowOp>(moving);
+        pool && pool.getKind() == ReduceKind::sum && sum.isInteger(8))
+      return decline("it adds narrow integers");
+    if (!isa<BlockArgument>(code.image))
+      return decline("its image is computed within the kernel");
+    if (shapeOf(result()) != shapeOf(moving->getResult(0)))
+      return decline("its result has another shape than the window's");
+    Window &w = code.window;
+    ArrayRef<int64_t> shape = shapeOf(code.image);
+    for (const WindowAxis &a : {w.image.x, w.image.y})
+      if (a.low < 0 || a.high < 0)
+        return decline("the window crops its input");
+    w.image.images = shape.front();
+    w.image.width = shape[shape.size() - 2];
+    w.image.height = shape.size() == 4 ? shape[1] : 1;
+    w.image.elementBytes = from->bytes;
+    w.channels = shape.back();
+    w.image.pixelBytes = w.channels * from->bytes;
+    w.load = from->load;
+    w.store = to->store;
+    w.resultBytes = to->bytes;
+    return true;
+  }
+
+  /// A tensor that the kernel reads whole: `rows` of a number for each channel, or one number.
+  bool addTable(mlir::Value value, int64_t rows, int64_t elements, bool perChannel) {
+    std::optional<LaneCode::ElementAccess> access = LaneCode::accessOf(elementOf(value));
+    constexpr size_t kMost = 8;
+    if (!access)
+      return decline("it reads a type that the vector core lacks");
+    if (code.tables.size() == kMost)
+      return decline("it has too many operands");
+    Id one = elementOf(value).isBF16() ? Id::VlbBf : access->bytes == 1 ? Id::VlbB : Id::VlbW;
+    code.window.tables.push_back(
+        {rows, elements, access->bytes, perChannel, perChannel ? access->load : one, 0});
+    code.tables.push_back(value);
+    return true;
+  }
+
+  /// Finds what is computed from the window's sums.
+  bool collect() {
+    llvm::SetVector<mlir::Value> open;
+    open.insert(result());
+    for (size_t i = 0; i < open.size(); ++i) {
+      mlir::Value value = open[i];
+      if (value == moving->getResult(0))
+        continue;
+      if (isa<BlockArgument>(value)) {
+        int64_t count = cast<RankedTensorType>(value.getType()).getNumElements();
+        if (count != 1 && (count != code.window.channels || shapeOf(value).back() != count))
+          return decline("it reads an operand that is neither one number nor one for each channel");
+        if (!addTable(value, 1, count, count == code.window.channels))
+          return false;
+        continue;
+      }
+      mlir::Operation *op = value.getDefiningOp();
+      if (std::string reason = LaneCode::whyNot(op); !reason.empty())
+        return decline(reason);
+      if (!isa<ConstantOp>(op))
+        for (mlir::Value operand : op->getOperands())
+          if (isa<RankedTensorType>(operand.getType()))
+            open.insert(operand);
+    }
+    return true;
+  }
+
+  WindowBody body() {
+    WindowBody body;
+    Type type = elementOf(moving->getResult(0));
+    bool real = type.isF32() || type.isBF16();
+    auto pool = dyn_cast<ReduceWindowOp>(moving);
+    ReduceKind kind = pool ? pool.getKind() : ReduceKind::sum;
+    bool weighted = !pool;
+    body.accumulate = [=](VectorBuilder &b, Value sum, Value pixel, Value weight) {
+      if (weighted)
+        return real ? b.op(Id::VfmaF, pixel, weight, sum.isValid() ? sum : b.splat(0.0F))
+                    : b.op(Id::VmadI, pixel, weight, sum.isValid() ? sum : b.splatInt(0));
+      if (!sum.isValid())
+        return pixel;
+      if (kind == ReduceKind::sum)
+        return b.op(real ? Id::VaddF : Id::VaddI, sum, pixel);
+      if (kind == ReduceKind::max)
+        return b.op(real ? Id::VmaxF : Id::VmaxI, sum, pixel);
+      return b.op(real ? Id::VminF : Id::VminI, sum, pixel);
+    };
+    body.finish = [this](VectorBuilder &b, Value sum, std::span<const Value> values) {
+      LaneCode lane(b, [&](mlir::Value value) { return leaf(b, value, sum, values); });
+      Type stored = elementOf(result());
+      return lane.stored(lane.valueOf(result()), stored);
+    };
+    return body;
+  }
+
+  LaneValue leaf(VectorBuilder &b, mlir::Value value, Value sum, std::span<const Value> values) {
+    if (value == moving->getResult(0))
+      return {sum, sumRange()};
+    Range range = LaneCode::rangeOf(elementOf(value));
+    for (auto [i, table] : llvm::enumerate(code.tables)) {
+      if (table != value || (code.window.weighted && i == 0))
+        continue;
+      Value loaded = values[i - (code.window.weighted ? 1 : 0)];
+      bool signedLoad = !code.window.tables[i].perChannel && elementOf(value).isUnsignedInteger(8);
+      return {signedLoad ? b.op(Id::Vand, loaded, b.splatInt(255)) : loaded, range};
+    }
+    return {};
+  }
+
+  Range sumRange() {
+    Range image = LaneCode::rangeOf(elementOf(code.image)),
+          all = LaneCode::rangeOf(elementOf(moving->getResult(0)));
+    if (!image.integral || !all.integral)
+      return {};
+    auto taps = static_cast<double>(code.window.taps());
+    double most = std::max(-image.low, image.high);
+    if (auto pool = dyn_cast<ReduceWindowOp>(moving))
+      return pool.getKind() == ReduceKind::sum ? Range{-most * taps, most * taps, true} : image;
+    Range weight = LaneCode::rangeOf(elementOf(code.tables.front()));
+    double bound = most * std::max(-weight.low, weight.high) * taps;
+    return bound < all.high ? Range{-bound, bound, true} : all;
+  }
+
+  KernelOp kernel;
+  const mortise::Hardware &hardware;
+  std::string &why;
+  mlir::Operation *moving = nullptr;
+  WindowCode code;
+};
+
+} // namespace
+
+std::optional<WindowCode> makeWindow(KernelOp kernel, const mortise::Hardware &hardware, std::string &why) {
+  return WindowReader(kernel, hardware, why).make();
+}
+
+} // namespace tenon::npu

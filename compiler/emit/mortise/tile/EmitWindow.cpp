@@ -1,0 +1,101 @@
+//===- EmitWindow.cpp - windows on the vector core as tiles --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/emit/mortise/tile/Window.h"
+
+#include <algorithm>
+
+namespace tenon::npu {
+
+namespace {
+
+int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/// Bytes of the tables in the scratchpad: rows repeated where a vector holds several pixels.
+int64_t tableBytes(const WindowTable &table, int64_t repeats) {
+  return aligned(table.rows * table.elements * (table.perChannel ? repeats : 1) * table.bytes);
+}
+
+void loadTable(Commands &commands, const WindowTable &table, int64_t repeats, int64_t local) {
+  int64_t row = table.elements * table.bytes;
+  if (!table.perChannel)
+    repeats = 1;
+  TransferBlock block;
+  block.bytes = row;
+  block.count[0] = repeats;
+  block.local[0] = row;
+  block.count[1] = table.rows;
+  block.local[1] = row * repeats;
+  block.memory[1] = row;
+  if (repeats == 1)
+    commands.loadBytes(commands.inputChannel(), local, table.memory, row * table.rows);
+  else
+    commands.loadBlock(commands.inputChannel(), local, table.memory, block);
+}
+
+} // namespace
+
+int64_t Window::resultPitch(int64_t lanes) const {
+  int64_t row = outputWidth() * channels;
+  // A row's last vector reaches beyond its end.
+  if (pixelsOfVector(lanes) > 1)
+    row = (row + lanes - 1) / lanes * lanes;
+  return row * resultBytes;
+}
+
+bool emitWindow(const Window &w, const mortise::Hardware &h, int64_t scratchpad, int64_t scratchpadBytes,
+                Stream &stream) {
+  int64_t lanes = h.vector.lanes, repeats = w.pixelsOfVector(lanes), tables = 0;
+  for (const WindowTable &table : w.tables)
+    tables += tableBytes(table, repeats);
+  auto inputBytes = [&](int64_t rows) {
+    return aligned(w.image.linesOf(rows) * w.image.lineBytes() + lanes * w.image.elementBytes);
+  };
+  auto resultBytes = [&](int64_t rows) { return aligned(rows * w.resultPitch(lanes)); };
+  auto fits = [&](int64_t rows) {
+    return tables + 2 * (inputBytes(rows) + resultBytes(rows)) <= scratchpadBytes;
+  };
+  if (!fits(1))
+    return false;
+  // Several tiles, so that loading, computing and storing overlap; few, as each loads lines of its neighbour.
+  int64_t height = w.outputHeight(), step = (height + 3) / 4;
+  if (step * w.image.y.stride < 2 * w.image.y.extent())
+    step = (height + 1) / 2;
+  while (!fits(step))
+    step = step / 2;
+  Commands commands(stream, h, w.node);
+  int64_t at = scratchpad;
+  std::vector<int64_t> tableAt;
+  for (const WindowTable &table : w.tables) {
+    loadTable(commands, table, repeats, at);
+    tableAt.push_back(at);
+    at += tableBytes(table, repeats);
+  }
+  int64_t input = at, result = input + 2 * inputBytes(step), tile = 0;
+  for (int64_t image = 0; image < w.image.images; ++image)
+    for (int64_t row = 0; row < height; row += step, ++tile) {
+      int64_t rows = std::min(step, height - row), from = input + tile % 2 * inputBytes(step),
+              to = result + tile % 2 * resultBytes(step);
+      w.image.load(commands, from, image, row, rows);
+      std::vector<int64_t> arguments = {from, to, rows};
+      std::vector<Commands::Range> ranges = {{from, inputBytes(rows), false}, {to, resultBytes(rows), true}};
+      for (size_t t = 0; t < w.tables.size(); ++t) {
+        arguments.push_back(tableAt[t]);
+        ranges.push_back({tableAt[t], tableBytes(w.tables[t], repeats), false});
+      }
+      commands.run(w.kernel, std::move(arguments), ranges);
+      int64_t bytes = w.outputWidth() * w.channels * w.resultBytes;
+      TransferBlock block;
+      block.bytes = bytes;
+      block.count[0] = rows;
+      block.local[0] = w.resultPitch(lanes);
+      block.memory[0] = bytes;
+      commands.storeBlock(commands.outputChannel(), to, w.output + (image * height + row) * bytes, block);
+    }
+  return true;
+}
+
+} // namespace tenon::npu

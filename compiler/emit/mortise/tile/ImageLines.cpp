@@ -1,0 +1,38 @@
+//===- ImageLines.cpp - lines of images with what lies around them --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/emit/mortise/tile/ImageLines.h"
+
+#include <algorithm>
+
+namespace tenon::npu {
+
+void ImageLines::load(Commands &commands, int64_t local, int64_t image, int64_t row, int64_t rows) const {
+  auto fill = [&](int64_t at, int64_t bytes, int64_t count, int64_t stride) {
+    if (bytes > 0)
+      commands.fill(commands.inputChannel(), at, bytes, count, stride, padValue, elementBytes);
+  };
+  int64_t first = row * y.stride - y.low, lines = linesOf(rows);
+  int64_t above = std::clamp<int64_t>(-first, 0, lines),
+          below = std::clamp<int64_t>(first + lines - height, 0, lines - above),
+          inside = lines - above - below;
+  int64_t left = x.low * pixelBytes, right = x.high * pixelBytes, line = lineBytes();
+  fill(local, above * line, 1, line);
+  fill(local + (above + inside) * line, below * line, 1, line);
+  if (inside == 0)
+    return;
+  int64_t at = local + above * line;
+  // The end of a line and the beginning of the next are one piece.
+  fill(at, left, 1, line);
+  if (left + right > 0 && inside > 1)
+    fill(at + line - right, left + right, inside - 1, line);
+  fill(at + (inside - 1) * line + line - right, right, 1, line);
+  int64_t bytes = width * pixelBytes;
+  int64_t from = memory + (image * height + first + above) * bytes;
+  commands.loadRows(commands.inputChannel(), at + left, line, from, bytes, bytes, inside);
+}
+
+} // namespace tenon::npu

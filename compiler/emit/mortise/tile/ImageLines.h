@@ -1,0 +1,30 @@
+//===- ImageLines.h - lines of images with what lies around them --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "compiler/emit/mortise/tile/Commands.h"
+
+namespace tenon::npu {
+
+/// Images in memory whose channels are innermost, and the window that moves over them.
+struct ImageLines {
+  int64_t images = 1, height = 1, width = 1; ///< without padding
+  int64_t pixelBytes = 1, elementBytes = 1;
+  WindowAxis y, x;
+  int64_t padValue = 0; ///< the bits of an element
+  int64_t memory = 0;   ///< address
+
+  /// Of a line in the scratchpad: with padding.
+  int64_t lineBytes() const { return (width + x.low + x.high) * pixelBytes; }
+  /// Lines that so many rows of the output read.
+  int64_t linesOf(int64_t rows) const { return (rows - 1) * y.stride + y.extent(); }
+
+  /// The lines that output rows [row, row + rows) of an image read, one behind the other at `local`.
+  void load(Commands &commands, int64_t local, int64_t image, int64_t row, int64_t rows) const;
+};
+
+} // namespace tenon::npu
