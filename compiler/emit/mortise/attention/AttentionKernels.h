@@ -1,0 +1,28 @@
+//===- AttentionKernels.h - kernels of fused attention ------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "compiler/emit/mortise/attention/AttentionPlan.h"
+#include "compiler/emit/mortise/vector/VectorBuilder.h"
+
+namespace tenon::npu {
+
+/// scores^T to weights. Parameters: scores, weights, state before, state after, factor (of what was summed so
+/// far), iterations of `unroll` vectors; masked: keys that there are, and those that the first query sees
+/// (every other query one more).
+VectorFunction softmaxKernel(const AttentionPlan &plan, bool masked);
+
+/// result^T = (first ? 0 : result^T x factor) + sums. Parameters: sums, result, factor (not of the first).
+VectorFunction updateKernel(const AttentionPlan &plan, bool first);
+
+/// Rows of values to columns. Parameters: from, to, pairs of columns.
+VectorFunction transposeKernel(const AttentionPlan &plan);
+
+/// result^T / sum, transposed. Parameters: state, result, to.
+VectorFunction finishKernel(const AttentionPlan &plan);
+
+} // namespace tenon::npu
