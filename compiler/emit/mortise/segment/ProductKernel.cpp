@@ -53,6 +53,7 @@ public:
     DrainChain chain = drainChain(product->getResult(0), constants);
     result.layer.drain = chain.form;
     result.drained = chain.result;
+    result.product = product;
     result.image = product->getOperand(0);
     result.filter = product->getOperand(1);
     if (!pack(product->getOperand(1), chain))

@@ -14,10 +14,11 @@ namespace tenon::npu {
 /// The product of a region, and how much of what follows it the drain does.
 struct ProductKernel {
   Product layer;
-  mlir::Value image;            ///< the left operand, in the region
-  mlir::Value filter;           ///< the right operand, in the region
-  mlir::Value drained;          ///< what the drain stores
-  std::vector<uint8_t> weights; ///< packed for the machine
+  mlir::Operation *product = nullptr; ///< in the region
+  mlir::Value image;                  ///< the left operand, in the region
+  mlir::Value filter;                 ///< the right operand, in the region
+  mlir::Value drained;                ///< what the drain stores
+  std::vector<uint8_t> weights;       ///< packed for the machine
 };
 
 /// Reads a kernel of the families contraction and conv. Where it does not fit the machine, `why` says what

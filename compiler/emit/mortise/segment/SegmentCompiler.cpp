@@ -165,7 +165,7 @@ private:
 
   LogicalResult emit(KernelOp kernel, KernelPlan &plan) {
     auto node = static_cast<uint32_t>(stream.nodes.size());
-    stream.nodes.push_back(nodeName(kernel.getLoc()));
+    stream.nodes.push_back(nodeName(plan.product ? plan.product->product->getLoc() : kernel.getLoc()));
     if (plan.window)
       return emitWindow(kernel, *plan.window, node);
     if (plan.map) {
