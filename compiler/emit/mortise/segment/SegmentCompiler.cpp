@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/segment/SegmentCompiler.h"
 
+#include "compiler/emit/mortise/segment/ColumnsKernel.h"
 #include "compiler/emit/mortise/segment/CompileVector.h"
 #include "compiler/emit/mortise/segment/MapCode.h"
 #include "compiler/emit/mortise/segment/ProductKernel.h"
@@ -23,6 +24,7 @@ struct KernelPlan {
   std::optional<ProductKernel> product;
   std::optional<MapCode> map;
   std::optional<WindowCode> window;
+  std::optional<ColumnsCode> columns;
 };
 
 mlir::Value yielded(KernelOp kernel) { return kernel.getBody().front().getTerminator()->getOperand(0); }
@@ -79,6 +81,12 @@ std::optional<KernelPlan> planOf(KernelOp kernel, const mortise::Hardware &hardw
       why = "a row of its output needs more scratchpad than there is";
       return std::nullopt;
     }
+    return plan;
+  }
+  if (family == "reduce") {
+    plan.columns = makeColumns(kernel, hardware, why);
+    if (!plan.columns)
+      return std::nullopt;
     return plan;
   }
   if (family != "map") {
@@ -168,6 +176,8 @@ private:
     stream.nodes.push_back(nodeName(plan.product ? plan.product->product->getLoc() : kernel.getLoc()));
     if (plan.window)
       return emitWindow(kernel, *plan.window, node);
+    if (plan.columns)
+      return emitColumns(kernel, *plan.columns, node);
     if (plan.map) {
       kernelNumber = static_cast<uint32_t>(stream.kernels.size());
       stream.kernels.push_back({plan.map->kernel.code});
@@ -192,12 +202,29 @@ private:
     window.node = node;
     window.image.memory = memory->addressOf(KernelConstants::within(code.image, segment));
     window.output = memory->addressOf(kernel.getResult(0));
-    for (auto [table, value] : llvm::zip_equal(window.tables, code.tables))
-      table.memory = memory->addressOf(KernelConstants::within(value, segment));
+    locate(window.tables, code.operands);
     if (!npu::emitWindow(window, hardware, 0, hardware.scratchpad.bytes, stream))
       return refuse(kernel, "a row of its output does not fit the scratchpad");
     result.schedule += stream.nodes.back() + ": window on the vector core\n";
     return success();
+  }
+
+  LogicalResult emitColumns(KernelOp kernel, ColumnsCode &code, uint32_t node) {
+    Columns &columns = code.columns;
+    columns.kernel = static_cast<uint32_t>(stream.kernels.size());
+    stream.kernels.push_back({code.kernel.code});
+    columns.node = node;
+    columns.input = memory->addressOf(KernelConstants::within(code.input, segment));
+    columns.output = memory->addressOf(kernel.getResult(0));
+    locate(columns.tables, code.operands);
+    npu::emitColumns(columns, hardware, 0, stream);
+    result.schedule += stream.nodes.back() + ": reduction on the vector core\n";
+    return success();
+  }
+
+  void locate(std::vector<ChannelTable> &tables, const ChannelOperands &operands) {
+    for (auto [table, value] : llvm::zip_equal(tables, operands.values()))
+      table.memory = memory->addressOf(KernelConstants::within(value, segment));
   }
 
   LogicalResult emitProduct(KernelOp kernel, KernelPlan &plan, uint32_t node) {

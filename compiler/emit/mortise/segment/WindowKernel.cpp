@@ -41,6 +41,7 @@ public:
     auto conv = dyn_cast<ConvOp>(moving);
     if (!(conv ? readConv(conv) : readPooling(cast<ReduceWindowOp>(moving))) || !readImage() || !collect())
       return std::nullopt;
+    code.window.tables = code.operands.tables();
     std::optional<CompiledKernel> compiled = windowKernel(code.window, body(), hardware, why);
     if (!compiled)
       return std::nullopt;
@@ -78,7 +79,7 @@ private:
       code.window.image.y = axis(0);
     code.window.image.padValue = conv.getPadValue();
     code.window.weighted = true;
-    return addTable(conv.getFilter(), code.window.taps(), channels, true);
+    return code.operands.addRows(conv.getFilter(), code.window.taps(), channels, why);
   }
 
   bool readPooling(ReduceWindowOp pool) {
@@ -152,21 +153,6 @@ private:
     return true;
   }
 
-  /// A tensor that the kernel reads whole: `rows` of a number for each channel, or one number.
-  bool addTable(mlir::Value value, int64_t rows, int64_t elements, bool perChannel) {
-    std::optional<LaneCode::ElementAccess> access = LaneCode::accessOf(elementOf(value));
-    constexpr size_t kMost = 8;
-    if (!access)
-      return decline("it reads a type that the vector core lacks");
-    if (code.tables.size() == kMost)
-      return decline("it has too many operands");
-    Id one = elementOf(value).isBF16() ? Id::VlbBf : access->bytes == 1 ? Id::VlbB : Id::VlbW;
-    code.window.tables.push_back(
-        {rows, elements, access->bytes, perChannel, perChannel ? access->load : one, 0});
-    code.tables.push_back(value);
-    return true;
-  }
-
   /// Finds what is computed from the window's sums.
   bool collect() {
     llvm::SetVector<mlir::Value> open;
@@ -176,10 +162,7 @@ private:
       if (value == moving->getResult(0))
         continue;
       if (isa<BlockArgument>(value)) {
-        int64_t count = cast<RankedTensorType>(value.getType()).getNumElements();
-        if (count != 1 && (count != code.window.channels || shapeOf(value).back() != count))
-          return decline("it reads an operand that is neither one number nor one for each channel");
-        if (!addTable(value, 1, count, count == code.window.channels))
+        if (!code.operands.add(value, code.window.channels, why))
           return false;
         continue;
       }
@@ -224,15 +207,7 @@ private:
   LaneValue leaf(VectorBuilder &b, mlir::Value value, Value sum, std::span<const Value> values) {
     if (value == moving->getResult(0))
       return {sum, sumRange()};
-    Range range = LaneCode::rangeOf(elementOf(value));
-    for (auto [i, table] : llvm::enumerate(code.tables)) {
-      if (table != value || (code.window.weighted && i == 0))
-        continue;
-      Value loaded = values[i - (code.window.weighted ? 1 : 0)];
-      bool signedLoad = !code.window.tables[i].perChannel && elementOf(value).isUnsignedInteger(8);
-      return {signedLoad ? b.op(Id::Vand, loaded, b.splatInt(255)) : loaded, range};
-    }
-    return {};
+    return code.operands.leaf(b, value, {values.data(), values.size()}, code.window.weighted ? 1 : 0);
   }
 
   Range sumRange() {
@@ -244,7 +219,7 @@ private:
     double most = std::max(-image.low, image.high);
     if (auto pool = dyn_cast<ReduceWindowOp>(moving))
       return pool.getKind() == ReduceKind::sum ? Range{-most * taps, most * taps, true} : image;
-    Range weight = LaneCode::rangeOf(elementOf(code.tables.front()));
+    Range weight = LaneCode::rangeOf(elementOf(code.operands.values().front()));
     double bound = most * std::max(-weight.low, weight.high) * taps;
     return bound < all.high ? Range{-bound, bound, true} : all;
   }

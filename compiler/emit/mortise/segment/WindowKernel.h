@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
-#include "compiler/dialect/tenon/TenonDialect.h"
+#include "compiler/emit/mortise/segment/ChannelOperands.h"
 #include "compiler/emit/mortise/tile/Window.h"
 
 namespace tenon::npu {
@@ -14,8 +14,8 @@ namespace tenon::npu {
 /// A kernel of the family window for the machine; addresses are not known yet.
 struct WindowCode {
   Window window;
-  mlir::Value image;               ///< what the window moves over, in the region
-  std::vector<mlir::Value> tables; ///< in the region, in the order of window.tables
+  mlir::Value image;        ///< what the window moves over, in the region
+  ChannelOperands operands; ///< as window.tables has them
   CompiledKernel kernel;
 };
 

@@ -14,12 +14,7 @@ namespace {
 
 int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-/// Bytes of the tables in the scratchpad: rows repeated where a vector holds several pixels.
-int64_t tableBytes(const WindowTable &table, int64_t repeats) {
-  return aligned(table.rows * table.elements * (table.perChannel ? repeats : 1) * table.bytes);
-}
-
-void loadTable(Commands &commands, const WindowTable &table, int64_t repeats, int64_t local) {
+void loadTable(Commands &commands, const ChannelTable &table, int64_t repeats, int64_t local) {
   int64_t row = table.elements * table.bytes;
   if (!table.perChannel)
     repeats = 1;
@@ -49,8 +44,8 @@ int64_t Window::resultPitch(int64_t lanes) const {
 bool emitWindow(const Window &w, const mortise::Hardware &h, int64_t scratchpad, int64_t scratchpadBytes,
                 Stream &stream) {
   int64_t lanes = h.vector.lanes, repeats = w.pixelsOfVector(lanes), tables = 0;
-  for (const WindowTable &table : w.tables)
-    tables += tableBytes(table, repeats);
+  for (const ChannelTable &table : w.tables)
+    tables += table.localBytes(repeats);
   auto inputBytes = [&](int64_t rows) {
     return aligned(w.image.linesOf(rows) * w.image.lineBytes() + lanes * w.image.elementBytes);
   };
@@ -69,10 +64,10 @@ bool emitWindow(const Window &w, const mortise::Hardware &h, int64_t scratchpad,
   Commands commands(stream, h, w.node);
   int64_t at = scratchpad;
   std::vector<int64_t> tableAt;
-  for (const WindowTable &table : w.tables) {
+  for (const ChannelTable &table : w.tables) {
     loadTable(commands, table, repeats, at);
     tableAt.push_back(at);
-    at += tableBytes(table, repeats);
+    at += table.localBytes(repeats);
   }
   int64_t input = at, result = input + 2 * inputBytes(step), tile = 0;
   for (int64_t image = 0; image < w.image.images; ++image)
@@ -84,7 +79,7 @@ bool emitWindow(const Window &w, const mortise::Hardware &h, int64_t scratchpad,
       std::vector<Commands::Range> ranges = {{from, inputBytes(rows), false}, {to, resultBytes(rows), true}};
       for (size_t t = 0; t < w.tables.size(); ++t) {
         arguments.push_back(tableAt[t]);
-        ranges.push_back({tableAt[t], tableBytes(w.tables[t], repeats), false});
+        ranges.push_back({tableAt[t], w.tables[t].localBytes(repeats), false});
       }
       commands.run(w.kernel, std::move(arguments), ranges);
       int64_t bytes = w.outputWidth() * w.channels * w.resultBytes;

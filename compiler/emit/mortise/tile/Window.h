@@ -12,26 +12,19 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "compiler/emit/mortise/tile/ChannelTable.h"
 #include "compiler/emit/mortise/tile/ImageLines.h"
 #include "compiler/emit/mortise/vector/CompileKernel.h"
 #include "compiler/emit/mortise/vector/VectorBuilder.h"
 
 namespace tenon::npu {
 
-/// Numbers that the kernel reads: rows of one for each channel, or one for all.
-struct WindowTable {
-  int64_t rows = 1, elements = 1, bytes = 1; ///< elements: of a row
-  bool perChannel = true;
-  Id load = Id::VldW; ///< of a vector; of one number for all: VlbW, VlbBf or VlbB
-  int64_t memory = 0; ///< address
-};
-
 struct Window {
   ImageLines image;
   int64_t channels = 1;
   Id load = Id::VldUb, store = Id::VstUb;
   int64_t resultBytes = 1;
-  std::vector<WindowTable> tables;
+  std::vector<ChannelTable> tables;
   bool weighted = false; ///< the first table has a row for each pixel of the window
   int64_t output = 0;    ///< address in memory
   uint32_t kernel = 0;   ///< in Stream::kernels

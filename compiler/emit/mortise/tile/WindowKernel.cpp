@@ -82,7 +82,7 @@ private:
         weights_.push_back(loadWeight(tables_[0], tap));
   }
   Value loadWeight(Value from, int64_t tap) {
-    const WindowTable &table = w_.tables[0];
+    const ChannelTable &table = w_.tables[0];
     int64_t bytes = width_ * table.bytes, row = tap / w_.image.x.size;
     Value base = row ? b_.add(from, int32_t(row * w_.image.x.size * bytes)) : from;
     return b_.load(table.load, {base, tableObjects_[0], int32_t(tap % w_.image.x.size * bytes)}, active_);

@@ -1,0 +1,174 @@
+//===- ColumnsKernel.cpp - reductions over all axes but the last --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/emit/mortise/segment/ColumnsKernel.h"
+
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+
+namespace tenon::npu {
+
+namespace {
+
+Type elementOf(mlir::Value value) { return getElementTypeOrSelf(value.getType()); }
+ArrayRef<int64_t> shapeOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
+int64_t elementsOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getNumElements(); }
+
+class ColumnsReader {
+public:
+  ColumnsReader(KernelOp kernel, const mortise::Hardware &hardware, std::string &why)
+      : kernel(kernel), hardware(hardware), why(why) {}
+
+  std::optional<ColumnsCode> make() {
+    if (!readAxes() || !collect(result(), false) || !collect(reduce.getInput(), true))
+      return std::nullopt;
+    if (!code.input)
+      return refuse("it reduces no operand");
+    Columns &c = code.columns;
+    std::optional<LaneCode::ElementAccess> from = LaneCode::accessOf(elementOf(code.input)),
+                                           to = LaneCode::accessOf(elementOf(result()));
+    if (!from || !to)
+      return refuse("it reads or stores a type that the vector core lacks");
+    c.load = from->load;
+    c.elementBytes = from->bytes;
+    c.store = to->store;
+    c.resultBytes = to->bytes;
+    c.tables = code.operands.tables();
+    std::optional<CompiledKernel> compiled = columnsKernel(c, body(), hardware, why);
+    if (!compiled)
+      return std::nullopt;
+    code.kernel = std::move(*compiled);
+    return std::move(code);
+  }
+
+private:
+  std::nullopt_t refuse(const Twine &reason) {
+    why = reason.str();
+    return std::nullopt;
+  }
+  bool decline(const Twine &reason) {
+    why = reason.str();
+    return false;
+  }
+  mlir::Value result() { return kernel.getBody().front().getTerminator()->getOperand(0); }
+
+  bool readAxes() {
+    for (mlir::Operation &op : kernel.getBody().front()) {
+      for (mlir::Value v : op.getResults())
+        if (auto type = dyn_cast<RankedTensorType>(v.getType()); type && !type.hasStaticShape())
+          return decline("sizes are not known when compiling");
+      auto found = dyn_cast<ReduceOp>(op);
+      if (found && reduce)
+        return decline("it has several reductions");
+      if (found)
+        reduce = found;
+    }
+    if (!reduce)
+      return decline("it has no sum, maximum or minimum over axes");
+    Type type = elementOf(reduce.getResult());
+    ReduceKind kind = reduce.getKind();
+    if ((!type.isF32() && !type.isInteger(32)) ||
+        (kind != ReduceKind::sum && kind != ReduceKind::max && kind != ReduceKind::min))
+      return decline("the vector core does not combine elements of this type in this way");
+    ArrayRef<int64_t> shape = shapeOf(reduce.getInput()), axes = reduce.getAxes();
+    for (size_t i = 1; i < axes.size(); ++i)
+      if (axes[i] != axes[i - 1] + 1)
+        return decline("the axes of its reduction are not neighbours");
+    auto first = static_cast<size_t>(axes.front()), last = static_cast<size_t>(axes.back());
+    if (last + 1 == shape.size())
+      return decline("a reduction over the last axis has no form on the vector core");
+    Columns &c = code.columns;
+    for (auto [axis, extent] : llvm::enumerate(shape))
+      (axis < first ? c.outer : axis <= last ? c.rows : c.channels) *= extent;
+    return elementsOf(result()) == c.outer * c.channels ||
+           decline("its result has not one element for each column");
+  }
+
+  /// Finds what a value is computed from: elements (`inside` the reduction) or totals, and tables.
+  bool collect(mlir::Value root, bool inside) {
+    llvm::SetVector<mlir::Value> open;
+    open.insert(root);
+    for (size_t i = 0; i < open.size(); ++i) {
+      mlir::Value value = open[i];
+      if (value == reduce.getResult())
+        continue;
+      if (isa<BlockArgument>(value)) {
+        if (!addLeaf(value, inside))
+          return false;
+        continue;
+      }
+      mlir::Operation *op = value.getDefiningOp();
+      if (std::string reason = LaneCode::whyNot(op); !reason.empty())
+        return decline(reason);
+      if (!isa<ConstantOp>(op))
+        for (mlir::Value operand : op->getOperands())
+          if (isa<RankedTensorType>(operand.getType()))
+            open.insert(operand);
+    }
+    return true;
+  }
+
+  bool addLeaf(mlir::Value value, bool inside) {
+    if (inside && elementsOf(value) == elementsOf(reduce.getInput())) {
+      if (code.input && code.input != value)
+        return decline("it reduces several operands at once");
+      code.input = value;
+      return true;
+    }
+    if (llvm::is_contained(code.operands.values(), value))
+      return true;
+    // Tables lie along the last axis alone.
+    return code.operands.add(value, shapeOf(reduce.getInput()).back(), why) &&
+           (elementsOf(value) == 1 || code.columns.channels == elementsOf(value) ||
+            decline("it reads an operand that is neither one number nor one for each channel"));
+  }
+
+  ColumnsBody body() {
+    ColumnsBody body;
+    bool real = elementOf(reduce.getResult()).isF32();
+    ReduceKind kind = reduce.getKind();
+    Id combine = kind == ReduceKind::sum   ? (real ? Id::VaddF : Id::VaddI)
+                 : kind == ReduceKind::max ? (real ? Id::VmaxF : Id::VmaxI)
+                                           : (real ? Id::VminF : Id::VminI);
+    body.combine = [=](VectorBuilder &b, Value x, Value y) { return b.op(combine, x, y); };
+    if (kind == ReduceKind::max)
+      body.neutral = real ? static_cast<int32_t>(0xff800000) : INT32_MIN;
+    if (kind == ReduceKind::min)
+      body.neutral = real ? 0x7f800000 : INT32_MAX;
+    body.map = [this](VectorBuilder &b, Value element, std::span<const Value> values) {
+      return laneCode(b, code.input, element, values).valueOf(reduce.getInput()).value;
+    };
+    body.finish = [this](VectorBuilder &b, Value total, std::span<const Value> values) {
+      LaneCode lane = laneCode(b, reduce.getResult(), total, values);
+      return lane.stored(lane.valueOf(result()), elementOf(result()));
+    };
+    return body;
+  }
+
+  /// Where `known` has a value already.
+  LaneCode laneCode(VectorBuilder &b, mlir::Value known, Value is, std::span<const Value> values) {
+    return {b, [this, &b, known, is, values](mlir::Value value) -> LaneValue {
+              if (value == known)
+                return {is, LaneCode::rangeOf(elementOf(value))};
+              return code.operands.leaf(b, value, {values.data(), values.size()}, 0);
+            }};
+  }
+
+  KernelOp kernel;
+  const mortise::Hardware &hardware;
+  std::string &why;
+  ReduceOp reduce;
+  ColumnsCode code;
+};
+
+} // namespace
+
+std::optional<ColumnsCode> makeColumns(KernelOp kernel, const mortise::Hardware &hardware, std::string &why) {
+  return ColumnsReader(kernel, hardware, why).make();
+}
+
+} // namespace tenon::npu

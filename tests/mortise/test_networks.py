@@ -1,0 +1,89 @@
+"""Small quantized networks: what Mortise computes is what the CPU computes."""
+
+import json
+import re
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+
+class Network:
+    """Nodes of a quantized model, one behind the other."""
+
+    def __init__(self, shape):
+        self.nodes, self.constants, self.last = [], [], "x"
+        self.shape, self.random = shape, np.random.default_rng(5)
+
+    def constant(self, value, dtype=np.float32):
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.asarray(value, dtype), name))
+        return name
+
+    def add(self, op, *inputs, **attributes):
+        name = f"v{len(self.nodes)}"
+        self.nodes.append(helper.make_node(op, list(inputs), [name], name=f"{op}_{len(self.nodes)}", **attributes))
+        return name
+
+    def quantize(self, scale, zero=128):
+        scale, zero = self.constant(scale), self.constant(zero, np.uint8)
+        codes = self.add("QuantizeLinear", self.last, scale, zero)
+        self.last = self.add("DequantizeLinear", codes, scale, zero)
+
+    def conv(self, inputs, outputs, kernel, stride=1, groups=1):
+        weights = self.random.integers(-127, 128, (outputs, inputs // groups, kernel, kernel))
+        scale = self.constant(self.random.uniform(0.001, 0.01, outputs))
+        zeros = self.constant(np.zeros(outputs), np.int8)
+        filters = self.add("DequantizeLinear", self.constant(weights, np.int8), scale, zeros, axis=0)
+        bias = self.constant(self.random.normal(size=outputs))
+        pad = kernel // 2
+        self.last = self.add("Conv", self.last, filters, bias, pads=[pad] * 4, strides=[stride] * 2, group=groups)
+
+    def save(self, path):
+        self.nodes[-1].output[0] = "y"
+        graph = helper.make_graph(
+            self.nodes,
+            "g",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, self.shape)],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+            self.constants,
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+        onnx.save(model, path)
+
+
+def depthwise_block(channels, kernel, stride):
+    net = Network([1, 16, 13, 15])
+    net.quantize(0.02)
+    net.conv(16, channels, 1)
+    net.quantize(0.1)
+    net.conv(channels, channels, kernel, stride, channels)
+    net.quantize(0.2, 100)
+    net.last = net.add("GlobalAveragePool", net.last)
+    net.quantize(0.05)
+    net.conv(channels, 16, 1)
+    net.quantize(0.1)
+    return net
+
+
+@pytest.mark.parametrize(("channels", "kernel", "stride"), [(16, 3, 1), (72, 3, 2), (128, 5, 1)])
+def test_depthwise_block(tenon, tmp_path, channels, kernel, stride):
+    model = tmp_path / "m.onnx"
+    depthwise_block(channels, kernel, stride).save(model)
+    np.save(tmp_path / "x.npy", np.random.default_rng(1).normal(size=(1, 16, 13, 15)).astype(np.float32))
+    results = {}
+    for target in ("native", "mortise:edge-512k"):
+        package, explain = tmp_path / "m.tenon", tmp_path / "why.yaml"
+        done = tenon("compile", model, "-o", package, "--target", target, "--explain", explain)
+        assert done.returncode == 0, done.stderr
+        out, stats = tmp_path / target[:3], tmp_path / "stats.json"
+        done = tenon("run", package, "--input", f"x={tmp_path / 'x.npy'}", "--output-dir", out, "--stats", stats)
+        assert done.returncode == 0, done.stderr
+        results[target] = np.load(out / "y.npy")
+    stays = [remark for remark in explain.read_text().split("--- ") if remark.startswith("!Missed")]
+    assert not [remark for remark in stays if re.search(r"Family: +(window|reduce)", remark)]
+    assert json.loads(stats.read_text())["cycles"] > 0
+    # Pooling adds floats, whose order may differ: by one step at most.
+    assert np.abs(results["native"] - results["mortise:edge-512k"]).max() <= 0.1001
+    assert np.unique(results["native"]).size > 3
