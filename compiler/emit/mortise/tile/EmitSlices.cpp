@@ -9,6 +9,8 @@
 #include "compiler/emit/mortise/tile/TileResults.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 namespace tenon::npu {
 
@@ -32,8 +34,10 @@ public:
       : p_(p), cut_(cut), h_(h), commands_(stream, h, p.node), geometry_(p, cut, h),
         packed_(geometry_.packed()), tiles_(tilesOf(p, cut)), inputAt_(scratchpad),
         weightAt_(inputAt_ + cut.inputBuffers * cut.inputBytes),
+        tablesAt_(weightAt_ + cut.weightBuffers * cut.weightBytes),
         results_(p, cut, h, commands_, cut.resultsAt(scratchpad), cut.mapAt(scratchpad)),
-        inputOf_(tiles_.size() * size_t(geometry_.count())), weightsOf_(size_t(geometry_.count())) {}
+        inputOf_(tiles_.size() * size_t(geometry_.count())), weightsOf_(size_t(geometry_.count())),
+        aroundOf_(size_t(cut.inputBuffers)) {}
 
   void emit() {
     bool inputStays = int64_t(inputOf_.size()) <= cut_.inputBuffers;
@@ -48,6 +52,8 @@ public:
           int64_t &weights = weightsOf_[size_t(slice)];
           if (t == 0 || !cut_.slice.keep)
             weights = loadWeights(slice);
+          if (t == 0 && slice + 1 == slices)
+            loadTables();
           for (int64_t panel = first_; panel < end_; ++panel)
             multiply(tiles_[t], slice, panel, input, weights + (panel - first_) * geometry_.panelPitch());
         }
@@ -60,7 +66,8 @@ private:
 
   /// The slice of a tile's input with what lies around the image; returns where it lies.
   int64_t loadInput(const Tile &tile, int64_t slice) {
-    int64_t at = inputAt_ + inputs_++ % cut_.inputBuffers * cut_.inputBytes, pitch = cut_.slice.pitch;
+    size_t buffer = size_t(inputs_++ % cut_.inputBuffers);
+    int64_t at = inputAt_ + int64_t(buffer) * cut_.inputBytes, pitch = cut_.slice.pitch;
     int64_t line = geometry_.linePitch(), lines = geometry_.lines(tile.rows),
             pixels = geometry_.pixels(tile.columns);
     int64_t row = tile.row * p_.y.stride - p_.y.low + geometry_.firstWindowRow(slice) * p_.y.dilation;
@@ -70,10 +77,14 @@ private:
       y = Inside(0, 1, 0, 0);
     int64_t from = at + y.before * line, below = lines - y.before - y.inside,
             right = pixels - x.before - x.inside;
-    fill(at, pixels * pitch, y.before, line);
-    fill(from + y.inside * line, pixels * pitch, below, line);
-    fill(from, x.before * pitch, y.inside, line);
-    fill(from + (x.before + x.inside) * pitch, right * pitch, y.inside, line);
+    // What lies around the image is still there where the buffer had such a slice before.
+    std::array<int64_t, 6> around = {lines, pixels, y.before, y.inside, x.before, x.inside};
+    if (std::exchange(aroundOf_[buffer], around) != around) {
+      fill(at, pixels * pitch, y.before, line);
+      fill(from + y.inside * line, pixels * pitch, below, line);
+      fill(from, x.before * pitch, y.inside, line);
+      fill(from + (x.before + x.inside) * pitch, right * pitch, y.inside, line);
+    }
     if (y.inside == 0)
       return at;
     TransferBlock block;
@@ -97,35 +108,37 @@ private:
       commands_.fill(commands_.inputChannel(), at, bytes, count, stride, p_.padValue, p_.leftBytes());
   }
 
-  /// The slice of the group's weights, and the tables with the last; returns where it lies.
+  /// The slice of the group's weights; returns where it lies.
   int64_t loadWeights(int64_t slice) {
     int64_t at = weightAt_ + weightLoads_++ % cut_.weightBuffers * cut_.weightBytes;
     int64_t channels = geometry_.channels(slice), tap = geometry_.firstWindowRow(slice) * p_.x.size;
-    int64_t from = p_.weights + first_ * packed_.panelBytes +
-                   (tap * p_.channels + geometry_.firstChannel(slice)) * packed_.rowBytes;
-    int64_t rows = geometry_.taps() * channels,
-            tables = slice + 1 == geometry_.count() ? geometry_.tableBytes() : 0;
+    bool run = geometry_.taps() == 1 || channels == p_.channels;
     TransferBlock block;
+    block.bytes = channels * packed_.rowBytes * (run ? geometry_.taps() : 1);
+    block.count[0] = run ? 1 : geometry_.taps();
+    block.local[0] = block.bytes;
+    block.memory[0] = p_.channels * packed_.rowBytes;
     block.count[1] = end_ - first_;
     block.local[1] = geometry_.panelPitch();
     block.memory[1] = packed_.panelBytes;
-    if (geometry_.taps() == 1 || channels == p_.channels) {
-      block.bytes = rows * packed_.rowBytes + tables;
-      commands_.loadBlock(commands_.weightChannel(), at, from, block);
-      return at;
-    }
-    block.bytes = channels * packed_.rowBytes;
-    block.count[0] = geometry_.taps();
-    block.local[0] = channels * packed_.rowBytes;
-    block.memory[0] = p_.channels * packed_.rowBytes;
-    commands_.loadBlock(commands_.weightChannel(), at, from, block);
-    if (tables) {
-      block.bytes = tables;
-      block.count[0] = 1;
-      commands_.loadBlock(commands_.weightChannel(), at + rows * packed_.rowBytes,
-                          p_.weights + first_ * packed_.panelBytes + packed_.rows * packed_.rowBytes, block);
-    }
+    int64_t row = tap * p_.channels + geometry_.firstChannel(slice);
+    commands_.loadBlock(commands_.weightChannel(), at,
+                        p_.weights + first_ * packed_.panelBytes + row * packed_.rowBytes, block);
     return at;
+  }
+
+  /// The tables of the group's panels.
+  void loadTables() {
+    tablesOf_ = tablesAt_ + groups_++ % ProductCut::kTableBuffers * cut_.tableBytes;
+    if (geometry_.tableBytes() == 0)
+      return;
+    TransferBlock block;
+    block.bytes = geometry_.tableBytes();
+    block.count[0] = end_ - first_;
+    block.local[0] = geometry_.tableBytes();
+    block.memory[0] = packed_.panelBytes;
+    commands_.loadBlock(commands_.weightChannel(), tablesOf_,
+                        p_.weights + first_ * packed_.panelBytes + packed_.rows * packed_.rowBytes, block);
   }
 
   /// The part that a slice has in a panel of a tile, and what follows the last.
@@ -150,7 +163,7 @@ private:
         commands_.multiply(from, pixels, depth, p_.left, sums, outputs, slice + r + channel > 0);
       }
     if (slice + 1 == geometry_.count())
-      results_.store(tile, panel, sums, weights);
+      results_.store(tile, panel, sums, tablesOf_ + (panel - first_) * geometry_.tableBytes());
   }
 
   const Product &p_;
@@ -160,12 +173,13 @@ private:
   SliceGeometry geometry_;
   const PackedWeights &packed_;
   std::vector<Tile> tiles_;
-  int64_t inputAt_, weightAt_;
+  int64_t inputAt_, weightAt_, tablesAt_;
   TileResults results_;
-  std::vector<int64_t> inputOf_;   ///< where a tile's slices lie
-  std::vector<int64_t> weightsOf_; ///< where the group's slices lie
-  int64_t first_ = 0, end_ = 0;    ///< panels of the group
-  int64_t inputs_ = 0, weightLoads_ = 0, sums_ = 0;
+  std::vector<int64_t> inputOf_;                 ///< where a tile's slices lie
+  std::vector<int64_t> weightsOf_;               ///< where the group's slices lie
+  std::vector<std::array<int64_t, 6>> aroundOf_; ///< shapes of slices in the input's buffers
+  int64_t first_ = 0, end_ = 0;                  ///< panels of the group
+  int64_t inputs_ = 0, weightLoads_ = 0, groups_ = 0, sums_ = 0, tablesOf_ = 0;
 };
 
 } // namespace

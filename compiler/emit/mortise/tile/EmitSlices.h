@@ -54,8 +54,8 @@ public:
   int64_t runs() const { return joined() ? cut_.slice.windowRows : taps(); }
   int64_t run(int64_t slice) const { return joined() ? p_.x.size * p_.channels : channels(slice); }
 
-  int64_t tableBytes() const { return tableBytes_; }
-  int64_t panelPitch() const { return cut_.slice.channels * taps() * packed_.rowBytes + tableBytes_; }
+  int64_t tableBytes() const { return tableBytes_; } ///< of a panel
+  int64_t panelPitch() const { return cut_.slice.channels * taps() * packed_.rowBytes; }
   int64_t weightBytes() const { return cut_.slice.panels * panelPitch(); }
   const PackedWeights &packed() const { return packed_; }
   /// Tiles that the accumulators hold sums of a panel of.

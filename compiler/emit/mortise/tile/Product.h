@@ -117,20 +117,22 @@ struct ProductCut {
   int64_t resident = 0;
   int64_t piece = 1;
   DepthSlice slice; ///< in its place where there are slices; buffers are of slices then
-  int64_t inputBuffers = 2, weightBuffers = 2, resultBuffers = 2;
-  int64_t stored = 1; ///< panels whose results leave together
+  int64_t inputBuffers = 2, weightBuffers = 2, resultBuffers = 2, mapBuffers = 2;
+  static constexpr int64_t kTableBuffers = 2; ///< of slices; else tables lie behind a panel's weights
+  int64_t stored = 1;                         ///< panels whose results leave together
   int64_t inputBytes = 0, weightBytes = 0,
           resultBytes = 0; ///< of one buffer; weights: of a piece, or of the resident panels
-  int64_t mapBytes = 0;    ///< of the operands and results of the vector core's part, two of each
+  int64_t tableBytes = 0;  ///< of a group's tables, with slices
+  int64_t mapBytes = 0;    ///< of one buffer of the vector core's part: its operands and result
   double cycles = 0;       ///< estimated
   std::string limit;       ///< what the estimate is limited by: "matrix", "memory", "vector"
 
-  /// Buffers follow each other: inputs, weights, results, the vector core's.
+  /// Buffers follow each other: inputs, weights, tables, results, the vector core's.
   int64_t resultsAt(int64_t scratchpad) const {
-    return scratchpad + inputBuffers * inputBytes + weightBuffers * weightBytes;
+    return scratchpad + inputBuffers * inputBytes + weightBuffers * weightBytes + kTableBuffers * tableBytes;
   }
   int64_t mapAt(int64_t scratchpad) const { return resultsAt(scratchpad) + resultBuffers * resultBytes; }
-  int64_t scratchpadBytes() const { return mapAt(0) + 2 * mapBytes; }
+  int64_t scratchpadBytes() const { return mapAt(0) + mapBuffers * mapBytes; }
 };
 /// The best cut that fits `scratchpadBytes`; nothing where a row of the output needs more than there is.
 std::optional<ProductCut> cutProduct(const Product &product, const mortise::Hardware &hardware,

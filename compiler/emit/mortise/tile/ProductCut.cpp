@@ -134,7 +134,7 @@ private:
     double weightCycles = double(packed_.bytes) / from.bytesPerCycle;
     if (!cut.resident)
       weightCycles = weightLoads * transferCycles(deepest(cut.piece) * packed_.rowBytes, 1,
-                                                  tiles_[0].rows * cut.piece * packed_.rowBytes, from);
+                                                  tiles_[0].rows * cut.piece * packed_.rowBytes, 0, from);
     int64_t run = std::min(packed_.panels, cut.stored) * h_.matrix.columns * p_.resultBytes();
     int64_t bursts = ceilDiv(packed_.panels, cut.stored) * ceilDiv(run, out.burst) * p_.groups;
     double outputCycles = double(p_.pixels()) * double(bursts * out.burst) / out.bytesPerCycle;
@@ -213,6 +213,17 @@ std::vector<WeightTile> weightTiles(const Product &p, const mortise::Hardware &h
   return tiles;
 }
 
+/// What is left of the scratchpad makes results wait less for the memory.
+static void useRoom(ProductCut &cut, int64_t scratchpadBytes) {
+  constexpr int64_t kMost = 4;
+  for (int64_t *buffers : {&cut.mapBuffers, &cut.resultBuffers}) {
+    while (*buffers < kMost && cut.scratchpadBytes() <= scratchpadBytes)
+      ++*buffers;
+    if (cut.scratchpadBytes() > scratchpadBytes)
+      --*buffers;
+  }
+}
+
 std::optional<ProductCut> cutProduct(const Product &product, const mortise::Hardware &hardware,
                                      int64_t scratchpadBytes) {
   int64_t lineBytes = (product.width + product.x.low + product.x.high) * product.groups * product.channels *
@@ -224,7 +235,11 @@ std::optional<ProductCut> cutProduct(const Product &product, const mortise::Hard
     whole = Cutter(product, hardware, scratchpadBytes).best();
   double cycles = whole ? whole->cycles : std::numeric_limits<double>::infinity();
   std::optional<ProductCut> slices = cutSlices(product, hardware, scratchpadBytes, cycles);
-  return slices ? slices : whole;
+  if (slices)
+    whole = slices;
+  if (whole)
+    useRoom(*whole, scratchpadBytes);
+  return whole;
 }
 
 } // namespace tenon::npu

@@ -204,8 +204,10 @@ TEST(Product, computesWhatLoopsDoInSlicesOfEveryKind) {
     auto words = [](int64_t bytes) { return (bytes + 63) / 64 * 64; };
     cut.inputBytes = words(geometry.inputBytes());
     cut.weightBytes = words(geometry.weightBytes());
+    cut.tableBytes = words(cut.slice.panels * geometry.tableBytes());
     cut.resultBytes = words(cut.rows * cut.span * cut.stored * h.matrix.columns * p.drainBytes());
     cut.inputBuffers = from(1, 3);
+    cut.resultBuffers = from(1, 2);
     cut.weightBuffers = (cut.slice.keep ? geometry.count() : 1) + from(0, 2);
     h.scratchpad.bytes = int64_t(1) << 24; // whatever it takes
     check(p, cut, h, random, "case " + std::to_string(i) + " on " + h.name);

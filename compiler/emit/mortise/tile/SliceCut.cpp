@@ -178,9 +178,8 @@ private:
   void withSlice(ProductCut cut) {
     SliceGeometry geometry(p_, cut, h_);
     cut.inputBytes = alignedBytes(geometry.inputBytes());
-    bool fits =
-        geometry.linePitch() <= h_.dma.maxCount && 2 * cut.inputBytes <= scratchpad_ &&
-        cut.slice.channels * geometry.taps() * packed_.rowBytes + geometry.tableBytes() <= h_.dma.maxCount;
+    bool fits = geometry.linePitch() <= h_.dma.maxCount && 2 * cut.inputBytes <= scratchpad_ &&
+                cut.slice.channels * geometry.taps() * packed_.rowBytes <= h_.dma.maxCount;
     if (!fits)
       return;
     int64_t last = 0, count = geometry.count();
@@ -196,12 +195,25 @@ private:
   void withGroup(ProductCut cut, const SliceGeometry &geometry) {
     int64_t columns = h_.matrix.columns, burst = memoryOf(p_.output, h_).burst;
     cut.weightBytes = alignedBytes(geometry.weightBytes());
-    cut.stored = std::min(cut.slice.panels, ceilDiv(burst, columns * p_.resultBytes()));
-    while (cut.slice.panels % cut.stored)
-      --cut.stored;
-    int64_t elements = ceilDiv(cut.rows * cut.span * cut.stored * columns, h_.vector.lanes) * h_.vector.lanes;
-    cut.resultBytes = alignedBytes(elements * p_.drainBytes());
-    cut.mapBytes = p_.map ? alignedBytes(elements) * p_.map->elementBytes() : 0;
+    cut.tableBytes = alignedBytes(cut.slice.panels * geometry.tableBytes());
+    int64_t most = std::min(cut.slice.panels, ceilDiv(burst, columns * p_.resultBytes()));
+    while (cut.slice.panels % most)
+      --most;
+    for (int64_t stored : {most, int64_t(1)}) {
+      cut.stored = stored;
+      int64_t elements = ceilDiv(cut.rows * cut.span * stored * columns, h_.vector.lanes) * h_.vector.lanes;
+      cut.resultBytes = alignedBytes(elements * p_.drainBytes());
+      cut.mapBytes = p_.map ? alignedBytes(elements) * p_.map->elementBytes() : 0;
+      for (int64_t buffers : {int64_t(2), int64_t(1)}) {
+        cut.resultBuffers = buffers;
+        withResults(cut, geometry);
+      }
+      if (most == 1)
+        break;
+    }
+  }
+
+  void withResults(ProductCut cut, const SliceGeometry &geometry) {
     int64_t tiles = p_.images * ceilDiv(p_.outputHeight(), cut.rows) * ceilDiv(p_.outputWidth(), cut.span);
     int64_t slices = geometry.count(), groups = ceilDiv(packed_.panels, cut.slice.panels);
     SliceCosts costs = costsOf(cut, geometry);
@@ -237,21 +249,28 @@ private:
     double share = double(p_.outputHeight()) / double(ceilDiv(p_.outputHeight(), cut.rows) * cut.rows) *
                    double(p_.outputWidth()) / double(ceilDiv(p_.outputWidth(), cut.span) * cut.span);
     costs.input = share * inside *
-                  (whole ? transferCycles(across * pixelBytes, lines, p_.width * pixelBytes, *costs.in)
-                         : transferCycles(channels * p_.leftBytes(), lines * across, pixelBytes, *costs.in));
+                  (whole ? transferCycles(across * pixelBytes, lines, p_.width * pixelBytes, 0, *costs.in)
+                         : transferCycles(channels * p_.leftBytes(), lines * across, pixelBytes,
+                                          channels * p_.leftBytes(), *costs.in));
     int64_t fills = int64_t(p_.x.low > 0) + int64_t(p_.x.high > 0) + int64_t(p_.y.low + p_.y.high > 0);
+    if (cut.rows == p_.outputHeight() && cut.span == p_.outputWidth() && cut.slice.windowRows == p_.y.size)
+      fills = 0; // it stays
     costs.inputSetup = double((1 + fills) * h_.dma.setup) +
                        (1 - inside) * double(geometry.inputBytes()) / double(h_.scratchpad.width);
     bool run = geometry.taps() == 1 || channels == p_.channels;
+    int64_t tap = channels * packed_.rowBytes;
     costs.weights =
-        transferCycles(channels * packed_.rowBytes * (run ? geometry.taps() : 1),
-                       panels * (run ? 1 : geometry.taps()),
-                       run ? packed_.panelBytes : p_.channels * packed_.rowBytes, *costs.from) +
-        double(panels * geometry.tableBytes()) / double(geometry.count()) / costs.from->bytesPerCycle;
+        transferCycles(tap * (run ? geometry.taps() : 1), panels * (run ? 1 : geometry.taps()),
+                       run ? packed_.panelBytes : p_.channels * packed_.rowBytes, tap, *costs.from);
+    if (geometry.tableBytes())
+      costs.weights +=
+          transferCycles(geometry.tableBytes(), panels, packed_.panelBytes, packed_.rowBytes, *costs.from) /
+          double(geometry.count());
     int64_t stored = cut.stored * columns * p_.resultBytes();
     int64_t blocks = panels / cut.stored; // that leave together
-    costs.output = share * double(blocks) *
-                   transferCycles(stored, pixels, packed_.panels * columns * p_.resultBytes(), *costs.out);
+    costs.output =
+        share * double(blocks) *
+        transferCycles(stored, pixels, packed_.panels * columns * p_.resultBytes(), stored, *costs.out);
     double stream = double(ceilDiv(pixels, h_.matrix.positions)) / h_.rate(p_.left);
     double tile = std::max({share * stream, double(h_.matrix.issueGap), double(h_.matrix.rows)}) + 0.4;
     costs.product = tile * double(geometry.runs() * ceilDiv(geometry.run(0), h_.matrix.rows));
@@ -260,14 +279,20 @@ private:
     if (geometry.sumSlots() < 2 * panels)
       costs.exposed =
           std::max(0.0, drain - double(std::min(panels, geometry.sumSlots()) - 1) * costs.product);
+    if (cut.resultBuffers == 1) { // drains and stores take turns
+      double turns =
+          double(blocks) * (double(cut.stored) * drain + double(costs.out->latency + h_.dma.setup)) +
+          costs.output;
+      costs.exposed += std::max(0.0, turns - costs.products * double(geometry.count()) / 2);
+    }
     if (p_.map) {
       int64_t elements = pixels * panels * columns;
       costs.vector = share * double(elements) / double(h_.vector.lanes) * p_.map->vectorCycles;
       for (const MapStage::Operand &operand : p_.map->operands)
-        costs.operands +=
-            share * double(blocks) *
-            transferCycles(cut.stored * columns * operand.bytes, pixels,
-                           packed_.panels * columns * operand.bytes, memoryOf(operand.memory, h_));
+        costs.operands += share * double(blocks) *
+                          transferCycles(cut.stored * columns * operand.bytes, pixels,
+                                         packed_.panels * columns * operand.bytes,
+                                         cut.stored * columns * operand.bytes, memoryOf(operand.memory, h_));
     }
     return costs;
   }

@@ -72,7 +72,7 @@ int64_t TileResults::runMap(const Tile &tile, int64_t drained, int64_t channel, 
   const MapStage &map = *p_.map;
   int64_t lanes = h_.vector.lanes;
   int64_t vectors = (tile.pixels() * cut_.stored * h_.matrix.columns + lanes - 1) / lanes;
-  int64_t at = mapAt_ + results_ % 2 * cut_.mapBytes, unit = cut_.mapBytes / map.elementBytes();
+  int64_t at = mapAt_ + results_ % cut_.mapBuffers * cut_.mapBytes, unit = cut_.mapBytes / map.elementBytes();
   std::vector<int64_t> arguments = {drained};
   std::vector<Commands::Range> ranges = {{drained, vectors * lanes * p_.drainBytes(), false}};
   for (const MapStage::Operand &operand : map.operands) {

@@ -23,10 +23,10 @@ inline const mortise::MemoryTiming &memoryOf(int64_t address, const mortise::Har
 inline int64_t alignedBytes(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 /// Cycles that `count` runs of `bytes`, `stride` bytes apart, take of a memory: whole bursts, of which runs
-/// that do not begin with one touch more.
-inline double transferCycles(int64_t bytes, int64_t count, int64_t stride,
+/// that do not begin with one touch more. `offset`: what may lie between a burst and the first run.
+inline double transferCycles(int64_t bytes, int64_t count, int64_t stride, int64_t offset,
                              const mortise::MemoryTiming &memory) {
-  int64_t apart = std::gcd(stride, memory.burst);
+  int64_t apart = std::gcd(std::gcd(stride, offset), memory.burst);
   double bursts = std::max(double((bytes + memory.burst - 1) / memory.burst),
                            1 + double(bytes - apart) / double(memory.burst));
   return bursts * double(memory.burst * count) / memory.bytesPerCycle;
