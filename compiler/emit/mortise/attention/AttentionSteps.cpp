@@ -110,6 +110,8 @@ void AttentionEmitter::emitScores() {
     b_.multiply(kKeyRows, keys, sums, tile != 0);
   }
   b_.release(kMatrix, ss_.full);
+  // Even the update of the last step waits: its sums lie in the bank that these scores go to.
+  b_.acquire(kVector, ss_.full);
   b_.element(spare, group_, p_.columns, 0);
   b_.op(Id::Addi, spare, spare, p_.columns);
   b_.when(Condition::GreaterEqual, spare, rows_, [&] {
@@ -145,7 +147,6 @@ void AttentionEmitter::emitWeightedSum() {
 
 void AttentionEmitter::emitSoftmax() {
   Reg value = t_[0], state = t_[1], spare = t_[2];
-  b_.acquire(kVector, ss_.full);
   b_.acquire(kVector, ps_.free);
   auto element = [&](unsigned number, Reg index, int64_t size, int64_t base) {
     b_.element(value, index, size, base);
