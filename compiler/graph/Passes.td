@@ -119,9 +119,9 @@ def FoldBatchNorm : Tenon_GraphPass<"tenon-fold-batch-norm", "FoldBatchNorm"> {
 def UseBf16 : Tenon_GraphPass<"tenon-use-bf16", "UseBf16"> {
   let summary = "round the operands of contractions and convolutions to bf16";
   let description = [{
-    Products sum in f32 as before. Weights are rounded when the model is compiled; an activation that only products read
-    is stored as bf16, others are rounded beside their f32 form. Depthwise convolutions stay in f32. Attention is
-    marked `tenon.bf16_products`: its kernel rounds what it packs.
+    Products sum in f32 as before. Weights are rounded when the model is compiled; an activation that only products and
+    elementwise operations (sums of residuals) read is stored as bf16, others are rounded beside their f32 form.
+    Depthwise convolutions stay in f32. Attention is marked `tenon.bf16_products`: its kernel rounds what it packs.
 
     Before: `%y = tenon.contract %x, %w : tensor<?x384xf32>, tensor<384x1536xf32> -> tensor<?x1536xf32>`
     After: `%y = tenon.contract %a, %b : tensor<?x384xbf16>, tensor<384x1536xbf16> -> tensor<?x1536xf32>` of casts

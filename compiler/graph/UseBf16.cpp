@@ -7,6 +7,7 @@
 #include "compiler/dialect/tenon/CoreBuilder.h"
 #include "compiler/dialect/tenon/SizeRules.h"
 #include "compiler/graph/Passes.h"
+#include "llvm/ADT/MapVector.h"
 
 using namespace mlir;
 using namespace tenon;
@@ -30,10 +31,21 @@ bool takesBf16(Operation *op) {
   return conv.getGroups() == 1 || perGroup > 1;
 }
 
+/// Lies in memory for its products alone, once every other reader takes the rounded value: sums of residuals
+/// and the like, which then also read half the bytes. What a caller sees, and what reductions sum, stays
+/// exact.
+bool othersAreElementwise(Value v, Value rounded) {
+  if (!v.getDefiningOp())
+    return false;
+  return llvm::all_of(v.getUsers(), [&](Operation *user) {
+    return user == rounded.getDefiningOp() || user->hasTrait<ElementwiseTrait>();
+  });
+}
+
 struct UseBf16 : tenon::impl::UseBf16Base<UseBf16> {
   void runOnOperation() override {
     // One cast for all products that read a value, behind whatever computes it.
-    llvm::DenseMap<Value, Value> rounded;
+    llvm::MapVector<Value, Value> rounded;
     getOperation().walk([&](Operation *op) {
       // The kernel of an attention rounds what it packs.
       if (auto attention = dyn_cast<AttentionOp>(op))
@@ -51,6 +63,13 @@ struct UseBf16 : tenon::impl::UseBf16Base<UseBf16> {
         operand.set(cast);
       }
     });
+    for (auto [v, cast] : rounded)
+      if (!v.hasOneUse() && othersAreElementwise(v, cast)) {
+        OpBuilder builder(cast.getContext());
+        builder.setInsertionPointAfterValue(cast);
+        Value widened = CoreBuilder(builder, v.getLoc()).cast(cast, builder.getF32Type());
+        v.replaceAllUsesExcept(widened, cast.getDefiningOp());
+      }
   }
 };
 

@@ -48,10 +48,12 @@ bool isConstantEverywhere(Value v) {
   Operation *op = v.getDefiningOp();
   return op && isSplatConstant(op);
 }
-/// A step of a dequantization: a few operations with constants on a narrow integer. Several kernels rather
-/// compute it than read its result.
+/// A step of a dequantization: a few operations with constants on a narrow integer, or bf16 made f32. Several
+/// kernels rather compute it than read its result.
 bool dequantizes(Operation *op) {
   constexpr int steps = 4; // to i32, less the zero point, to f32, times the scale
+  if (auto cast = dyn_cast<CastOp>(op); cast && getElementTypeOrSelf(cast.getInput()).isBF16())
+    return true;
   for (int i = 0; i < steps; ++i) {
     if (!isa_and_nonnull<CastOp, SubOp, MulOp>(op) || narrows(op) ||
         (op->getNumOperands() == 2 && !isConstantEverywhere(op->getOperand(1))))
@@ -78,6 +80,18 @@ Operation *computedBy(Operation *op) {
         open.insert(def);
     }
   return nullptr;
+}
+/// Computed by a product's kernel as it stores: elementwise operations lead there that serve nothing else.
+bool endsProduct(Operation *op) {
+  if (!op->hasTrait<ElementwiseTrait>())
+    return false;
+  auto shapeOf = [](Value v) { return cast<RankedTensorType>(v.getType()).getShape(); };
+  return llvm::any_of(op->getOperands(), [&](Value v) {
+    Operation *def = v.getDefiningOp();
+    return def && def->getBlock() == op->getBlock() && def->hasOneUse() &&
+           shapeOf(v) == shapeOf(op->getResult(0)) &&
+           (isa<PackedContractOp, PackedConvOp, WinogradConvOp>(def) || endsProduct(def));
+  });
 }
 
 } // namespace
@@ -135,12 +149,13 @@ void Clusters::makeRoot(Operation *op) {
 }
 
 void Clusters::visit(Operation *op) {
-  // A reshape of something that lies in memory anyway is a view, outside of all kernels.
+  // A reshape of something that lies in memory anyway, or that a product can store, is a view, outside of all
+  // kernels.
   if (isa<ReshapeOp, tensor::CastOp>(op)) {
     Operation *def = op->getOperand(0).getDefiningOp();
     bool pullable = def && def->getBlock() == &block && def->hasOneUse() &&
                     (def->hasTrait<ElementwiseTrait>() || isMovement(def) || isa<ReshapeOp>(def)) &&
-                    !(narrows(def) && computedBy(def));
+                    !(narrows(def) && computedBy(def)) && !endsProduct(def);
     if (!pullable)
       return;
   }

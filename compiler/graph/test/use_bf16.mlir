@@ -1,6 +1,6 @@
 // RUN: tenon-opt --tenon-use-bf16 %s | FileCheck %s
 
-// Both products read one rounded activation; what else reads it keeps f32.
+// Both products read one rounded activation; what else reads an argument keeps f32.
 // CHECK-LABEL: @products
 // CHECK-DAG: %[[X:.*]] = tenon.cast %arg0 : tensor<4x8xf32> -> tensor<4x8xbf16>
 // CHECK-DAG: %[[W:.*]] = tenon.cast %arg1 : tensor<8x8xf32> -> tensor<8x8xbf16>
@@ -14,6 +14,33 @@ func.func @products(%x: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> tensor<4x8xf32>
   %s = tenon.add %y, %x : tensor<4x8xf32>
   %m = tenon.mul %s, %z : tensor<4x8xf32>
   return %m : tensor<4x8xf32>
+}
+
+// A computed activation that products and other elements' computations read is stored rounded only.
+// CHECK-LABEL: @residual
+// CHECK: %[[R:.*]] = tenon.max
+// CHECK: %[[B:.*]] = tenon.cast %[[R]] : tensor<4x8xf32> -> tensor<4x8xbf16>
+// CHECK: %[[F:.*]] = tenon.cast %[[B]] : tensor<4x8xbf16> -> tensor<4x8xf32>
+// CHECK: %[[Y:.*]] = tenon.contract %[[B]]
+// CHECK: tenon.add %[[Y]], %[[F]]
+func.func @residual(%x: tensor<4x8xf32>, %z: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> tensor<4x8xf32> {
+  %r = tenon.max %x, %z : tensor<4x8xf32>
+  %y = tenon.contract %r, %w : tensor<4x8xf32>, tensor<8x8xf32> -> tensor<4x8xf32>
+  %s = tenon.add %y, %r : tensor<4x8xf32>
+  return %s : tensor<4x8xf32>
+}
+
+// What a caller sees stays exact, and so does what else reads it.
+// CHECK-LABEL: @returned
+// CHECK: %[[R:.*]] = tenon.max
+// CHECK: %[[Y:.*]] = tenon.contract
+// CHECK: %[[S:.*]] = tenon.add %[[Y]], %[[R]]
+// CHECK: return %[[S]], %[[R]]
+func.func @returned(%x: tensor<4x8xf32>, %z: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> (tensor<4x8xf32>, tensor<4x8xf32>) {
+  %r = tenon.max %x, %z : tensor<4x8xf32>
+  %y = tenon.contract %r, %w : tensor<4x8xf32>, tensor<8x8xf32> -> tensor<4x8xf32>
+  %s = tenon.add %y, %r : tensor<4x8xf32>
+  return %s, %r : tensor<4x8xf32>, tensor<4x8xf32>
 }
 
 // CHECK-LABEL: @depthwise

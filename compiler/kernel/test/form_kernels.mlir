@@ -86,3 +86,32 @@ func.func @constant_size(%a: tensor<?xf32> {tenon.dims = [4]}) -> tensor<?xf32> 
   %0 = tenon.tanh %a : tensor<?xf32>
   return %0 : tensor<?xf32>
 }
+
+// A bias is added where the product stores, and the reshape behind it is a view.
+// CHECK-LABEL: @bias_before_reshape
+// CHECK: %[[Y:.*]] = tenon.kernel "contraction"
+// CHECK: tenon.add
+// CHECK: tenon.reshape %[[Y]]
+// CHECK-NOT: tenon.kernel "map"
+// CHECK: return
+func.func @bias_before_reshape(%x: tensor<4x8xbf16>, %w: tensor<1x4x16x2xbf16>, %b: tensor<4x16xf32>) -> tensor<4x2x8xf32> {
+  %y = tenon.packed_contract %x, %w : tensor<4x8xbf16>, tensor<1x4x16x2xbf16> -> tensor<4x16xf32>
+  %s = tenon.add %y, %b : tensor<4x16xf32>
+  %r = tenon.reshape %s : tensor<4x16xf32> -> tensor<4x2x8xf32>
+  return %r : tensor<4x2x8xf32>
+}
+
+// Several kernels read bf16, rather than what one of them made of it.
+// CHECK-LABEL: @widened_for_two
+// CHECK-NOT: tenon.kernel "map"(%arg0) {{.*}} -> tensor<4x16xf32>
+// CHECK: tenon.kernel "contraction"(%arg{{[0-9]}}, %arg{{[0-9]}}, %arg{{[0-9]}}) {{.*}} -> tensor<4x16xf32>
+// CHECK: tenon.kernel "contraction"(%arg{{[0-9]}}, %arg{{[0-9]}}, %arg{{[0-9]}}) {{.*}} -> tensor<4x16xf32>
+// CHECK: return
+func.func @widened_for_two(%h: tensor<4x16xbf16>, %x: tensor<4x8xbf16>, %w: tensor<1x4x16x2xbf16>, %v: tensor<1x4x16x2xbf16>) -> (tensor<4x16xf32>, tensor<4x16xf32>) {
+  %f = tenon.cast %h : tensor<4x16xbf16> -> tensor<4x16xf32>
+  %y = tenon.packed_contract %x, %w : tensor<4x8xbf16>, tensor<1x4x16x2xbf16> -> tensor<4x16xf32>
+  %z = tenon.packed_contract %x, %v : tensor<4x8xbf16>, tensor<1x4x16x2xbf16> -> tensor<4x16xf32>
+  %s = tenon.add %y, %f : tensor<4x16xf32>
+  %t = tenon.mul %z, %f : tensor<4x16xf32>
+  return %s, %t : tensor<4x16xf32>, tensor<4x16xf32>
+}
