@@ -25,6 +25,9 @@ bool isInteger(Type type) { return type.isInteger(32) || type.isInteger(8) || ty
 /// What an f32 holds exactly.
 constexpr double kExact = 1 << 24;
 
+/// Neither infinite nor near it.
+bool isBounded(const Range &r) { return r.low > -1e30 && r.high < 1e30; }
+
 Range joined(const Range &a, const Range &b) {
   return {std::min(a.low, b.low), std::max(a.high, b.high), a.integral && b.integral};
 }
@@ -149,22 +152,28 @@ LaneValue LaneCode::computeInteger(mlir::Operation *op) {
   return {b.op(Id::VmulI, x.value, y.value), range};
 }
 
-/// x / y, correctly rounded where neither overflows; y is `divisor`.
-Value LaneCode::divide(Value x, mlir::Value divisorOf, Value divisor) {
-  Range range = valueOf(divisorOf).range;
-  Value reciprocal = b.op(Id::VrcpF, divisor);
-  if (range.low == range.high && range.low != 0) {
-    auto number = static_cast<float>(range.low);
+/// x / y, correctly rounded. Where one may be infinite, or y zero, the correction is no number and is left
+/// out.
+Value LaneCode::divide(const LaneValue &x, const LaneValue &y) {
+  bool isConstant = y.range.low == y.range.high && y.range.low != 0;
+  Value reciprocal, minus;
+  if (isConstant) {
+    auto number = static_cast<float>(y.range.low);
     int exponent = 0;
     reciprocal = b.splat(1 / number);
     if (std::frexp(std::fabs(number), &exponent) == 0.5F)
-      return b.op(Id::VmulF, x, reciprocal); // a power of two
+      return b.op(Id::VmulF, x.value, reciprocal); // a power of two
+    minus = b.splat(-number);
+  } else {
+    reciprocal = b.op(Id::VrcpF, y.value);
+    minus = b.op(Id::VnegF, y.value);
   }
-  Value quotient = b.op(Id::VmulF, x, reciprocal), minus = b.op(Id::VnegF, divisor);
-  if (range.low == range.high)
-    minus = b.splat(-static_cast<float>(range.low));
-  Value rest = b.op(Id::VfmaF, quotient, minus, x);
-  return b.op(Id::VfmaF, rest, reciprocal, quotient);
+  Value quotient = b.op(Id::VmulF, x.value, reciprocal);
+  Value rest = b.op(Id::VfmaF, quotient, minus, x.value);
+  Value corrected = b.op(Id::VfmaF, rest, reciprocal, quotient);
+  bool isPlain =
+      isBounded(x.range) && isBounded(y.range) && (isConstant || y.range.low > 0 || y.range.high < 0);
+  return isPlain ? corrected : b.select(b.op(Id::VeqF, rest, rest), corrected, quotient);
 }
 
 /// e^x as 2^k 2^r with |r| <= 1/2: x * log2(e) alone would lose as many bits as x has in front of the point.
@@ -204,9 +213,12 @@ LaneValue LaneCode::computeFloat(mlir::Operation *op) {
             y = op->getNumOperands() > 1 ? valueOf(op->getOperand(1)) : LaneValue();
   Range range;
   bool whole = x.range.integral && (op->getNumOperands() == 1 || y.range.integral);
+  // Bounds are a little wider than what rounding makes of them.
   auto exact = [&](double low, double high) {
     if (whole && low >= -kExact && high <= kExact)
       range = {low, high, true};
+    else if (isBounded(x.range) && isBounded(y.range))
+      range = {low - std::fabs(low) * 1e-6, high + std::fabs(high) * 1e-6, false};
   };
   Value result;
   if (isa<AddOp>(op)) {
@@ -217,8 +229,13 @@ LaneValue LaneCode::computeFloat(mlir::Operation *op) {
     exact(x.range.low - y.range.high, x.range.high - y.range.low);
   } else if (isa<MulOp>(op)) {
     result = b.op(Id::VmulF, x.value, y.value);
+    if (isBounded(x.range) && isBounded(y.range)) {
+      auto [low, high] = std::minmax({x.range.low * y.range.low, x.range.low * y.range.high,
+                                      x.range.high * y.range.low, x.range.high * y.range.high});
+      range = {low - std::fabs(low) * 1e-6, high + std::fabs(high) * 1e-6, false};
+    }
   } else if (isa<DivOp>(op)) {
-    result = divide(x.value, op->getOperand(1), y.value);
+    result = divide(x, y);
   } else if (isa<MaxOp>(op)) {
     result = b.op(Id::VmaxF, x.value, y.value);
     range = {std::max(x.range.low, y.range.low), std::max(x.range.high, y.range.high), whole};

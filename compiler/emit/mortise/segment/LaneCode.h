@@ -57,7 +57,7 @@ private:
   LaneValue convert(mlir::Operation *op);
   LaneValue compare(mlir::Operation *op);
   LaneValue constant(mlir::Operation *op);
-  Value divide(Value x, mlir::Value divisorOf, Value divisor);
+  Value divide(const LaneValue &x, const LaneValue &y);
   Value truncate(Value x);
   Value roundToBf16(Value x);
   Value exponential(Value x);
