@@ -12,7 +12,8 @@ namespace tenon::kernel {
 
 /// Whether Winograd's F(4x4, 3x3) computes the convolution faster than the direct form does, by a model of
 /// products, transforms and the filter's traffic (which grows four times): 3x3, stride 1, a constant
-/// filter, in f32, or of bf16, which the direct form sums up twice as fast. Unknown image sizes count as large.
+/// filter, in f32, or of bf16, which the direct form sums up twice as fast. Unknown image sizes count as
+/// large.
 bool winogradWins(ConvOp op, SizeAnalysis &sizes);
 
 /// The convolution in this form, with its filter [3, 3, C, O] transformed and in panels by core operations,

@@ -11,8 +11,8 @@
 #include "compiler/pipeline/NodeCosts.h"
 #include "compiler/pipeline/Phases.h"
 #include "compiler/pipeline/Products.h"
-#include "compiler/pipeline/WeightPrograms.h"
 #include "compiler/pipeline/Segments.h"
+#include "compiler/pipeline/WeightPrograms.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/Support/JSON.h"
 

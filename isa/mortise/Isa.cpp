@@ -78,10 +78,9 @@ constexpr std::array<int16_t, 256> makeCodes() {
 }
 constexpr std::array<int16_t, 256> kCodes = makeCodes();
 
-constexpr const char *kFieldNames[kFields] = {"n0", "n1", "n2",   "n3",   "l0",    "l1",   "l2",   "l3",
-                                              "g0", "g1", "g2",   "g3",   "esize", "mode", "fill", "index",
-                                              "k",  "n",  "type", "bias", "scale", "zero", "low",  "high",
-                                              "step"};
+constexpr const char *kFieldNames[kFields] = {
+    "n0",   "n1",   "n2",    "n3", "l0", "l1",   "l2",   "l3",    "g0",   "g1",  "g2",   "g3",  "esize",
+    "mode", "fill", "index", "k",  "n",  "type", "bias", "scale", "zero", "low", "high", "step"};
 constexpr const char *kTypeNames[kTypes] = {"i8", "u8", "i4", "i16", "bf16", "f16", "i32", "f32"};
 constexpr const char *kEngineNames[] = {"ctl", "weights", "matrix", "drain", "vector"};
 

@@ -160,9 +160,10 @@ void Requantizer::store(const uint8_t *accumulator, int64_t n, uint8_t *row) con
 void executeDrain(const Command &command, CoreState &core) {
   const Descriptor &d = command.descriptor;
   auto table = [&](Field field) { return d[field] < 0 ? nullptr : core.local.at(d[field]); };
-  Requantizer requantizer{Type(d[Field::Type]), d[Field::Mode] == 1, d[Field::Zero],     d[Field::Low],
-                          d[Field::High],       table(Field::Bias),  table(Field::Scale),
-                          std::bit_cast<float>(int32_t(d[Field::Step]))};
+  Requantizer requantizer{Type(d[Field::Type]), d[Field::Mode] == 1,
+                          d[Field::Zero],       d[Field::Low],
+                          d[Field::High],       table(Field::Bias),
+                          table(Field::Scale),  std::bit_cast<float>(int32_t(d[Field::Step]))};
   int64_t rows = d.rows(), columns = d[Field::N];
   for (int64_t m = 0; m < rows; ++m) {
     const uint8_t *accumulator = core.local.accumulatorRow(command.a + m);

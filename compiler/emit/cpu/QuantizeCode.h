@@ -43,7 +43,8 @@ mlir::Value emitNearest(KernelBuilder &k, mlir::Value x, unsigned lanes);
 /// The integers, in i32, of a scalar or vector of x. Only without a sign: signed, NaN becomes its 0 as a
 /// byte.
 mlir::Value emitQuantizedIntegers(KernelBuilder &k, const Quantization &how, mlir::Value x, unsigned lanes);
-/// The bytes (i8) of a scalar or vector of x. Where vectors have 256 bits those of 16 or 32 lanes narrow best.
+/// The bytes (i8) of a scalar or vector of x. Where vectors have 256 bits those of 16 or 32 lanes narrow
+/// best.
 mlir::Value emitQuantization(KernelBuilder &k, const Quantization &how, mlir::Value x, unsigned lanes);
 
 } // namespace tenon::cpu
