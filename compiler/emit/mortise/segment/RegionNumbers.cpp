@@ -87,7 +87,8 @@ template <typename Real> void apply(const Step &s, Places<Real> &p) {
     p.integers[s.to] = static_cast<uint8_t>(i);
     break;
   case Step::Kind::ToSignedByte:
-    p.integers[s.to] = static_cast<int8_t>(i);
+    p.integers[s.to] =
+        static_cast<int8_t>(i); // NOLINT(bugprone-signed-char-misuse): the sign is meant to extend
     break;
   case Step::Kind::Copy:
     p.reals[s.to] = x;
