@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/segment/ColumnsKernel.h"
 
+#include "compiler/emit/mortise/segment/KernelReader.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
@@ -18,10 +19,10 @@ Type elementOf(mlir::Value value) { return getElementTypeOrSelf(value.getType())
 ArrayRef<int64_t> shapeOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
 int64_t elementsOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getNumElements(); }
 
-class ColumnsReader {
+class ColumnsReader : KernelReader {
 public:
   ColumnsReader(KernelOp kernel, const mortise::Hardware &hardware, std::string &why)
-      : kernel(kernel), hardware(hardware), why(why) {}
+      : KernelReader(kernel, hardware, why) {}
 
   std::optional<ColumnsCode> make() {
     if (!readAxes() || !collect(result(), false) || !collect(reduce.getInput(), true))
@@ -46,21 +47,10 @@ public:
   }
 
 private:
-  std::nullopt_t refuse(const Twine &reason) {
-    why = reason.str();
-    return std::nullopt;
-  }
-  bool decline(const Twine &reason) {
-    why = reason.str();
-    return false;
-  }
-  mlir::Value result() { return kernel.getBody().front().getTerminator()->getOperand(0); }
-
   bool readAxes() {
     for (mlir::Operation &op : kernel.getBody().front()) {
-      for (mlir::Value v : op.getResults())
-        if (auto type = dyn_cast<RankedTensorType>(v.getType()); type && !type.hasStaticShape())
-          return decline("sizes are not known when compiling");
+      if (!hasKnownSizes(op))
+        return false;
       auto found = dyn_cast<ReduceOp>(op);
       if (found && reduce)
         return decline("it has several reductions");
@@ -158,9 +148,6 @@ private:
             }};
   }
 
-  KernelOp kernel;
-  const mortise::Hardware &hardware;
-  std::string &why;
   ReduceOp reduce;
   ColumnsCode code;
 };

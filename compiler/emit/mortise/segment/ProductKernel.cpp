@@ -8,6 +8,7 @@
 #include "compiler/emit/mortise/segment/ProductKernel.h"
 
 #include "compiler/emit/mortise/segment/DrainChain.h"
+#include "compiler/emit/mortise/segment/KernelReader.h"
 
 #include <cstring>
 
@@ -30,10 +31,10 @@ struct KernelPanels {
   }
 };
 
-class Reader {
+class Reader : KernelReader {
 public:
   Reader(KernelOp kernel, const mortise::Hardware &hardware, const WeightBytes &weights, std::string &why)
-      : kernel(kernel), hardware(hardware), constants(weights), why(why) {}
+      : KernelReader(kernel, hardware, why), constants(weights) {}
 
   std::optional<ProductKernel> read() {
     Operation *product = nullptr;
@@ -44,33 +45,23 @@ public:
     if (!product)
       return refuse("it has no product for the matrix unit");
     for (Operation &op : kernel.getBody().front())
-      for (Value v : op.getResults())
-        if (auto type = dyn_cast<RankedTensorType>(v.getType()); type && !type.hasStaticShape())
-          return refuse("sizes are not known when compiling");
+      if (!hasKnownSizes(op))
+        return std::nullopt;
     auto conv = dyn_cast<PackedConvOp>(product);
     if (!(conv ? readConv(conv) : readContract(cast<PackedContractOp>(product))) || !readTypes(product))
       return std::nullopt;
     DrainChain chain = drainChain(product->getResult(0), constants);
-    result.layer.drain = chain.form;
-    result.drained = chain.result;
-    result.product = product;
-    result.image = product->getOperand(0);
-    result.filter = product->getOperand(1);
+    found.layer.drain = chain.form;
+    found.drained = chain.result;
+    found.product = product;
+    found.image = product->getOperand(0);
+    found.filter = product->getOperand(1);
     if (!pack(product->getOperand(1), chain))
       return std::nullopt;
-    return std::move(result);
+    return std::move(found);
   }
 
 private:
-  std::nullopt_t refuse(const Twine &reason) {
-    why = reason.str();
-    return std::nullopt;
-  }
-  bool decline(const Twine &reason) {
-    why = reason.str();
-    return false;
-  }
-
   bool readConv(PackedConvOp conv) {
     ArrayRef<int64_t> input = cast<RankedTensorType>(conv.getInput().getType()).getShape();
     ArrayRef<int64_t> filter = cast<RankedTensorType>(conv.getFilter().getType()).getShape();
@@ -79,7 +70,7 @@ private:
       return decline("windows have at most two axes");
     if (llvm::any_of(conv.getInputDilations(), [](int64_t d) { return d != 1; }))
       return decline("the input is dilated");
-    Product &p = result.layer;
+    Product &p = found.layer;
     p.images = input.front();
     p.width = input[rank];
     p.height = rank == 2 ? input[1] : 1;
@@ -114,7 +105,7 @@ private:
     ArrayRef<int64_t> right = cast<RankedTensorType>(contract.getRhs().getType()).getShape();
     if (right.size() != contract.getPanelRank())
       return decline("each matrix of the batch has a right operand of its own");
-    Product &p = result.layer;
+    Product &p = found.layer;
     p.channels = left.back();
     p.outputs = cast<RankedTensorType>(contract.getType()).getShape().back();
     for (int64_t extent : left.drop_back())
@@ -126,7 +117,7 @@ private:
   }
 
   void flatten() {
-    Product &p = result.layer;
+    Product &p = found.layer;
     p.height *= p.images * p.width;
     p.images = p.width = 1;
   }
@@ -148,8 +139,8 @@ private:
     if (!l || !r)
       return decline(
           "the array multiplies 8-bit integers and bf16; quantize the model, or use --precision bf16");
-    result.layer.left = *l;
-    result.layer.right = *r;
+    found.layer.left = *l;
+    found.layer.right = *r;
     bool has = hardware.rate(*l) != 0 && hardware.rate(*r) != 0;
     return has || decline("the machine's array does not multiply this type");
   }
@@ -160,14 +151,14 @@ private:
     std::optional<StringRef> bytes = constants.bytes(filter, storage);
     if (!bytes)
       return decline("the right operand is no weight");
-    const Product &p = result.layer;
+    const Product &p = found.layer;
     PackedWeights packed = packedWeights(p, hardware);
     int64_t size = mortise::typeBits(p.right) / 8, columns = hardware.matrix.columns,
             taps = p.y.size * p.x.size;
-    result.weights.assign(static_cast<size_t>(packed.bytes), 0);
+    found.weights.assign(static_cast<size_t>(packed.bytes), 0);
     for (int64_t g = 0; g < p.groups; ++g)
       for (int64_t o = 0; o < p.outputs; ++o) {
-        uint8_t *panel = result.weights.data() + (g * packed.panels + o / columns) * packed.panelBytes;
+        uint8_t *panel = found.weights.data() + (g * packed.panels + o / columns) * packed.panelBytes;
         for (int64_t tap = 0; tap < taps; ++tap)
           for (int64_t c = 0; c < p.channels; ++c) {
             int64_t from = panels.indexOf(g, tap, taps, c, o) * size;
@@ -188,11 +179,8 @@ private:
     return true;
   }
 
-  KernelOp kernel;
-  const mortise::Hardware &hardware;
   KernelConstants constants;
-  std::string &why;
-  ProductKernel result;
+  ProductKernel found;
   KernelPanels panels;
 };
 

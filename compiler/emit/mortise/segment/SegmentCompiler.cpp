@@ -178,10 +178,6 @@ private:
       return emitWindow(kernel, *plan.window, node);
     if (plan.columns)
       return emitColumns(kernel, *plan.columns, node);
-    if (plan.map) {
-      kernelNumber = static_cast<uint32_t>(stream.kernels.size());
-      stream.kernels.push_back({plan.map->kernel.code});
-    }
     if (plan.product)
       return emitProduct(kernel, plan, node);
     Map map;
@@ -195,10 +191,15 @@ private:
     return success();
   }
 
+  /// The number of a kernel of the vector core in the stream.
+  uint32_t addKernel(const CompiledKernel &kernel) {
+    stream.kernels.push_back({kernel.code});
+    return static_cast<uint32_t>(stream.kernels.size()) - 1;
+  }
+
   LogicalResult emitWindow(KernelOp kernel, WindowCode &code, uint32_t node) {
     Window &window = code.window;
-    window.kernel = static_cast<uint32_t>(stream.kernels.size());
-    stream.kernels.push_back({code.kernel.code});
+    window.kernel = addKernel(code.kernel);
     window.node = node;
     window.image.memory = memory->addressOf(KernelConstants::within(code.image, segment));
     window.output = memory->addressOf(kernel.getResult(0));
@@ -211,8 +212,7 @@ private:
 
   LogicalResult emitColumns(KernelOp kernel, ColumnsCode &code, uint32_t node) {
     Columns &columns = code.columns;
-    columns.kernel = static_cast<uint32_t>(stream.kernels.size());
-    stream.kernels.push_back({code.kernel.code});
+    columns.kernel = addKernel(code.kernel);
     columns.node = node;
     columns.input = memory->addressOf(KernelConstants::within(code.input, segment));
     columns.output = memory->addressOf(kernel.getResult(0));
@@ -256,7 +256,7 @@ private:
 
   MapStage located(const MapCode &code) {
     MapStage stage = stageOf(code);
-    stage.kernel = kernelNumber;
+    stage.kernel = addKernel(code.kernel);
     for (auto [operand, from] : llvm::zip_equal(stage.operands, code.operands))
       operand.memory = memory->addressOf(KernelConstants::within(from.value, segment));
     return stage;
@@ -271,7 +271,6 @@ private:
   std::optional<SegmentMemory> memory;
   Stream stream;
   CompiledSegment result;
-  uint32_t kernelNumber = 0;
 };
 
 } // namespace

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/segment/WindowKernel.h"
 
+#include "compiler/emit/mortise/segment/KernelReader.h"
 #include "compiler/emit/mortise/segment/LaneCode.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -20,10 +21,10 @@ namespace {
 Type elementOf(mlir::Value value) { return getElementTypeOrSelf(value.getType()); }
 ArrayRef<int64_t> shapeOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
 
-class WindowReader {
+class WindowReader : KernelReader {
 public:
   WindowReader(KernelOp kernel, const mortise::Hardware &hardware, std::string &why)
-      : kernel(kernel), hardware(hardware), why(why) {}
+      : KernelReader(kernel, hardware, why) {}
 
   std::optional<WindowCode> make() {
     for (mlir::Operation &op : kernel.getBody().front()) {
@@ -32,9 +33,8 @@ public:
           return refuse("it has several windows");
         moving = &op;
       }
-      for (mlir::Value v : op.getResults())
-        if (auto type = dyn_cast<RankedTensorType>(v.getType()); type && !type.hasStaticShape())
-          return refuse("sizes are not known when compiling");
+      if (!hasKnownSizes(op))
+        return std::nullopt;
     }
     if (!moving)
       return refuse("it has no window over an image");
@@ -50,16 +50,6 @@ public:
   }
 
 private:
-  std::nullopt_t refuse(const Twine &reason) {
-    why = reason.str();
-    return std::nullopt;
-  }
-  bool decline(const Twine &reason) {
-    why = reason.str();
-    return false;
-  }
-  mlir::Value result() { return kernel.getBody().front().getTerminator()->getOperand(0); }
-
   bool readConv(ConvOp conv) {
     ArrayRef<int64_t> filter = shapeOf(conv.getFilter());
     int64_t channels = shapeOf(conv.getInput()).back(), rank = static_cast<int64_t>(conv.getStrides().size());
@@ -224,9 +214,6 @@ private:
     return bound < all.high ? Range{-bound, bound, true} : all;
   }
 
-  KernelOp kernel;
-  const mortise::Hardware &hardware;
-  std::string &why;
   mlir::Operation *moving = nullptr;
   WindowCode code;
 };

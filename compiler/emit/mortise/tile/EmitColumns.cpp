@@ -5,14 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/tile/Columns.h"
+#include "compiler/emit/mortise/tile/Transfers.h"
 
 #include <algorithm>
 
 namespace tenon::npu {
 
 namespace {
-
-int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 int64_t tableBytes(const Columns &c) {
   int64_t sum = 0;
@@ -27,7 +26,8 @@ int64_t Columns::tileChannels(const mortise::Hardware &h) const {
   int64_t lanes = h.vector.lanes, vectors = (channels + lanes - 1) / lanes;
   constexpr int64_t kMost = 8;
   for (int64_t count = std::clamp<int64_t>(vectors / 4, 1, kMost); count > 0; --count) {
-    int64_t tile = aligned(rows * count * lanes * elementBytes) + aligned(count * lanes * resultBytes);
+    int64_t tile =
+        alignedBytes(rows * count * lanes * elementBytes) + alignedBytes(count * lanes * resultBytes);
     if (tableBytes(*this) + 2 * tile <= h.scratchpad.bytes)
       return count * lanes;
   }
@@ -105,7 +105,8 @@ void emitColumns(const Columns &c, const mortise::Hardware &h, int64_t scratchpa
     tableAt.push_back(at);
     at += table.localBytes(1);
   }
-  int64_t inputBytes = aligned(c.rows * pitch), resultBytes = aligned(width * c.resultBytes), tile = 0;
+  int64_t inputBytes = alignedBytes(c.rows * pitch), resultBytes = alignedBytes(width * c.resultBytes),
+          tile = 0;
   for (int64_t outer = 0; outer < c.outer; ++outer)
     for (int64_t first = 0; first < c.channels; first += width, ++tile) {
       int64_t channels = std::min(width, c.channels - first), from = at + tile % 2 * inputBytes,

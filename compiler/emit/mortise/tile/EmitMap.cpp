@@ -5,16 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/tile/Commands.h"
+#include "compiler/emit/mortise/tile/Transfers.h"
 
 #include <algorithm>
 
 namespace tenon::npu {
-
-namespace {
-
-int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
-
-} // namespace
 
 bool emitMap(const Map &map, const mortise::Hardware &h, int64_t scratchpad, int64_t scratchpadBytes,
              Stream &stream) {
@@ -22,7 +17,7 @@ bool emitMap(const Map &map, const mortise::Hardware &h, int64_t scratchpad, int
   int64_t period = 0, tables = 0, lanes = h.vector.lanes;
   for (const MapStage::Operand &operand : stage.operands) {
     period = std::max(period, operand.period > 1 ? operand.period : 0);
-    tables += operand.period ? aligned(std::max(operand.period, lanes) * operand.bytes) : 0;
+    tables += operand.period ? alignedBytes(std::max(operand.period, lanes) * operand.bytes) : 0;
   }
   // Tiles of whole rows; without a period, of whole vectors.
   int64_t unit = period ? period : lanes, units = (map.elements + unit - 1) / unit;
@@ -43,17 +38,17 @@ bool emitMap(const Map &map, const mortise::Hardware &h, int64_t scratchpad, int
     if (!operand.period)
       continue;
     commands.loadBytes(commands.inputChannel(), table, operand.memory, operand.period * operand.bytes);
-    table += aligned(std::max(operand.period, lanes) * operand.bytes);
+    table += alignedBytes(std::max(operand.period, lanes) * operand.bytes);
   }
   int64_t bufferBytes = 0;
   std::vector<int64_t> offset;
   // A row's last vector reaches beyond its end.
   for (const MapStage::Operand &operand : stage.operands) {
     offset.push_back(bufferBytes);
-    bufferBytes += operand.period ? 0 : aligned((step * unit + lanes) * operand.bytes);
+    bufferBytes += operand.period ? 0 : alignedBytes((step * unit + lanes) * operand.bytes);
   }
   int64_t resultOffset = bufferBytes;
-  bufferBytes += aligned((step * unit + lanes) * stage.resultBytes);
+  bufferBytes += alignedBytes((step * unit + lanes) * stage.resultBytes);
   if (table + 2 * bufferBytes > scratchpad + scratchpadBytes)
     return false;
   for (int64_t first = 0, tile = 0; first < units; first += step, ++tile) {

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/emit/mortise/tile/Transfers.h"
 #include "compiler/emit/mortise/tile/Window.h"
 
 #include <algorithm>
@@ -11,8 +12,6 @@
 namespace tenon::npu {
 
 namespace {
-
-int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 void loadTable(Commands &commands, const ChannelTable &table, int64_t repeats, int64_t local) {
   int64_t row = table.elements * table.bytes;
@@ -47,9 +46,9 @@ bool emitWindow(const Window &w, const mortise::Hardware &h, int64_t scratchpad,
   for (const ChannelTable &table : w.tables)
     tables += table.localBytes(repeats);
   auto inputBytes = [&](int64_t rows) {
-    return aligned(w.image.linesOf(rows) * w.image.lineBytes() + lanes * w.image.elementBytes);
+    return alignedBytes(w.image.linesOf(rows) * w.image.lineBytes() + lanes * w.image.elementBytes);
   };
-  auto resultBytes = [&](int64_t rows) { return aligned(rows * w.resultPitch(lanes)); };
+  auto resultBytes = [&](int64_t rows) { return alignedBytes(rows * w.resultPitch(lanes)); };
   auto fits = [&](int64_t rows) {
     return tables + 2 * (inputBytes(rows) + resultBytes(rows)) <= scratchpadBytes;
   };

@@ -15,8 +15,6 @@ namespace tenon::npu {
 
 namespace {
 
-int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 int64_t tableBytes(const Product &p, const mortise::Hardware &h) {
   return (int64_t(p.drain.bias) + int64_t(p.drain.scale)) * h.matrix.columns * 4;
 }

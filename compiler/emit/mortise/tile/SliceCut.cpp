@@ -14,8 +14,6 @@ namespace tenon::npu {
 
 namespace {
 
-int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 /// What the engines need for a slice of a tile, and for a tile's results, in cycles.
 struct SliceCosts {
   double input = 0, weights = 0, output = 0, operands = 0; ///< of the memories

@@ -14,6 +14,8 @@
 
 namespace tenon::npu {
 
+inline int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
 /// The memory that an address lies in.
 inline const mortise::MemoryTiming &memoryOf(int64_t address, const mortise::Hardware &h) {
   return uint64_t(address) >= mortise::kL2Base ? h.l2 : h.dram;
