@@ -48,7 +48,7 @@ std::string LaneCode::whyNot(mlir::Operation *op) {
   if (isa<BroadcastOp, ReshapeOp, tensor::CastOp, CastOp, CmpOp, SelectOp>(op))
     return "";
   bool integers = isInteger(elementOf(op->getResult(0)));
-  if (integers && isa<AddOp, SubOp, MulOp, MaxOp, MinOp>(op))
+  if (integers && isa<AddOp, SubOp, MulOp, NegOp, MaxOp, MinOp>(op))
     return elementOf(op->getResult(0)).isInteger(32) || isa<MaxOp, MinOp>(op) ? ""
                                                                               : says("is of narrow integers");
   if (elementOf(op->getResult(0)).isInteger(1))
@@ -129,7 +129,10 @@ LaneValue LaneCode::compute(mlir::Operation *op) {
 }
 
 LaneValue LaneCode::computeInteger(mlir::Operation *op) {
-  LaneValue x = valueOf(op->getOperand(0)), y = valueOf(op->getOperand(1));
+  LaneValue x = valueOf(op->getOperand(0));
+  if (isa<NegOp>(op))
+    return {b.op(Id::VsubI, b.splatInt(0), x.value), rangeOf(elementOf(op->getResult(0)))};
+  LaneValue y = valueOf(op->getOperand(1));
   if (isa<MaxOp>(op))
     return {b.op(Id::VmaxI, x.value, y.value),
             {std::max(x.range.low, y.range.low), std::max(x.range.high, y.range.high), true}};

@@ -101,6 +101,42 @@ void Commands::emitTransfer(unsigned channel, int64_t local, int64_t memory, con
   c.accesses = {here, there};
 }
 
+void Commands::transferElements(unsigned channel, int64_t local, int64_t memory, const ElementBlock &block,
+                                bool out) {
+  Command &c = push(channel, Id::Dma);
+  c.a = local;
+  c.b = memory;
+  c.fields = {{Field::Esize, block.size}, {Field::Mode, int64_t(mortise::DmaMode::Copy)}};
+  constexpr Field counts[] = {Field::N0, Field::N1, Field::N2, Field::N3},
+                  locals[] = {Field::L0, Field::L1, Field::L2, Field::L3},
+                  memories[] = {Field::G0, Field::G1, Field::G2, Field::G3};
+  Access here, there;
+  here.base = local;
+  there.base = memory;
+  there.space = Space::Memory;
+  // What lies between the elements of the first axis counts as touched.
+  here.run = (block.count[0] - 1) * block.local[0] + block.size;
+  there.run = (block.count[0] - 1) * block.memory[0] + block.size;
+  for (int axis = 0; axis < 4; ++axis) {
+    c.fields.push_back({counts[axis], block.count[axis]});
+    if (axis == 0) {
+      c.fields.push_back({Field::L0, block.count[0] > 1 ? block.local[0] : block.size});
+      c.fields.push_back({Field::G0, block.count[0] > 1 ? block.memory[0] : block.size});
+      continue;
+    }
+    if (block.count[axis] > 1) {
+      c.fields.push_back({locals[axis], block.local[axis]});
+      c.fields.push_back({memories[axis], block.memory[axis]});
+    }
+    here.count[axis - 1] = there.count[axis - 1] = block.count[axis];
+    here.stride[axis - 1] = block.local[axis];
+    there.stride[axis - 1] = block.memory[axis];
+  }
+  here.write = !out;
+  there.write = out;
+  c.accesses = {here, there};
+}
+
 void Commands::fill(unsigned channel, int64_t local, int64_t bytes, int64_t count, int64_t stride,
                     int64_t value, int64_t size) {
   Command &c = push(channel, Id::Dma);
@@ -120,17 +156,20 @@ void Commands::fill(unsigned channel, int64_t local, int64_t bytes, int64_t coun
   c.accesses = {here};
 }
 
-void Commands::loadTile(int64_t local, int64_t rows, int64_t columns, int64_t rowBytes, mortise::Type type) {
+void Commands::loadTile(int64_t local, int64_t rows, int64_t columns, int64_t rowBytes, mortise::Type type,
+                        bool transposed) {
   Command &c = push(unsigned(Engine::Weights), Id::MmLoad);
   c.a = local;
   c.fields = {{Field::K, rows},
               {Field::N, columns},
               {Field::L0, rowBytes},
               {Field::Type, int64_t(type)},
-              {Field::Mode, 0}};
+              {Field::Mode, transposed ? 1 : 0}};
   Access here;
   here.base = local;
-  here.run = rows * rowBytes;
+  here.run = (transposed ? rows : columns) * int64_t(mortise::typeBits(type)) / 8;
+  here.count[0] = transposed ? columns : rows;
+  here.stride[0] = rowBytes;
   c.accesses = {here};
 }
 
@@ -207,6 +246,7 @@ void Commands::run(uint32_t kernel, std::vector<int64_t> arguments, const std::v
     access.base = range.base;
     access.run = range.bytes;
     access.write = range.write;
+    access.space = range.space;
     c.accesses.push_back(access);
   }
 }

@@ -19,6 +19,12 @@ struct TransferBlock {
   int64_t bytes = 0, count[2] = {1, 1}, local[2] = {0, 0}, memory[2] = {0, 0};
 };
 
+/// Elements of 1, 2 or 4 bytes along up to four axes, the first innermost, with strides in bytes on both
+/// sides.
+struct ElementBlock {
+  int64_t size = 1, count[4] = {1, 1, 1, 1}, local[4] = {0, 0, 0, 0}, memory[4] = {0, 0, 0, 0};
+};
+
 /// Appends commands to a stream. Counts beyond a descriptor's limit are split.
 class Commands {
 public:
@@ -38,26 +44,38 @@ public:
   void storeBlock(unsigned channel, int64_t local, int64_t memory, const TransferBlock &block) {
     transfer(channel, local, memory, block, true);
   }
+  /// Counts must be within a descriptor's limits.
+  void loadElements(unsigned channel, int64_t local, int64_t memory, const ElementBlock &block) {
+    transferElements(channel, local, memory, block, false);
+  }
+  void storeElements(unsigned channel, int64_t local, int64_t memory, const ElementBlock &block) {
+    transferElements(channel, local, memory, block, true);
+  }
   /// `count` pieces of `bytes` become elements of `size` bytes and that value.
   void fill(unsigned channel, int64_t local, int64_t bytes, int64_t count, int64_t stride, int64_t value,
             int64_t size);
-  void loadTile(int64_t local, int64_t rows, int64_t columns, int64_t rowBytes, mortise::Type type);
+  /// `rowBytes`: from a row of the tile to the next; where the tile lies `transposed`, from a column.
+  void loadTile(int64_t local, int64_t rows, int64_t columns, int64_t rowBytes, mortise::Type type,
+                bool transposed = false);
   void multiply(int64_t local, const Rows &rows, int64_t depth, mortise::Type type, int64_t sums,
                 int64_t columns, bool accumulate);
   /// `tables`: where bias and scale lie, `width` words each; `pitch`: bytes from a pixel to the next.
   void drain(int64_t sums, int64_t rows, int64_t columns, const DrainForm &form, int64_t width,
              int64_t tables, int64_t local, int64_t pitch, bool fromFloat);
 
-  /// Runs a kernel: `arguments` go to r1, r2, ...; it reads and writes ranges of the scratchpad.
+  /// Runs a kernel: `arguments` go to r1, r2, ...; it reads and writes ranges of the scratchpad, or rows of
+  /// the accumulators.
   struct Range {
     int64_t base = 0, bytes = 0;
     bool write = false;
+    Space space = Space::Scratchpad;
   };
   void run(uint32_t kernel, std::vector<int64_t> arguments, const std::vector<Range> &ranges);
 
 private:
   void transfer(unsigned channel, int64_t local, int64_t memory, TransferBlock block, bool out);
   void emitTransfer(unsigned channel, int64_t local, int64_t memory, const TransferBlock &block, bool out);
+  void transferElements(unsigned channel, int64_t local, int64_t memory, const ElementBlock &block, bool out);
   Command &push(unsigned engine, mortise::Id id);
 
   Stream &stream_;
