@@ -7,6 +7,7 @@
 #include "compiler/emit/mortise/attention/AttentionKernels.h"
 
 #include <bit>
+#include <limits>
 #include <numbers>
 
 namespace tenon::npu {
@@ -43,18 +44,27 @@ Value visibleKeys(VectorBuilder &b, const AttentionPlan &p, Value keys, Value of
 }
 
 struct SoftmaxParameters {
-  Value scores, weights, before, after, factor, count, keys, ofFirst;
+  SoftmaxForm form;
+  Value scores, weights, before, after, factor, count, keys, ofFirst, mask;
+  ObjectId scoresAt = kNoObject, maskAt = kNoObject;
 };
 
-Value largestScore(VectorBuilder &b, const AttentionPlan &p, const SoftmaxParameters &s, ObjectId scores,
-                   bool masked) {
+/// With a mask, scores are scaled and have it added afterwards.
+Value largestScore(VectorBuilder &b, const AttentionPlan &p, const SoftmaxParameters &s) {
   auto step = int32_t(p.lanes * 4);
-  Value lowest = b.splat(kLowest);
+  bool limited = s.form.limited, mask = s.form.mask;
+  // Added masks may hold the lowest number that there is: what is no key lies below it.
+  Value lowest = b.splat(mask ? -std::numeric_limits<float>::infinity() : kLowest), scale;
   Values carried{s.scores};
   for (int64_t i = 0; i < p.unroll; ++i)
     carried.push_back(lowest);
   Values limits;
-  if (masked) {
+  size_t maskAt = carried.size();
+  if (mask) {
+    carried.push_back(s.mask);
+    scale = b.splat(float(p.shape.scale));
+  }
+  if (limited) {
     carried.push_back(b.splatInt(0));
     Value visible = visibleKeys(b, p, s.keys, s.ofFirst);
     for (int64_t i = 0; i < p.unroll; ++i)
@@ -63,15 +73,19 @@ Value largestScore(VectorBuilder &b, const AttentionPlan &p, const SoftmaxParame
   carried = b.loop(s.count, carried, [&](std::span<const Value> at) -> Values {
     Values next{b.add(at[0], step * int32_t(p.unroll))};
     for (size_t i = 0; i < size_t(p.unroll); ++i) {
-      Address place{at[0], scores, step * int32_t(i)};
+      Address place{at[0], s.scoresAt, step * int32_t(i)};
       Value score = b.load(Id::VldW, place);
-      if (masked) {
+      if (mask)
+        score = b.op(Id::VfmaF, score, scale, b.load(Id::VldW, {at[maskAt], s.maskAt, step * int32_t(i)}));
+      if (limited)
         score = b.select(b.op(Id::VltI, at.back(), limits[i]), score, lowest);
+      if (limited || mask)
         b.store(Id::VstW, place, score);
-      }
       next.push_back(b.op(Id::VmaxF, at[i + 1], score));
     }
-    if (masked)
+    if (mask)
+      next.push_back(b.add(at[maskAt], step * int32_t(p.unroll)));
+    if (limited)
       next.push_back(b.op(Id::VaddI, at.back(), b.splatInt(int32_t(p.unroll * p.keysOfVector))));
     return next;
   });
@@ -114,28 +128,40 @@ void transpose(VectorBuilder &b, int64_t lanes, Value from, ObjectId source, Val
 
 } // namespace
 
-VectorFunction softmaxKernel(const AttentionPlan &p, bool masked) {
-  VectorFunction function(masked ? "masked softmax" : "softmax");
+VectorFunction softmaxKernel(const AttentionPlan &p, SoftmaxForm form) {
+  VectorFunction function(form.mask ? "softmax with a mask" : form.limited ? "limited softmax" : "softmax");
   VectorBuilder b(function);
   SoftmaxParameters s;
+  s.form = form;
   s.scores = b.parameter("scores");
   s.weights = b.parameter("weights");
   s.before = b.parameter("before");
   s.after = b.parameter("after");
   s.factor = b.parameter("factor");
   s.count = b.parameter("count");
-  if (masked) {
+  if (form.limited) {
     s.keys = b.parameter("keys");
     s.ofFirst = b.parameter("visible");
   }
-  ObjectId scores = b.object("scores", true), weights = b.object("weights", true), state = b.object("state"),
-           factors = b.object("factor");
+  if (form.mask)
+    s.mask = b.parameter("mask");
+  s.scoresAt = b.object("scores", true);
+  ObjectId weights = b.object("weights", true), state = b.object("state"), factors = b.object("factor");
+  if (form.mask)
+    s.maskAt = b.object("mask");
   auto word = int32_t(p.lanes * 4), half = int32_t(p.lanes * 2);
-  Value scale = b.splat(float(p.shape.scale * std::numbers::log2e));
+  // Powers of 2 of (score - largest) x log2(e); without a mask the scale of the scores is in that factor.
+  Value log2e = b.splat(float(std::numbers::log2e)),
+        scale = b.splat(float(p.shape.scale * std::numbers::log2e));
+  auto power = [&](Value exponent) {
+    return b.op(Id::Vexp2F, form.mask ? b.op(Id::VmulF, exponent, log2e) : exponent);
+  };
   Value before = b.load(Id::VldW, {s.before, state}), sum = b.load(Id::VldW, {s.before, state, word});
-  Value largest = b.op(Id::VmulF, largestScore(b, p, s, scores, masked), scale);
+  Value largest = largestScore(b, p, s);
+  if (!form.mask)
+    largest = b.op(Id::VmulF, largest, scale);
   Value after = b.op(Id::VmaxF, before, largest);
-  Value factor = b.op(Id::Vexp2F, b.op(Id::VsubF, before, after));
+  Value factor = power(b.op(Id::VsubF, before, after));
   Value shift = b.op(Id::VnegF, after);
   b.store(Id::VstW, {s.after, state}, after);
   b.store(Id::VstW, {s.factor, factors}, factor);
@@ -145,10 +171,10 @@ VectorFunction softmaxKernel(const AttentionPlan &p, bool masked) {
   carried = b.loop(s.count, carried, [&](std::span<const Value> at) -> Values {
     Values next{b.add(at[0], word * int32_t(p.unroll)), b.add(at[1], half * int32_t(p.unroll))};
     for (size_t i = 0; i < size_t(p.unroll); ++i) {
-      Value score = b.load(Id::VldW, {at[0], scores, word * int32_t(i)});
-      Value power = b.op(Id::Vexp2F, b.op(Id::VfmaF, score, scale, shift));
-      b.store(storeHalf(p), {at[1], weights, half * int32_t(i)}, power);
-      next.push_back(b.op(Id::VaddF, at[i + 2], power));
+      Value score = b.load(Id::VldW, {at[0], s.scoresAt, word * int32_t(i)});
+      Value weight = power(form.mask ? b.op(Id::VsubF, score, after) : b.op(Id::VfmaF, score, scale, shift));
+      b.store(storeHalf(p), {at[1], weights, half * int32_t(i)}, weight);
+      next.push_back(b.op(Id::VaddF, at[i + 2], weight));
     }
     return next;
   });

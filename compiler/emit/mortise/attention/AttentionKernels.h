@@ -11,10 +11,18 @@
 
 namespace tenon::npu {
 
+/// What a softmax does to scores first.
+struct SoftmaxForm {
+  bool limited = false; ///< scores behind the last key that a query sees do not count
+  bool mask = false;    ///< numbers are added to them
+};
+
 /// scores^T to weights. Parameters: scores, weights, state before, state after, factor (of what was summed so
-/// far), iterations of `unroll` vectors; masked: keys that there are, and those that the first query sees
-/// (every other query one more).
-VectorFunction softmaxKernel(const AttentionPlan &plan, bool masked);
+/// far), iterations of `unroll` vectors; limited: keys that there are, and those that the first query sees
+/// (every other query one more); mask: what is added to scaled scores, as they lie. The state is the largest
+/// exponent and the sum; with a mask the largest score, -FLT_MAX to begin with: a row whose scores are all
+/// -infinity has the sum 0.
+VectorFunction softmaxKernel(const AttentionPlan &plan, SoftmaxForm form);
 
 /// result^T = (first ? 0 : result^T x factor) + sums. Parameters: sums, result, factor (not of the first).
 VectorFunction updateKernel(const AttentionPlan &plan, bool first);

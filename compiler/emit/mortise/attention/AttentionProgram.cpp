@@ -66,8 +66,8 @@ void AttentionEmitter::setUp() {
 
 void AttentionEmitter::compileKernels() {
   auto kernel = [&](const VectorFunction &function) { return b_.kernel(compile(function, h_, {})); };
-  softmax_ = kernel(softmaxKernel(p_, false));
-  masked_ = kernel(softmaxKernel(p_, true));
+  softmax_ = kernel(softmaxKernel(p_, {}));
+  masked_ = kernel(softmaxKernel(p_, {.limited = true}));
   update_ = kernel(updateKernel(p_, false));
   firstUpdate_ = kernel(updateKernel(p_, true));
   transpose_ = kernel(transposeKernel(p_));
