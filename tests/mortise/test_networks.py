@@ -87,3 +87,61 @@ def test_depthwise_block(tenon, tmp_path, channels, kernel, stride):
     # Pooling adds floats, whose order may differ: by one step at most.
     assert np.abs(results["native"] - results["mortise:edge-512k"]).max() <= 0.1001
     assert np.unique(results["native"]).size > 3
+
+
+def attention_block(length, heads, depth, mask):
+    """Queries, keys and values of one input, and what each query gets; `mask` is added to the scores."""
+    net = Network([1, length, heads * depth])
+    width = heads * depth
+
+    def product(to):
+        weights = net.random.normal(size=(width, width)) / np.sqrt(width)
+        rows = net.add("MatMul", "x", net.constant(weights))
+        rows = net.add("Reshape", rows, net.constant([1, length, heads, depth], np.int64))
+        return net.add("Transpose", rows, perm=to)
+
+    scores = net.add("MatMul", product([0, 2, 1, 3]), product([0, 2, 3, 1]))
+    scores = net.add("Mul", scores, net.constant(depth**-0.5))
+    if mask is not None:
+        scores = net.add("Add", scores, net.constant(mask))
+    rows = net.add("MatMul", net.add("Softmax", scores, axis=-1), product([0, 2, 1, 3]))
+    rows = net.add("Transpose", rows, perm=[0, 2, 1, 3])
+    net.add("Reshape", rows, net.constant([1, length, width], np.int64))
+    return net
+
+
+@pytest.mark.parametrize(
+    ("length", "heads", "depth", "mask"),
+    [(128, 12, 32, "keys"), (40, 8, 15, None), (197, 3, 64, None), (70, 2, 40, "queries")],
+)
+def test_attention_block(tenon, tmp_path, length, heads, depth, mask):
+    model, random = tmp_path / "m.onnx", np.random.default_rng(2)
+    added = None
+    if mask:
+        added = np.where(random.random((1, 1, length if mask == "queries" else 1, length)) < 0.3, -1e9, 0)
+    attention_block(length, heads, depth, added).save(model)
+    np.save(tmp_path / "x.npy", random.normal(size=(1, length, heads * depth)).astype(np.float32))
+    results = {}
+    for name, options in {
+        "exact": ("--target", "native"),
+        "rounded": ("--target", "native", "--precision", "bf16"),
+        "mortise": ("--target", "mortise:edge-512k", "--precision", "bf16"),
+    }.items():
+        package, explain = tmp_path / "m.tenon", tmp_path / "why.yaml"
+        done = tenon("compile", model, "-o", package, "--explain", explain, *options)
+        assert done.returncode == 0, done.stderr
+        done = tenon("run", package, "--input", f"x={tmp_path / 'x.npy'}", "--output-dir", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+        results[name] = np.load(tmp_path / name / "y.npy")
+    stays = [remark for remark in explain.read_text().split("--- ") if remark.startswith("!Missed")]
+    assert not [remark for remark in stays if re.search(r"Family: +(attention|contraction)", remark)]
+    error = {name: np.abs(result - results["exact"]).max() for name, result in results.items()}
+    assert error["mortise"] <= 1.5 * error["rounded"] + 0.005
+
+
+def test_attention_in_f32_stays(tenon, tmp_path):
+    model, explain = tmp_path / "m.onnx", tmp_path / "why.yaml"
+    attention_block(40, 2, 32, None).save(model)
+    done = tenon("compile", model, "-o", tmp_path / "m.tenon", "--target", "mortise:edge-512k", "--explain", explain)
+    assert done.returncode == 0, done.stderr
+    assert "--precision bf16 rounds them" in re.sub(r"\s+", " ", explain.read_text())

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/segment/SegmentCompiler.h"
 
+#include "compiler/emit/mortise/segment/AttentionKernel.h"
 #include "compiler/emit/mortise/segment/ColumnsKernel.h"
 #include "compiler/emit/mortise/segment/CompileVector.h"
 #include "compiler/emit/mortise/segment/MapCode.h"
@@ -25,6 +26,7 @@ struct KernelPlan {
   std::optional<MapCode> map;
   std::optional<WindowCode> window;
   std::optional<ColumnsCode> columns;
+  std::optional<AttentionCode> attention;
 };
 
 mlir::Value yielded(KernelOp kernel) { return kernel.getBody().front().getTerminator()->getOperand(0); }
@@ -86,6 +88,12 @@ std::optional<KernelPlan> planOf(KernelOp kernel, const mortise::Hardware &hardw
   if (family == "reduce") {
     plan.columns = makeColumns(kernel, hardware, why);
     if (!plan.columns)
+      return std::nullopt;
+    return plan;
+  }
+  if (family == "attention") {
+    plan.attention = makeAttention(kernel, hardware, why);
+    if (!plan.attention)
       return std::nullopt;
     return plan;
   }
@@ -178,6 +186,8 @@ private:
       return emitWindow(kernel, *plan.window, node);
     if (plan.columns)
       return emitColumns(kernel, *plan.columns, node);
+    if (plan.attention)
+      return emitAttention(kernel, *plan.attention, node);
     if (plan.product)
       return emitProduct(kernel, plan, node);
     Map map;
@@ -220,6 +230,27 @@ private:
     npu::emitColumns(columns, hardware, 0, stream);
     result.schedule += stream.nodes.back() + ": reduction on the vector core\n";
     return success();
+  }
+
+  LogicalResult emitAttention(KernelOp kernel, AttentionCode &code, uint32_t node) {
+    StaticAttention &attention = code.plan.attention;
+    attention.node = node;
+    attention.query.memory = addressWithin(code.query);
+    attention.key.memory = addressWithin(code.key);
+    attention.value.memory = addressWithin(code.value);
+    attention.output.memory = memory->addressOf(kernel.getResult(0));
+    if (code.mask)
+      attention.mask->memory = addressWithin(code.mask);
+    for (auto [number, compiled] : llvm::zip_equal(code.plan.numbers, code.plan.kernels))
+      if (!compiled.code.empty())
+        number = addKernel(compiled);
+    emitStatic(code.plan, hardware, stream);
+    result.schedule += stream.nodes.back() + ": attention, " + std::to_string(code.plan.groups()) +
+                       " groups of queries, " + std::to_string(code.plan.tile.panel) + " keys at a time\n";
+    return success();
+  }
+  int64_t addressWithin(mlir::Value value) {
+    return memory->addressOf(KernelConstants::within(value, segment));
   }
 
   void locate(std::vector<ChannelTable> &tables, const ChannelOperands &operands) {
