@@ -88,7 +88,7 @@ private:
   void emitScores();
   void emitSoftmax();
   void emitTranspose();
-  void transposePairs();
+  void transposeBlocks();
   void emitWeightedSum();
   void emitUpdate();
   void emitFinish();
@@ -127,7 +127,7 @@ private:
   KernelId softmax_, masked_, update_, firstUpdate_, transpose_, finish_;
   // Ahead: head of the batch, first query and first key, numbers of the sequence, keys that the block sees.
   Reg head_, block_, key_, queries_, keys_, visible_, blockParity_;
-  Reg moved_; ///< pairs of columns of its values that are transposed
+  Reg moved_; ///< blocks of columns of its values that are transposed
   // Front. left: keys from the panel's first on that the block sees; diagonal: those that its first query
   // sees.
   Reg left_, diagonal_, rows_, flags_, target_, group_, frontParity_, panelParity_, stepParity_;

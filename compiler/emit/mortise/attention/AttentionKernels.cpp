@@ -206,18 +206,32 @@ VectorFunction updateKernel(const AttentionPlan &p, bool first) {
   return function;
 }
 
+/// A gather takes `turned` words side by side of as many rows as make a vector, which lie in a bank each; a
+/// scatter writes as many words side by side to each column, which lie in a bank each, too. Between them
+/// lanes change places.
 VectorFunction transposeKernel(const AttentionPlan &p) {
   VectorFunction function("transpose");
   VectorBuilder b(function);
-  Value from = b.parameter("from"), to = b.parameter("to"), pairs = b.parameter("pairs");
-  Transposition t;
-  t.index = b.op(Id::VmulI, b.op(Id::Viota), b.splatInt(int32_t(2 * p.valuePitch)));
-  t.indexStep = 2 * p.valuePitch * p.lanes;
-  t.odd = p.valuePitch;
-  t.words = p.panel / 2;
-  t.pairs = pairs;
-  t.pitch = p.panel * 2;
-  transpose(b, p.lanes, from, b.object("values"), to, b.object("transposed", true), t);
+  Value from = b.parameter("from"), to = b.parameter("to"), blocks = b.parameter("blocks");
+  ObjectId source = b.object("values"), target = b.object("transposed", true);
+  int64_t words = p.turned, rows = p.turnedRows();
+  auto split = [&](int64_t size, int64_t low, int64_t high) {
+    Value lane = b.op(Id::Viota);
+    Value within = b.op(Id::Vand, lane, b.splatInt(int32_t(size - 1)));
+    Value above = b.op(Id::Vshr, lane, b.splatInt(std::countr_zero(uint64_t(size))));
+    return b.op(Id::VmadI, above, b.splatInt(int32_t(high)),
+                b.op(Id::VmulI, within, b.splatInt(int32_t(low))));
+  };
+  Value gathered = split(words, 4, p.valuePitch), scattered = split(rows, 4, p.transposedPitch),
+        places = split(rows, words, 1);
+  b.loop(blocks, {from, to}, [&](std::span<const Value> block) -> Values {
+    b.loop(p.turnedPairs() / rows, {block[0], block[1]}, [&](std::span<const Value> at) -> Values {
+      Value word = b.op(Id::Vperm, b.gather({at[0], source}, gathered), places);
+      b.scatter({at[1], target}, scattered, word);
+      return {b.add(at[0], int32_t(rows * p.valuePitch)), b.add(at[1], int32_t(rows * 4))};
+    });
+    return {b.add(block[0], int32_t(words * 4)), b.add(block[1], int32_t(words * p.transposedPitch))};
+  });
   return function;
 }
 

@@ -27,7 +27,7 @@ VectorFunction softmaxKernel(const AttentionPlan &plan, SoftmaxForm form);
 /// result^T = (first ? 0 : result^T x factor) + sums. Parameters: sums, result, factor (not of the first).
 VectorFunction updateKernel(const AttentionPlan &plan, bool first);
 
-/// Rows of values to columns. Parameters: from, to, pairs of columns.
+/// Words of values, of two keys each, to columns. Parameters: from, to, blocks of `turned` columns.
 VectorFunction transposeKernel(const AttentionPlan &plan);
 
 /// result^T / sum, transposed. Parameters: state, result, to.

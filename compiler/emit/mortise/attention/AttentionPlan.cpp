@@ -61,8 +61,9 @@ int64_t oddMultiple(int64_t bytes, int64_t unit) {
 }
 
 /// Sizes that follow from groups and panel.
-void placeBuffers(AttentionPlan &p) {
+void placeBuffers(AttentionPlan &p, const Hardware &h) {
   p.bytes = 0;
+  p.transposedPitch = oddMultiple(p.turnedPairs() * 4, h.scratchpad.width);
   auto take = [&](int64_t &at, int64_t &size, int64_t bytes, int64_t count) {
     size = (bytes + 63) / 64 * 64;
     at = p.bytes;
@@ -71,8 +72,8 @@ void placeBuffers(AttentionPlan &p) {
   int64_t word = p.lanes * 4, ignored = 0;
   take(p.queries, p.queryBytes, p.blockRows() * p.rowBytes, 2);
   take(p.keys, p.keyBytes, p.panel * p.rowBytes, 2);
-  take(p.values, p.valueBytes, p.panel * p.valuePitch, p.valueBuffers);
-  take(p.transposed, p.transposedBytes, p.panel * p.shape.depth * 2, 2);
+  take(p.values, p.valueBytes, p.turnedPairs() * p.valuePitch, p.valueBuffers);
+  take(p.transposed, p.transposedBytes, p.shape.depth * p.transposedPitch, 2);
   take(p.powers, p.powerBytes, p.panel * p.columns * 2, 2);
   take(p.out, p.outBytes, p.columns * p.rowBytes, 2);
   take(p.staging, ignored, p.vectorsOfResult() * p.staged, 1);
@@ -104,12 +105,12 @@ int64_t blocksWith(AttentionPlan &p, int64_t buffers, const Hardware &h) {
   int64_t all = (p.shape.queries + p.columns - 1) / p.columns;
   p.valueBuffers = buffers;
   for (p.groups = std::min(all, kMostGroups); p.groups > 0; --p.groups) {
-    placeBuffers(p);
+    placeBuffers(p, h);
     if (p.bytes > h.scratchpad.bytes)
       continue;
     int64_t blocks = (all + p.groups - 1) / p.groups;
     p.groups = (all + blocks - 1) / blocks;
-    placeBuffers(p);
+    placeBuffers(p, h);
     return blocks;
   }
   return 0;
@@ -159,8 +160,11 @@ AttentionPlan planAttention(const AttentionShape &shape, const Hardware &h) {
   p.unroll = std::gcd(kUnroll, p.tileRows / p.keysOfVector);
   p.resultUnroll = std::gcd(kUnroll, p.vectorsOfResult());
   p.rowBytes = shape.depth * 2;
-  // Lanes take every other row of values or results: their words shall lie in as many banks as there are.
-  p.valuePitch = oddMultiple(p.rowBytes, h.scratchpad.width / 2);
+  // What lanes take of rows of values or results shall lie in as many banks as there are.
+  p.turned =
+      std::min({p.lanes, int64_t(std::bit_floor(uint64_t(std::max<int64_t>(h.scratchpad.width, 4)))) / 4,
+                shape.depth & -shape.depth});
+  p.valuePitch = oddMultiple(2 * p.rowBytes, h.scratchpad.width);
   p.staged = oddMultiple(p.lanes * 2, h.scratchpad.width / (p.keysOfVector > 1 ? 1 : 2));
   chooseAccumulators(p, h);
   chooseGroups(p, h);

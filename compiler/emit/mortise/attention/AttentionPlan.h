@@ -9,6 +9,9 @@
 // scores^T, a lane for each query; then it holds their weights and rows of v^T stream by. A block of queries
 // is several such groups, which share the panels of keys and values that are loaded.
 //
+// Values are loaded as words of two keys, element by element: what the array takes of v^T in one go is words,
+// too.
+//
 //===----------------------------------------------------------------------===//
 #pragma once
 
@@ -30,8 +33,10 @@ struct AttentionPlan {
 
   // Bytes in the scratchpad. Buffers of two lie one behind the other.
   int64_t rowBytes = 0;   ///< of q, k, v, output
-  int64_t valuePitch = 0; ///< such that a column of v has a bank for each lane
-  int64_t staged = 0;     ///< between vectors of results, alike
+  int64_t valuePitch = 0; ///< from two keys' values, which alternate, to the next two's
+  int64_t transposedPitch = 0;
+  int64_t turned = 0; ///< words side by side that the transposition takes at once
+  int64_t staged = 0; ///< between vectors of results, alike
   int64_t queryBytes = 0, keyBytes = 0, valueBytes = 0, transposedBytes = 0, powerBytes = 0, outBytes = 0,
           factorBytes = 0, stateBytes = 0, resultBytes = 0;
   int64_t queries = 0, keys = 0, values = 0, transposed = 0, powers = 0, staging = 0, out = 0, factors = 0,
@@ -43,6 +48,10 @@ struct AttentionPlan {
   int64_t blockRows() const { return groups * columns; }
   /// Steps at the end of a panel that transpose the values of the next: they are loaded before.
   int64_t transposingSteps() const { return groups > 4 ? groups - 3 : 1 + groups / 3; }
+  int64_t turnedRows() const { return lanes / turned; }
+  /// Pairs of keys that the transposition takes: behind the panel's lies what nobody reads.
+  int64_t turnedPairs() const { return (panel / 2 + turnedRows() - 1) / turnedRows() * turnedRows(); }
+  int64_t turnedBlocks() const { return shape.depth / turned; }
   int64_t vectorsOfResult() const { return shape.depth / keysOfVector; }
 };
 

@@ -82,8 +82,8 @@ void AttentionEmitter::setDescriptors() {
   auto type = int64_t(p_.type);
   set(kRowsIn, {{Field::N0, p_.rowBytes}, {Field::L0, 1}, {Field::G0, 1}});
   set(kRowsIn, {{Field::L1, p_.rowBytes}, {Field::G1, p_.rowBytes}});
-  set(kValuesIn, {{Field::N0, p_.rowBytes}, {Field::L0, 1}, {Field::G0, 1}});
-  set(kValuesIn, {{Field::L1, p_.valuePitch}, {Field::G1, p_.rowBytes}});
+  set(kValuesIn, {{Field::Esize, 2}, {Field::N0, p_.shape.depth}, {Field::L0, 4}, {Field::G0, 2}});
+  set(kValuesIn, {{Field::L1, p_.valuePitch}, {Field::G1, 2 * p_.rowBytes}});
   set(kRowsOut, {{Field::N0, p_.rowBytes}, {Field::L0, 1}, {Field::G0, 1}});
   set(kRowsOut, {{Field::L1, p_.rowBytes}, {Field::G1, p_.rowBytes}});
   set(kFill, {{Field::Mode, int64_t(DmaMode::Fill)}, {Field::Esize, 4}, {Field::L0, 4}, {Field::G0, 4}});
@@ -93,7 +93,7 @@ void AttentionEmitter::setDescriptors() {
   set(kQueryTile, {{Field::Mode, 1}, {Field::L0, p_.rowBytes}});
   set(kPowerTile, {{Field::Mode, 0}, {Field::L0, p_.columns * 2}});
   set(kKeyRows, {{Field::Type, type}, {Field::L0, p_.rowBytes}});
-  set(kValueRows, {{Field::Type, type}, {Field::L0, p_.panel * 2}, {Field::N0, p_.shape.depth}});
+  set(kValueRows, {{Field::Type, type}, {Field::L0, p_.transposedPitch}, {Field::N0, p_.shape.depth}});
 }
 
 /// The state before a query's first panel: maximum -1e30, sum 0.
@@ -105,8 +105,10 @@ void AttentionEmitter::fillInitialState() {
     b_.set(t_[0], at);
     b_.dma(kIn, kFill, t_[0], b_.zero());
   }
-  // From here on it clears rows of values.
-  b_.field(kFill, Field::N0, p_.rowBytes / 4);
+  // From here on it clears values.
+  b_.field(kFill, Field::Fill, 0);
+  b_.field(kFill, Field::Esize, 2);
+  b_.field(kFill, Field::N0, p_.shape.depth);
   b_.field(kFill, Field::L1, p_.valuePitch);
 }
 
@@ -239,9 +241,9 @@ void AttentionEmitter::setLengths() {
 void AttentionEmitter::aheadBecomesFront() {
   const AttentionShape &s = p_.shape;
   // Nothing came before the first panel.
-  b_.set(t_[1], s.depth / 2);
+  b_.set(t_[1], p_.turnedBlocks());
   b_.sub(t_[1], t_[1], moved_);
-  transposePairs();
+  transposeBlocks();
   b_.set(moved_, 0);
   toggle(panelParity_);
   b_.move(frontParity_, blockParity_);

@@ -58,26 +58,41 @@ void AttentionEmitter::loadKeys() {
   b_.release(kIn, ks_.full);
 }
 
-/// The same. A tile of weights takes whole `tileRows` keys: values behind the last one are zero.
+/// The same. Even keys, then odd ones. A tile of weights takes whole `tileRows` keys: values behind the last
+/// one are zero.
 void AttentionEmitter::loadValues() {
-  Reg rows = t_[0], from = t_[1], parity = t_[2], to = t_[4], padding = t_[5];
+  Reg rows = t_[0], from = t_[1], parity = t_[2], to = t_[4], padding = t_[5], number = t_[2];
   unsigned channel = h_.dma.inChannels > 1 ? kIn + 1 : kIn;
   b_.acquire(channel, vs_.free);
-  b_.field(kValuesIn, Field::N1, rows);
   b_.addTo(from, v_, to);
   if (p_.valueBuffers > 1)
     b_.element(to, parity, p_.valueBytes, p_.values);
   else
     b_.set(to, p_.values);
-  b_.dma(channel, kValuesIn, to, from);
   b_.sub(padding, b_.zero(), rows);
   b_.op(Id::Andi, padding, padding, p_.tileRows - 1);
-  b_.when(Condition::NotEqual, padding, b_.zero(), [&] {
-    b_.field(kFill, Field::N1, padding);
-    b_.op(Id::Muli, rows, rows, p_.valuePitch);
-    b_.add(to, to, rows);
-    b_.dma(channel, kFill, to, b_.zero());
-  });
+  for (int odd = 0; odd < 2; ++odd) {
+    // Of n, (n + 1) / 2 are even and n / 2 odd; of what is behind them, it is the other way around.
+    auto half = [&](Reg all, bool larger, const ControlBuilder::Body &body) {
+      b_.op(Id::Addi, number, all, larger ? 1 : 0);
+      b_.op(Id::Shri, number, number, 1);
+      b_.when(Condition::NotEqual, number, b_.zero(), body);
+    };
+    half(rows, !odd, [&] {
+      b_.field(kValuesIn, Field::N1, number);
+      b_.dma(channel, kValuesIn, to, from);
+    });
+    half(padding, odd, [&] {
+      b_.field(kFill, Field::N1, number);
+      b_.op(Id::Addi, number, rows, odd ? 0 : 1);
+      b_.op(Id::Shri, number, number, 1);
+      b_.op(Id::Muli, number, number, p_.valuePitch);
+      b_.add(number, number, to);
+      b_.dma(channel, kFill, number, b_.zero());
+    });
+    b_.op(Id::Addi, to, to, 2);
+    b_.op(Id::Addi, from, from, p_.rowBytes);
+  }
   b_.release(channel, vs_.full);
 }
 
@@ -179,30 +194,30 @@ void AttentionEmitter::emitSoftmax() {
 /// A part of the values ahead, so that the vector core is never late for the array's next bank: they are
 /// shared out over the last steps of the panel in front, the last of which takes what is left.
 void AttentionEmitter::emitTranspose() {
-  Reg steps = t_[0], pairs = t_[1];
+  Reg steps = t_[0], blocks = t_[1];
   Label end = b_.label();
-  b_.set(pairs, allHeads());
-  b_.jumpIf(Condition::GreaterEqual, head_, pairs, end);
+  b_.set(blocks, allHeads());
+  b_.jumpIf(Condition::GreaterEqual, head_, blocks, end);
   b_.element(steps, group_, p_.columns, 0);
   b_.sub(steps, rows_, steps);
   b_.op(Id::Addi, steps, steps, p_.columns - 1);
   divide(steps, steps, p_.columns);
-  b_.set(pairs, p_.transposingSteps());
-  b_.jumpIf(Condition::Less, pairs, steps, end);
-  b_.set(pairs, p_.shape.depth / 2);
-  b_.sub(pairs, pairs, moved_);
-  b_.add(pairs, pairs, steps);
-  b_.op(Id::Addi, pairs, pairs, -1);
-  b_.op(Id::Div, pairs, pairs, steps);
-  transposePairs();
+  b_.set(blocks, p_.transposingSteps());
+  b_.jumpIf(Condition::Less, blocks, steps, end);
+  b_.set(blocks, p_.turnedBlocks());
+  b_.sub(blocks, blocks, moved_);
+  b_.add(blocks, blocks, steps);
+  b_.op(Id::Addi, blocks, blocks, -1);
+  b_.op(Id::Div, blocks, blocks, steps);
+  transposeBlocks();
   b_.place(end);
 }
 
 /// t1: how many.
-void AttentionEmitter::transposePairs() {
-  Reg pairs = t_[1], from = t_[2], to = t_[3], spare = t_[4];
+void AttentionEmitter::transposeBlocks() {
+  Reg blocks = t_[1], from = t_[2], to = t_[3], spare = t_[4];
   Label end = b_.label();
-  b_.jumpIf(Condition::GreaterEqual, b_.zero(), pairs, end);
+  b_.jumpIf(Condition::GreaterEqual, b_.zero(), blocks, end);
   b_.when(Condition::Equal, moved_, b_.zero(), [&] {
     b_.acquire(kVector, vs_.full);
     b_.acquire(kVector, ts_.free);
@@ -213,13 +228,13 @@ void AttentionEmitter::transposePairs() {
     b_.element(from, spare, p_.valueBytes, p_.values);
   else
     b_.set(from, p_.values);
-  b_.element(spare, moved_, 4, 0);
+  b_.element(spare, moved_, p_.turned * 4, 0);
   b_.add(from, from, spare);
-  b_.element(spare, moved_, p_.panel * 4, 0);
+  b_.element(spare, moved_, p_.turned * p_.transposedPitch, 0);
   b_.add(to, to, spare);
-  b_.run(transpose_, {from, to, pairs});
-  b_.add(moved_, moved_, pairs);
-  b_.set(spare, p_.shape.depth / 2);
+  b_.run(transpose_, {from, to, blocks});
+  b_.add(moved_, moved_, blocks);
+  b_.set(spare, p_.turnedBlocks());
   b_.when(Condition::Equal, moved_, spare, [&] {
     b_.release(kVector, vs_.free);
     b_.release(kVector, ts_.full);

@@ -230,7 +230,7 @@ TEST(Attention, randomShapes) {
 TEST(Attention, figuresOfALayerOf7B) {
   // The array alone needs 33.6 million cycles.
   Statistics s = timing({1, 32, 32, 2048, 2048, 128, false, 0}, 2048, 2048);
-  EXPECT_LE(double(s.cycles), 34.4e6);
+  EXPECT_LE(double(s.cycles), 34.0e6);
   EXPECT_LE(double(s.dram.read + s.dram.write), 310e6);
 }
 
@@ -240,7 +240,7 @@ TEST(Attention, causalSkipsWhatIsMasked) {
 }
 
 TEST(Attention, gathersWithTheirData) {
-  // Timing alone does not know where gathers lie, and takes one cycle for each: one head with data.
+  // Timing alone does not know where gathers and scatters lie: one head with data.
   Hardware h = loadHardware("edge-512k");
   Program program = attentionProgram({1, 1, 1, 2048, 2048, 128, false, 0}, h);
   Machine machine(h, program, {});
@@ -248,7 +248,7 @@ TEST(Attention, gathersWithTheirData) {
   machine.setParameter("keys", 2048);
   uint64_t cycles = machine.run().cycles;
   std::printf("[ figure   ] %.3f million cycles a head with data\n", double(cycles) / 1e6);
-  EXPECT_LE(double(cycles) * 32, 35.9e6);
+  EXPECT_LE(double(cycles) * 32, 34.5e6);
 }
 
 TEST(Attention, decodingIsAsFastAsMemory) {
