@@ -146,7 +146,7 @@ void IndexedEmitter::scan(ScanOp op) {
     k.loop(k.constant(0), line.extent, 1, neutral, [&](Value i, ValueRange c) {
       Value position = op.getReverse() ? k.sub(k.sub(line.extent, k.constant(1)), i) : i;
       Value v = k.load(k.bufferOf(op.getInput()), at(line, position), element, 1);
-      Value next = emitCombine(k, op.getKind(), k.valueType(element), c[0], v);
+      Value next = emitCombine(k, op.getKind(), element, c[0], v);
       k.store(op.getExclusive() && !planted(Defect::ScanInclusive) ? c[0] : next, k.outputBuffer(0),
               at(line, position), element, 1);
       return SmallVector<Value>{next};

@@ -57,13 +57,13 @@ private:
 };
 
 /// Sums of narrow floats are kept in f32.
+/// With the sign of integers, which orders them.
 Type accumulatorType(KernelBuilder &k, Type element) {
-  Type t = k.valueType(element);
-  return t.isF16() || t.isBF16() ? Type(k.builder().getF32Type()) : t;
+  return element.isF16() || element.isBF16() ? Type(k.builder().getF32Type()) : element;
 }
 
 Value converted(KernelBuilder &k, Value v, Type element, unsigned lanes) {
-  Type target = k.vectorOf(element, lanes);
+  Type target = k.vectorOf(k.valueType(element), lanes);
   if (v.getType() == target)
     return v;
   Type from = getElementTypeOrSelf(v.getType());
@@ -77,7 +77,7 @@ Value ReduceEmitter::accumulatorStart(ReduceOp op, Type type, unsigned width) {
   if (width == 1)
     return arith::ConstantOp::create(b, k.loc(), neutral);
   return arith::ConstantOp::create(
-      b, k.loc(), DenseElementsAttr::get(cast<VectorType>(k.vectorOf(type, width)), neutral));
+      b, k.loc(), DenseElementsAttr::get(cast<VectorType>(k.vectorOf(k.valueType(type), width)), neutral));
 }
 
 LogicalResult ReduceEmitter::run() {

@@ -79,6 +79,7 @@ private:
   WindowGeometry g;
   Size channels, batch;
   Type element, filterElement, accumulator;
+  Type summed; // the accumulator, unsigned where the result is: what orders it
   int64_t padValue = 0;
   Value paddingRow;
   unsigned native = 1;
@@ -127,7 +128,9 @@ LogicalResult WindowEmitter::run() {
   channels = in.back();
   batch = in.front();
   element = cast<RankedTensorType>(input.getType()).getElementType();
-  accumulator = accumulatorFor(k, element, cast<RankedTensorType>(result.getType()).getElementType());
+  auto resultElement = cast<RankedTensorType>(result.getType()).getElementType();
+  accumulator = accumulatorFor(k, element, resultElement);
+  summed = isa<FloatType>(accumulator) ? accumulator : resultElement;
   for (int64_t w : g.window)
     taps *= w;
   native = lanesOf(k, accumulator);
@@ -298,7 +301,7 @@ SmallVector<Value> WindowEmitter::accumulateDots(const Tile &t) {
 
 /// The accumulators' start: the neutral element of the reduction.
 Value WindowEmitter::neutral(unsigned lanes) {
-  TypedAttr element = neutralElement(k, kind, accumulator);
+  TypedAttr element = neutralElement(k, kind, summed);
   if (lanes == 1)
     return arith::ConstantOp::create(b, k.loc(), element);
   auto type = cast<VectorType>(k.vectorOf(accumulator, lanes));
@@ -319,7 +322,7 @@ Value WindowEmitter::load(const Tile &t, Value base, Value offset, Type type) {
 
 Value WindowEmitter::combine(const Tile &t, Value sum, Value v, Value weight) {
   if (!filter)
-    return emitCombine(k, kind, accumulator, sum, v);
+    return emitCombine(k, kind, summed, sum, v);
   if (isa<FloatType>(accumulator) && t.lanes > 1)
     return vector::FMAOp::create(b, k.loc(), v, weight, sum);
   if (isa<FloatType>(accumulator))
