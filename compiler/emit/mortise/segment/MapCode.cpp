@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/segment/MapCode.h"
 
-#include "compiler/emit/mortise/segment/CompileVector.h"
 #include "compiler/emit/mortise/segment/LaneCode.h"
 #include "compiler/emit/mortise/segment/RegionNumbers.h"
+#include "compiler/emit/mortise/tile/TileKernel.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -35,8 +35,10 @@ public:
     VectorFunction function("map");
     VectorBuilder b(function);
     build(b);
-    if (!compileVector(function, hardware, code.kernel, why))
+    std::optional<CompiledKernel> compiled = compileForTiles(function, hardware, why);
+    if (!compiled)
       return std::nullopt;
+    code.kernel = std::move(*compiled);
     const KernelStatistics &s = code.kernel.statistics;
     for (const LoopStatistics &loop : s.loops)
       code.vectorCycles =
@@ -254,6 +256,15 @@ private:
 };
 
 } // namespace
+
+MapStage MapCode::stage() const {
+  MapStage stage;
+  stage.resultBytes = resultBytes;
+  stage.vectorCycles = vectorCycles;
+  for (const Operand &operand : operands)
+    stage.operands.push_back({0, operand.bytes, operand.period});
+  return stage;
+}
 
 std::optional<MapCode> makeMap(mlir::Value result, mlir::Value tile, const mortise::Hardware &hardware,
                                std::string &why) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "compiler/dialect/tenon/TenonDialect.h"
+#include "compiler/emit/mortise/tile/Product.h"
 #include "compiler/emit/mortise/vector/CompileKernel.h"
 
 namespace tenon::npu {
@@ -23,6 +24,9 @@ struct MapCode {
   CompiledKernel
       kernel; ///< parameters: the tile (if there is one), the operands, the result, vectors or rows
   double vectorCycles = 0;
+
+  /// Operands' sizes; addresses are not known yet.
+  MapStage stage() const;
 };
 
 /// `result` of the region, where `tile` (or nothing) lies in the scratchpad already. Where the vector core

@@ -18,19 +18,6 @@ namespace tenon::npu {
 
 namespace {
 
-/// The layout of panels that Kernel makes: [groups, panels, window.., channels / group, 16, group].
-struct KernelPanels {
-  int64_t panels = 1, group = 1, channelGroups = 1;
-  static constexpr int64_t kColumns = 16;
-
-  /// Where an element lies, counted in elements.
-  int64_t indexOf(int64_t g, int64_t tap, int64_t taps, int64_t channel, int64_t output) const {
-    int64_t index = g * panels + output / kColumns;
-    index = (index * taps + tap) * channelGroups + channel / group;
-    return (index * kColumns + output % kColumns) * group + channel % group;
-  }
-};
-
 class Reader : KernelReader {
 public:
   Reader(KernelOp kernel, const mortise::Hardware &hardware, const WeightBytes &weights, std::string &why)
@@ -56,7 +43,9 @@ public:
     found.product = product;
     found.image = product->getOperand(0);
     found.filter = product->getOperand(1);
-    if (!pack(product->getOperand(1), chain))
+    found.bias = std::move(chain.bias);
+    found.scale = std::move(chain.scale);
+    if (!isWeight(found.filter))
       return std::nullopt;
     return std::move(found);
   }
@@ -88,9 +77,9 @@ private:
     for (const WindowAxis &a : {p.x, p.y})
       if (a.low < 0 || a.high < 0)
         return decline("the window crops its input");
-    panels.group = conv.getGroup();
-    panels.panels = filter[1];
-    panels.channelGroups = filter[2 + rank];
+    found.panels.group = conv.getGroup();
+    found.panels.panels = filter[1];
+    found.panels.channelGroups = filter[2 + rank];
     // A window of one pixel that moves by one sees one long line of pixels.
     auto isPoint = [](const WindowAxis &a) {
       return a.size == 1 && a.stride == 1 && a.low == 0 && a.high == 0;
@@ -110,9 +99,9 @@ private:
     p.outputs = cast<RankedTensorType>(contract.getType()).getShape().back();
     for (int64_t extent : left.drop_back())
       p.height *= extent;
-    panels.group = contract.getGroup();
-    panels.panels = right[0];
-    panels.channelGroups = right[1];
+    found.panels.group = contract.getGroup();
+    found.panels.panels = right[0];
+    found.panels.channelGroups = right[1];
     return true;
   }
 
@@ -145,46 +134,49 @@ private:
     return has || decline("the machine's array does not multiply this type");
   }
 
-  /// From the panels of Kernel to those of the machine, with the drain's tables.
-  bool pack(Value filter, const DrainChain &chain) {
+  bool isWeight(mlir::Value filter) {
     std::vector<uint8_t> storage;
     std::optional<StringRef> bytes = constants.bytes(filter, storage);
     if (!bytes)
       return decline("the right operand is no weight");
     const Product &p = found.layer;
-    PackedWeights packed = packedWeights(p, hardware);
-    int64_t size = mortise::typeBits(p.right) / 8, columns = hardware.matrix.columns,
-            taps = p.y.size * p.x.size;
-    found.weights.assign(static_cast<size_t>(packed.bytes), 0);
-    for (int64_t g = 0; g < p.groups; ++g)
-      for (int64_t o = 0; o < p.outputs; ++o) {
-        uint8_t *panel = found.weights.data() + (g * packed.panels + o / columns) * packed.panelBytes;
-        for (int64_t tap = 0; tap < taps; ++tap)
-          for (int64_t c = 0; c < p.channels; ++c) {
-            int64_t from = panels.indexOf(g, tap, taps, c, o) * size;
-            if (from + size > static_cast<int64_t>(bytes->size()))
-              return decline("the weights have fewer elements than their type says");
-            std::memcpy(panel + (tap * p.channels + c) * packed.rowBytes + o % columns * size,
-                        bytes->data() + from, static_cast<size_t>(size));
-          }
-        uint8_t *tables = panel + packed.rows * packed.rowBytes + o % columns * 4;
-        for (const std::vector<uint32_t> *table : {&chain.bias, &chain.scale}) {
-          if (table->empty())
-            continue;
-          uint32_t word = (*table)[table->size() == 1 ? 0 : static_cast<size_t>(g * p.outputs + o)];
-          std::memcpy(tables, &word, 4);
-          tables += columns * 4;
-        }
-      }
-    return true;
+    int64_t elements = found.panels.elements(p.groups, p.y.size * p.x.size);
+    return elements * mortise::typeBits(p.right) / 8 <= static_cast<int64_t>(bytes->size()) ||
+           decline("the weights have fewer elements than their type says");
   }
 
   KernelConstants constants;
   ProductKernel found;
-  KernelPanels panels;
 };
 
 } // namespace
+
+std::vector<uint8_t> ProductKernel::pack(const mortise::Hardware &hardware,
+                                         const WeightBytes &weights) const {
+  std::vector<uint8_t> storage;
+  StringRef from = *KernelConstants(weights).bytes(filter, storage);
+  PackedWeights packed = packedWeights(layer, hardware);
+  int64_t size = mortise::typeBits(layer.right) / 8, columns = hardware.matrix.columns,
+          taps = layer.y.size * layer.x.size;
+  std::vector<uint8_t> bytes(static_cast<size_t>(packed.bytes));
+  for (int64_t g = 0; g < layer.groups; ++g)
+    for (int64_t o = 0; o < layer.outputs; ++o) {
+      uint8_t *panel = bytes.data() + (g * packed.panels + o / columns) * packed.panelBytes;
+      for (int64_t tap = 0; tap < taps; ++tap)
+        for (int64_t c = 0; c < layer.channels; ++c)
+          std::memcpy(panel + (tap * layer.channels + c) * packed.rowBytes + o % columns * size,
+                      from.data() + panels.indexOf(g, tap, taps, c, o) * size, static_cast<size_t>(size));
+      uint8_t *tables = panel + packed.rows * packed.rowBytes + o % columns * 4;
+      for (const std::vector<uint32_t> *table : {&bias, &scale}) {
+        if (table->empty())
+          continue;
+        uint32_t word = (*table)[table->size() == 1 ? 0 : static_cast<size_t>(g * layer.outputs + o)];
+        std::memcpy(tables, &word, 4);
+        tables += columns * 4;
+      }
+    }
+  return bytes;
+}
 
 std::optional<ProductKernel> readProduct(KernelOp kernel, const mortise::Hardware &hardware,
                                          const WeightBytes &weights, std::string &why) {

@@ -54,9 +54,15 @@ struct Command {
   std::vector<Access> accesses;
 };
 
+/// Bytes of the scratchpad that a kernel of the vector core keeps vectors in while it runs.
+struct SpillArea {
+  int64_t address = 0, bytes = 0;
+};
+
 /// Code of the vector core. Labels count from its first word.
 struct VectorKernel {
   std::vector<mortise::Instruction> code;
+  SpillArea spill = {};
 };
 
 struct Stream {

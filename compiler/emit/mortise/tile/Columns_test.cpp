@@ -1,5 +1,6 @@
 // Reductions over all axes but the last, on the simulator, against loops.
 #include "compiler/emit/mortise/tile/Columns.h"
+#include "compiler/emit/mortise/tile/TileKernel.h"
 
 #include "sim/Machine.h"
 
@@ -47,7 +48,7 @@ void check(Columns c, const Hardware &h, std::mt19937 &random, const std::string
   std::string why;
   std::optional<CompiledKernel> kernel = columnsKernel(c, bodyOfTest(), h, why);
   ASSERT_TRUE(kernel) << why;
-  stream.kernels.push_back({kernel->code});
+  stream.kernels.push_back({kernel->code, spillArea(*kernel, h)});
   emitColumns(c, h, 0, stream);
   FinishedStream finished = finishStream(std::move(stream), h, {});
   ASSERT_EQ(finished.error, "") << what;

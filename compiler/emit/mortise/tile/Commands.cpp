@@ -249,6 +249,8 @@ void Commands::run(uint32_t kernel, std::vector<int64_t> arguments, const std::v
     access.space = range.space;
     c.accesses.push_back(access);
   }
+  if (const SpillArea &spill = stream_.kernels[kernel].spill; spill.bytes)
+    c.accesses.push_back({Space::Scratchpad, true, spill.address, spill.bytes});
 }
 
 } // namespace tenon::npu

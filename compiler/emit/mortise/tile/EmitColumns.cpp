@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/tile/Columns.h"
+#include "compiler/emit/mortise/tile/TileKernel.h"
 #include "compiler/emit/mortise/tile/Transfers.h"
 
 #include <algorithm>
@@ -28,7 +29,7 @@ int64_t Columns::tileChannels(const mortise::Hardware &h) const {
   for (int64_t count = std::clamp<int64_t>(vectors / 4, 1, kMost); count > 0; --count) {
     int64_t tile =
         alignedBytes(rows * count * lanes * elementBytes) + alignedBytes(count * lanes * resultBytes);
-    if (tableBytes(*this) + 2 * tile <= h.scratchpad.bytes)
+    if (tableBytes(*this) + 2 * tile <= h.scratchpad.bytes - mostSpilledBytes(h))
       return count * lanes;
   }
   return 0;
@@ -88,7 +89,7 @@ std::optional<CompiledKernel> columnsKernel(const Columns &c, const ColumnsBody 
       b.store(c.store, {at[1], to}, body.finish(b, total, values), active);
       return yielded;
     });
-    return compile(function, h, {});
+    return compileForTiles(function, h, why);
   } catch (const mortise::Error &e) {
     why = e.message();
     return std::nullopt;

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/emit/mortise/tile/TileKernel.h"
 #include "compiler/emit/mortise/tile/Window.h"
 
 #include <algorithm>
@@ -175,12 +176,14 @@ std::optional<CompiledKernel> windowKernel(const Window &window, const WindowBod
       continue;
     try {
       builder.build();
-      CompiledKernel kernel = compile(function, hardware, {});
+      std::optional<CompiledKernel> kernel = compileForTiles(function, hardware, why);
+      if (!kernel)
+        continue;
       std::vector<int64_t> arguments(window.tables.size() + 3, 0);
       arguments[2] = std::max<int64_t>(1, window.outputHeight() / 4);
-      uint64_t cycles = estimateCycles(kernel, hardware, arguments);
+      uint64_t cycles = estimateCycles(*kernel, hardware, arguments);
       if (!best || cycles < bestCycles) {
-        best = std::move(kernel);
+        best = std::move(*kernel);
         bestCycles = cycles;
       }
     } catch (const mortise::Error &e) {

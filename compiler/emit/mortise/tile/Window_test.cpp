@@ -1,4 +1,5 @@
 // Windows on the simulator against loops over all of their elements.
+#include "compiler/emit/mortise/tile/TileKernel.h"
 #include "compiler/emit/mortise/tile/Window.h"
 
 #include "sim/Machine.h"
@@ -111,7 +112,7 @@ Stream streamOf(Case &c, const Hardware &h, bool &fits) {
   std::optional<CompiledKernel> kernel = windowKernel(w, bodyOf(c), h, why);
   EXPECT_TRUE(kernel) << why;
   if (kernel)
-    stream.kernels.push_back({kernel->code});
+    stream.kernels.push_back({kernel->code, spillArea(*kernel, h)});
   fits = kernel && emitWindow(w, h, 0, h.scratchpad.bytes, stream);
   return stream;
 }

@@ -1,12 +1,13 @@
-//===- ColumnsKernel.cpp - reductions over all axes but the last --------------------===//
+//===- PlanColumns.cpp - reductions over all axes but the last --------------------===//
 //
 // Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "compiler/emit/mortise/segment/ColumnsKernel.h"
+#include "compiler/emit/mortise/segment/PlannedKernel.h"
 
 #include "compiler/emit/mortise/segment/KernelReader.h"
+#include "compiler/emit/mortise/tile/Columns.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
@@ -14,6 +15,14 @@ using namespace mlir;
 namespace tenon::npu {
 
 namespace {
+
+/// A reduction whose addresses are not known yet.
+struct ColumnsCode {
+  Columns columns;
+  mlir::Value input;        ///< what is reduced, in the region
+  ChannelOperands operands; ///< as columns.tables has them
+  CompiledKernel kernel;
+};
 
 Type elementOf(mlir::Value value) { return getElementTypeOrSelf(value.getType()); }
 ArrayRef<int64_t> shapeOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
@@ -152,10 +161,32 @@ private:
   ColumnsCode code;
 };
 
+class PlannedColumns : public PlannedKernel {
+public:
+  PlannedColumns(KernelOp kernel, ColumnsCode code) : PlannedKernel(kernel), code(std::move(code)) {}
+
+  std::string emit(SegmentProgram &program, uint32_t node, std::optional<int64_t>) override {
+    Columns &columns = code.columns;
+    columns.kernel = program.addKernel(code.kernel);
+    columns.node = node;
+    columns.input = program.addressOf(code.input);
+    columns.output = program.addressOf(kernel.getResult(0));
+    program.locate(columns.tables, code.operands);
+    emitColumns(columns, program.hardware, 0, program.stream);
+    program.report("reduction on the vector core");
+    return {};
+  }
+
+private:
+  ColumnsCode code;
+};
+
 } // namespace
 
-std::optional<ColumnsCode> makeColumns(KernelOp kernel, const mortise::Hardware &hardware, std::string &why) {
-  return ColumnsReader(kernel, hardware, why).make();
+std::unique_ptr<PlannedKernel> planColumns(KernelOp kernel, const mortise::Hardware &hardware,
+                                           const WeightBytes &, std::string &why) {
+  std::optional<ColumnsCode> code = ColumnsReader(kernel, hardware, why).make();
+  return code ? std::make_unique<PlannedColumns>(kernel, std::move(*code)) : nullptr;
 }
 
 } // namespace tenon::npu

@@ -1,11 +1,12 @@
-//===- AttentionKernel.cpp - kernels of attention for the machine --------------------===//
+//===- PlanAttention.cpp - kernels of attention for the machine --------------------===//
 //
 // Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "compiler/emit/mortise/segment/AttentionKernel.h"
+#include "compiler/emit/mortise/segment/PlannedKernel.h"
 
+#include "compiler/emit/mortise/attention/StaticAttention.h"
 #include "compiler/emit/mortise/segment/KernelReader.h"
 
 #include <cmath>
@@ -37,6 +38,12 @@ Strides stridesOf(ArrayRef<int64_t> shape) {
 struct Seen {
   mlir::Value argument;
   Strides strides{};
+};
+
+/// Attention whose addresses are not known yet.
+struct AttentionCode {
+  StaticAttentionPlan plan;
+  mlir::Value query, key, value, mask; ///< arguments of the region; no mask: null
 };
 
 class AttentionReader : KernelReader {
@@ -219,11 +226,38 @@ private:
   AttentionCode code;
 };
 
+class PlannedAttention : public PlannedKernel {
+public:
+  PlannedAttention(KernelOp kernel, AttentionCode code) : PlannedKernel(kernel), code(std::move(code)) {}
+
+  std::string emit(SegmentProgram &program, uint32_t node, std::optional<int64_t>) override {
+    StaticAttention &attention = code.plan.attention;
+    attention.node = node;
+    attention.query.memory = program.addressOf(code.query);
+    attention.key.memory = program.addressOf(code.key);
+    attention.value.memory = program.addressOf(code.value);
+    attention.output.memory = program.addressOf(kernel.getResult(0));
+    if (code.mask)
+      attention.mask->memory = program.addressOf(code.mask);
+    for (auto [number, compiled] : llvm::zip_equal(code.plan.numbers, code.plan.kernels))
+      if (!compiled.code.empty())
+        number = program.addKernel(compiled);
+    emitStatic(code.plan, program.hardware, program.stream);
+    program.report("attention, " + std::to_string(code.plan.groups()) + " groups of queries, " +
+                   std::to_string(code.plan.tile.panel) + " keys at a time");
+    return {};
+  }
+
+private:
+  AttentionCode code;
+};
+
 } // namespace
 
-std::optional<AttentionCode> makeAttention(KernelOp kernel, const mortise::Hardware &hardware,
-                                           std::string &why) {
-  return AttentionReader(kernel, hardware, why).make();
+std::unique_ptr<PlannedKernel> planAttention(KernelOp kernel, const mortise::Hardware &hardware,
+                                             const WeightBytes &, std::string &why) {
+  std::optional<AttentionCode> code = AttentionReader(kernel, hardware, why).make();
+  return code ? std::make_unique<PlannedAttention>(kernel, std::move(*code)) : nullptr;
 }
 
 } // namespace tenon::npu

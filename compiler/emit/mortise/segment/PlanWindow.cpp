@@ -1,13 +1,15 @@
-//===- WindowKernel.cpp - depthwise convolutions and pooling on the vector core --------------------===//
+//===- PlanWindow.cpp - depthwise convolutions and pooling on the vector core --------------------===//
 //
 // Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "compiler/emit/mortise/segment/WindowKernel.h"
+#include "compiler/emit/mortise/segment/PlannedKernel.h"
 
 #include "compiler/emit/mortise/segment/KernelReader.h"
 #include "compiler/emit/mortise/segment/LaneCode.h"
+#include "compiler/emit/mortise/tile/TileKernel.h"
+#include "compiler/emit/mortise/tile/Window.h"
 #include "llvm/ADT/SetVector.h"
 
 #include <limits>
@@ -17,6 +19,14 @@ using namespace mlir;
 namespace tenon::npu {
 
 namespace {
+
+/// A window whose addresses are not known yet.
+struct WindowCode {
+  Window window;
+  mlir::Value image;        ///< what the window moves over, in the region
+  ChannelOperands operands; ///< as window.tables has them
+  CompiledKernel kernel;
+};
 
 Type elementOf(mlir::Value value) { return getElementTypeOrSelf(value.getType()); }
 ArrayRef<int64_t> shapeOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
@@ -218,10 +228,41 @@ private:
   WindowCode code;
 };
 
+class PlannedWindow : public PlannedKernel {
+public:
+  PlannedWindow(KernelOp kernel, WindowCode code) : PlannedKernel(kernel), code(std::move(code)) {}
+
+  std::string emit(SegmentProgram &program, uint32_t node, std::optional<int64_t>) override {
+    Window &window = code.window;
+    window.kernel = program.addKernel(code.kernel);
+    window.node = node;
+    window.image.memory = program.addressOf(code.image);
+    window.output = program.addressOf(kernel.getResult(0));
+    program.locate(window.tables, code.operands);
+    if (!emitWindow(window, program.hardware, 0, bytesBeside(code.kernel, program.hardware), program.stream))
+      return "a row of its output does not fit the scratchpad";
+    program.report("window on the vector core");
+    return {};
+  }
+
+private:
+  WindowCode code;
+};
+
 } // namespace
 
-std::optional<WindowCode> makeWindow(KernelOp kernel, const mortise::Hardware &hardware, std::string &why) {
-  return WindowReader(kernel, hardware, why).make();
+std::unique_ptr<PlannedKernel> planWindow(KernelOp kernel, const mortise::Hardware &hardware,
+                                          const WeightBytes &, std::string &why) {
+  std::optional<WindowCode> code = WindowReader(kernel, hardware, why).make();
+  if (!code)
+    return nullptr;
+  Stream unused;
+  unused.kernels.emplace_back();
+  if (!emitWindow(code->window, hardware, 0, bytesBeside(code->kernel, hardware), unused)) {
+    why = "a row of its output needs more scratchpad than there is";
+    return nullptr;
+  }
+  return std::make_unique<PlannedWindow>(kernel, std::move(*code));
 }
 
 } // namespace tenon::npu

@@ -1,0 +1,41 @@
+//===- PlannedKernel.h - a kernel that the machine takes --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "compiler/emit/mortise/segment/SegmentProgram.h"
+
+#include <memory>
+
+namespace tenon::npu {
+
+/// What becomes of a kernel. Planning decides whether the machine takes it; emitting appends its commands
+/// once addresses are known.
+class PlannedKernel {
+public:
+  explicit PlannedKernel(KernelOp kernel) : kernel(kernel) {}
+  virtual ~PlannedKernel() = default;
+
+  /// What names the kernel in reports.
+  virtual mlir::Location location() { return kernel.getLoc(); }
+  /// The weight that the machine wants in another layout (a value of the kernel's region), and that layout.
+  /// The segment stores it so where nothing else reads it.
+  virtual mlir::Value repacked() { return {}; }
+  virtual std::vector<uint8_t> pack() { return {}; }
+  /// Appends the commands. `stored`: where the repacked weight lies if the segment stores it. Returns what
+  /// is in the way, or nothing.
+  virtual std::string emit(SegmentProgram &program, uint32_t node, std::optional<int64_t> stored) = 0;
+
+protected:
+  KernelOp kernel;
+};
+
+/// Nothing where the machine does not take the kernel; `why` says the reason then. One for each kind.
+using PlanKernel = std::unique_ptr<PlannedKernel>(KernelOp kernel, const mortise::Hardware &hardware,
+                                                  const WeightBytes &weights, std::string &why);
+PlanKernel planProduct, planMap, planWindow, planColumns, planAttention;
+
+} // namespace tenon::npu

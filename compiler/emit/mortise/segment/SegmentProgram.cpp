@@ -1,0 +1,46 @@
+//===- SegmentProgram.cpp - the program that a segment's kernels write --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/emit/mortise/segment/SegmentProgram.h"
+
+#include "compiler/emit/mortise/tile/TileKernel.h"
+
+namespace tenon::npu {
+
+uint32_t SegmentProgram::beginKernel(std::string name) {
+  stream.nodes.push_back(std::move(name));
+  return static_cast<uint32_t>(stream.nodes.size()) - 1;
+}
+
+void SegmentProgram::report(const llvm::Twine &how) {
+  reported += (stream.nodes.back() + ": " + how + "\n").str();
+}
+
+uint32_t SegmentProgram::addKernel(const CompiledKernel &kernel) {
+  stream.kernels.push_back({kernel.code, spillArea(kernel, hardware)});
+  return static_cast<uint32_t>(stream.kernels.size()) - 1;
+}
+
+void SegmentProgram::locate(std::vector<ChannelTable> &tables, const ChannelOperands &operands) const {
+  for (auto [table, value] : llvm::zip_equal(tables, operands.values()))
+    table.memory = addressOf(value);
+}
+
+MapStage SegmentProgram::located(const MapCode &code) {
+  MapStage stage = code.stage();
+  stage.kernel = addKernel(code.kernel);
+  for (auto [operand, from] : llvm::zip_equal(stage.operands, code.operands))
+    operand.memory = addressOf(from.value);
+  return stage;
+}
+
+FinishedStream SegmentProgram::finish(std::string &schedule) {
+  schedule = std::move(reported);
+  stream.tensors = memory.tensors();
+  return finishStream(std::move(stream), hardware, {});
+}
+
+} // namespace tenon::npu

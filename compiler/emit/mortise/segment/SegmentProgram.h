@@ -1,0 +1,56 @@
+//===- SegmentProgram.h - the program that a segment's kernels write --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#pragma once
+
+#include "compiler/emit/mortise/segment/ChannelOperands.h"
+#include "compiler/emit/mortise/segment/KernelConstants.h"
+#include "compiler/emit/mortise/segment/MapCode.h"
+#include "compiler/emit/mortise/segment/SegmentMemory.h"
+#include "compiler/emit/mortise/stream/Stream.h"
+#include "compiler/emit/mortise/tile/Product.h"
+
+namespace tenon::npu {
+
+/// Addresses, commands and reports of a segment while its kernels are emitted, one after the other.
+class SegmentProgram {
+public:
+  /// `replaced`: bytes of the segment's operands that the package stores in another layout.
+  SegmentProgram(KernelOp segment, const mortise::Hardware &hardware,
+                 const llvm::DenseMap<mlir::Value, int64_t> &replaced)
+      : hardware(hardware), segment(segment), memory(segment, hardware, replaced) {}
+
+  /// Commands from here on belong to a kernel of the model; returns its number for them.
+  uint32_t beginKernel(std::string name);
+  /// A line of the report on how the kernel was cut.
+  void report(const llvm::Twine &how);
+
+  /// Where a value of the segment's body lies, or an operand or result of one of its kernels.
+  int64_t addressOf(mlir::Value value) const {
+    return memory.addressOf(KernelConstants::within(value, segment));
+  }
+  int64_t addConstant(const std::string &name, std::vector<uint8_t> bytes) {
+    return memory.addConstant(name, std::move(bytes));
+  }
+  /// The number of a kernel of the vector core in the stream.
+  uint32_t addKernel(const CompiledKernel &kernel);
+  void locate(std::vector<ChannelTable> &tables, const ChannelOperands &operands) const;
+  /// The stage with addresses of its operands and its kernel.
+  MapStage located(const MapCode &code);
+
+  /// The stream, proved and encoded; `schedule` gets what was reported.
+  FinishedStream finish(std::string &schedule);
+
+  const mortise::Hardware &hardware;
+  Stream stream;
+
+private:
+  KernelOp segment;
+  SegmentMemory memory;
+  std::string reported;
+};
+
+} // namespace tenon::npu
