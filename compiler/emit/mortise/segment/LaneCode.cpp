@@ -28,6 +28,23 @@ constexpr double kExact = 1 << 24;
 /// Neither infinite nor near it.
 bool isBounded(const Range &r) { return r.low > -1e30 && r.high < 1e30; }
 
+/// Whether a value is that number everywhere.
+bool isSplat(mlir::Value value, double number) {
+  while (value.getDefiningOp() && isa<BroadcastOp, ReshapeOp, tensor::CastOp>(value.getDefiningOp()))
+    value = value.getDefiningOp()->getOperand(0);
+  auto constant = value.getDefiningOp<ConstantOp>();
+  auto dense = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
+  return dense && dense.isSplat() && isFloat(dense.getElementType()) &&
+         dense.getSplatValue<APFloat>().convertToDouble() == number;
+}
+
+/// Whether a bitcast changes nothing on lanes but how bytes extend.
+bool keepsLanes(mlir::Operation *op) {
+  Type from = elementOf(op->getOperand(0)), to = elementOf(op->getResult(0));
+  auto isWord = [](Type type) { return type.isF32() || type.isInteger(32); };
+  return (isWord(from) && isWord(to)) || (from.isInteger(8) && to.isInteger(8));
+}
+
 Range joined(const Range &a, const Range &b) {
   return {std::min(a.low, b.low), std::max(a.high, b.high), a.integral && b.integral};
 }
@@ -47,10 +64,18 @@ std::string LaneCode::whyNot(mlir::Operation *op) {
   }
   if (isa<BroadcastOp, ReshapeOp, tensor::CastOp, CastOp, CmpOp, SelectOp>(op))
     return "";
+  if (isa<BitcastOp>(op))
+    return keepsLanes(op) ? "" : says("is of types that lie differently on lanes");
+  if (auto pow = dyn_cast<PowOp>(op))
+    return isFloat(elementOf(op->getResult(0))) && isSplat(pow.getRhs(), 2)
+               ? ""
+               : says("has another exponent than 2");
   bool integers = isInteger(elementOf(op->getResult(0)));
   if (integers && isa<AddOp, SubOp, MulOp, NegOp, MaxOp, MinOp>(op))
     return elementOf(op->getResult(0)).isInteger(32) || isa<MaxOp, MinOp>(op) ? ""
                                                                               : says("is of narrow integers");
+  if (integers && isa<AndOp, OrOp, XorOp>(op))
+    return "";
   if (elementOf(op->getResult(0)).isInteger(1))
     return isa<AndOp, OrOp, NotOp>(op) ? "" : says("is of booleans");
   if (!integers && isa<AddOp, SubOp, MulOp, DivOp, MaxOp, MinOp, NegOp, AbsOp, FloorOp, CeilOp, RoundOp,
@@ -113,6 +138,10 @@ LaneValue LaneCode::compute(mlir::Operation *op) {
     return valueOf(op->getOperand(0));
   if (isa<CastOp>(op))
     return convert(op);
+  if (isa<BitcastOp>(op)) {
+    Type type = elementOf(op->getResult(0));
+    return {stored(valueOf(op->getOperand(0)), type), rangeOf(type)};
+  }
   if (isa<CmpOp>(op))
     return compare(op);
   if (auto select = dyn_cast<SelectOp>(op)) {
@@ -133,6 +162,12 @@ LaneValue LaneCode::computeInteger(mlir::Operation *op) {
   if (isa<NegOp>(op))
     return {b.op(Id::VsubI, b.splatInt(0), x.value), rangeOf(elementOf(op->getResult(0)))};
   LaneValue y = valueOf(op->getOperand(1));
+  if (isa<AndOp, OrOp, XorOp>(op)) // as bytes extend, so do the bits of two of them
+    return {b.op(isa<AndOp>(op)  ? Id::Vand
+                 : isa<OrOp>(op) ? Id::Vor
+                                 : Id::Vxor,
+                 x.value, y.value),
+            rangeOf(elementOf(op->getResult(0)))};
   if (isa<MaxOp>(op))
     return {b.op(Id::VmaxI, x.value, y.value),
             {std::max(x.range.low, y.range.low), std::max(x.range.high, y.range.high), true}};
@@ -237,6 +272,8 @@ LaneValue LaneCode::computeFloat(mlir::Operation *op) {
                                       x.range.high * y.range.low, x.range.high * y.range.high});
       range = {low - std::fabs(low) * 1e-6, high + std::fabs(high) * 1e-6, false};
     }
+  } else if (isa<PowOp>(op)) {
+    result = b.op(Id::VmulF, x.value, x.value);
   } else if (isa<DivOp>(op)) {
     result = divide(x, y);
   } else if (isa<MaxOp>(op)) {

@@ -78,8 +78,6 @@ private:
       if (axes[i] != axes[i - 1] + 1)
         return decline("the axes of its reduction are not neighbours");
     auto first = static_cast<size_t>(axes.front()), last = static_cast<size_t>(axes.back());
-    if (last + 1 == shape.size())
-      return decline("a reduction over the last axis has no form on the vector core");
     Columns &c = code.columns;
     for (auto [axis, extent] : llvm::enumerate(shape))
       (axis < first ? c.outer : axis <= last ? c.rows : c.channels) *= extent;

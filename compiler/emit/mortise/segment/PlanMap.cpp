@@ -36,10 +36,12 @@ private:
 } // namespace
 
 std::unique_ptr<PlannedKernel> planMap(KernelOp kernel, const mortise::Hardware &hardware,
-                                       const WeightBytes &, std::string &why) {
+                                       const WeightBytes &weights, std::string &why) {
   mlir::Value result = kernel.getBody().front().getTerminator()->getOperand(0);
-  std::optional<MapCode> code = makeMap(result, {}, hardware, why);
-  return code ? std::make_unique<PlannedMap>(kernel, std::move(*code)) : nullptr;
+  if (std::optional<MapCode> code = makeMap(result, {}, hardware, why))
+    return std::make_unique<PlannedMap>(kernel, std::move(*code));
+  // Operands that repeat in other ways.
+  return planRowwise(kernel, hardware, weights, why);
 }
 
 } // namespace tenon::npu

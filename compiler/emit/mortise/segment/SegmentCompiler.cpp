@@ -25,7 +25,7 @@ std::unique_ptr<PlannedKernel> planOf(KernelOp kernel, const mortise::Hardware &
                          .Cases({"contraction", "conv"}, planProduct)
                          .Case("window", planWindow)
                          .Case("attention", planAttention)
-                         .Case("reduce", planColumns)
+                         .Case("reduce", reducesRows(kernel) ? planRowwise : planColumns)
                          .Case("map", planMap)
                          .Default(nullptr);
   if (plan)
