@@ -197,7 +197,47 @@ def elementwise(case: Case) -> str:
     return case.quantized(x, case.scale(0.02, 0.2)) if isByte else x
 
 
-KINDS = (convolution, convolution, matrix, bf16_matrix, elementwise)
+def rows(case: Case) -> str:
+    """Totals over the last axis (softmax, norms, means), of floats or dequantized bytes."""
+    shape = (*(int(n) for n in case.rng.integers(1, 12, case.pick(0, 1, 2))), int(case.pick(*range(1, 140), 300, 700)))
+    is_byte = bool(case.pick(0, 1))
+    if case.pick(0, 0, 1):
+        case.options = {"precision": "bf16"}
+    x = case.bytes_input(shape) if is_byte else case.input(case.rng.standard_normal(shape).astype(np.float32))
+    if case.pick(0, 1):
+        x = case.node("Add", x, broadcast_input(case, shape))
+    kind = case.pick("Softmax", "LayerNormalization", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum")
+    case.exact = kind in ("ReduceMax", "ReduceMin")
+    if kind == "Softmax":
+        x = case.node(kind, x, axis=-1)
+    elif kind == "LayerNormalization":
+        scale, bias = (case.constant(case.scale(-1, 1, shape[-1])) for _ in range(2))
+        x = case.node(kind, x, scale, bias, axis=-1, epsilon=1e-3)
+    elif kind == "ReduceSum":
+        x = case.node(kind, x, case.constant(np.array([-1])), keepdims=case.pick(0, 1))
+    else:
+        x = case.node(kind, x, axes=[-1], keepdims=case.pick(0, 1))
+    return case.quantized(x, case.scale(0.02, 0.2)) if is_byte else x
+
+
+def broadcast_input(case: Case, shape: tuple) -> str:
+    """Floats that repeat along some axes of a shape."""
+    extents = tuple(int(case.pick(n, 1)) for n in shape)
+    return case.input(case.rng.standard_normal(extents).astype(np.float32))
+
+
+def broadcast(case: Case) -> str:
+    """Elementwise work whose operands repeat along any axes."""
+    shape = tuple(int(n) for n in case.rng.integers(1, 20, case.pick(2, 3, 4)))
+    x = case.input(case.rng.standard_normal(shape).astype(np.float32))
+    for _ in range(int(case.rng.integers(1, 5))):
+        x = case.node(case.pick("Add", "Sub", "Mul", "Max"), x, broadcast_input(case, shape))
+    if case.pick(0, 0, 1):
+        x = case.node("Where", case.node("Less", x, broadcast_input(case, shape)), x, broadcast_input(case, shape))
+    return x
+
+
+KINDS = (convolution, convolution, matrix, bf16_matrix, elementwise, rows, rows, broadcast)
 
 
 def difference(case: Case, cpu: np.ndarray, npu: np.ndarray) -> str:
