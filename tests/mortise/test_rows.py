@@ -52,9 +52,12 @@ def floats(*shape, seed=1):
 ROWS = [(5, 1), (1, 33), (40, 15), (7, 64), (3, 65), (12, 128), (20, 384), (2, 1000), (3, 6625)]
 
 
-@pytest.mark.parametrize("precision", ["f32", "bf16"])
-@pytest.mark.parametrize("shape", ROWS, ids=str)
-@pytest.mark.parametrize("kind", ["softmax", "log-softmax", "norm", "mean", "max", "min"])
+CASES = [(kind, shape, "f32") for kind in ("softmax", "norm", "mean") for shape in ROWS]
+CASES += [(kind, shape, "f32") for kind in ("log-softmax", "max", "min") for shape in ((40, 15), (3, 65), (2, 1000))]
+CASES += [(kind, (12, 130), "bf16") for kind in ("softmax", "norm", "mean", "max")]
+
+
+@pytest.mark.parametrize(("kind", "shape", "precision"), CASES, ids=str)
 def test_rows(tenon, tmp_path, kind, shape, precision):
     """What combines the elements of rows runs on the machine, whatever the rows' number and length."""
     x, length = floats(*shape) * 3, shape[-1]
@@ -67,8 +70,6 @@ def test_rows(tenon, tmp_path, kind, shape, precision):
         "max": ("ReduceMax", ["x"], "y", {"axes": [-1], "keepdims": 0}),
         "min": ("ReduceMin", ["x"], "y", {"axes": [-1], "keepdims": 1}),
     }[kind]
-    if length == 1 and kind not in ("softmax", "norm"):
-        pytest.skip("nothing is computed")
     # A sum in front, so that something remains where rows are single elements.
     nodes = [("Add", ["x", "one"], "z", {}), (node[0], ["z", *node[1][1:]], *node[2:])]
     model = graph_of(nodes, {"x": x}, {"one": np.ones(1, np.float32), **(table if kind == "norm" else {})})
