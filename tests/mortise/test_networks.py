@@ -145,3 +145,47 @@ def test_attention_in_f32_stays(tenon, tmp_path):
     done = tenon("compile", model, "-o", tmp_path / "m.tenon", "--target", "mortise:edge-512k", "--explain", explain)
     assert done.returncode == 0, done.stderr
     assert "--precision bf16 rounds them" in re.sub(r"\s+", " ", explain.read_text())
+
+
+def biased_shortcut(outputs, quantized):
+    """Two convolutions and their sum, with numbers for each channel that no drain can take."""
+    net = Network([1, 16, 9, 14])
+    channel = [1, outputs, 1, 1]
+    if quantized:
+        net.quantize(0.02)
+        net.conv(16, outputs, 3)
+        net.last = net.add("Mul", net.last, net.constant(net.random.uniform(0.5, 2, channel)))
+        net.last = net.add("Sigmoid", net.last)
+        net.last = net.add("Mul", net.last, net.constant(net.random.normal(size=channel)))
+        net.quantize(0.02)
+        return net
+    for kernel in (1, 3):
+        weights = net.constant(net.random.normal(size=(outputs, 16, kernel, kernel)) / 12)
+        bias = net.constant(net.random.normal(size=outputs))
+        net.add("Conv", "x", weights, bias, pads=[kernel // 2] * 4)
+    net.last = net.add("Relu", net.add("Add", "v0", "v1"))
+    net.last = net.add("Mul", net.last, net.constant(net.random.normal(size=channel)))
+    return net
+
+
+@pytest.mark.parametrize("quantized", [False, True], ids=["bf16", "int8"])
+@pytest.mark.parametrize("outputs", [8, 16, 40, 48, 64, 200])
+def test_numbers_for_each_channel_behind_products(tenon, tmp_path, outputs, quantized):
+    model = tmp_path / "m.onnx"
+    biased_shortcut(outputs, quantized).save(model)
+    np.save(tmp_path / "x.npy", np.random.default_rng(1).normal(size=(1, 16, 9, 14)).astype(np.float32))
+    results, options = {}, [] if quantized else ["--precision", "bf16"]
+    for target in ("native", "mortise:edge-512k"):
+        package, explain = tmp_path / "m.tenon", tmp_path / "why.yaml"
+        done = tenon("compile", model, "-o", package, "--target", target, "--explain", explain, *options)
+        assert done.returncode == 0, done.stderr
+        done = tenon("run", package, "--input", f"x={tmp_path / 'x.npy'}", "--output-dir", tmp_path / target[:3])
+        assert done.returncode == 0, done.stderr
+        results[target] = np.load(tmp_path / target[:3] / "y.npy")
+    stays = [remark for remark in explain.read_text().split("--- ") if remark.startswith("!Missed")]
+    assert not [
+        remark for remark in stays if re.search(r"Name: +OnCpu\n.*Family: +(conv|contraction)", remark, re.DOTALL)
+    ]
+    expected, found = results["native"], results["mortise:edge-512k"]
+    assert np.abs(expected - found).max() <= (0.0201 if quantized else 0.01 * np.abs(expected).max())
+    assert np.unique(expected).size > 3

@@ -114,13 +114,13 @@ private:
     Address to;
   };
   void step(VectorBuilder &b, Streams &s, Value predicate) {
-    auto lanes = static_cast<int32_t>(hardware.vector.lanes);
+    auto lanes = static_cast<int32_t>(period && tile ? 0 : hardware.vector.lanes); // to the next of a row
     LaneCode lane(b, [&](mlir::Value value) -> LaneValue {
       for (auto [i, leaf] : llvm::enumerate(leaves)) {
         if (leaf.value != value)
           continue;
         Range range = LaneCode::rangeOf(elementOf(value));
-        if (leaf.period == 1)
+        if (scalars[i].isValid())
           return {scalars[i], range};
         LaneCode::ElementAccess access = *LaneCode::accessOf(elementOf(value));
         return {b.loadAdvance(access.load, s.from[i], lanes * static_cast<int32_t>(access.bytes), predicate),
@@ -181,7 +181,9 @@ private:
     Value count = b.parameter("count");
     for (auto [i, leaf] : llvm::enumerate(leaves))
       scalars.push_back(leaf.period == 1 ? loadScalar(b, start.from[i], elementOf(leaf.value)) : Value());
-    if (period)
+    if (period && tile)
+      buildColumns(b, start, count);
+    else if (period)
       buildRows(b, start, count);
     else
       loopOver(b, count, start);
@@ -212,6 +214,52 @@ private:
       return yielded;
     });
     assign(after);
+  }
+
+  /// Columns of vectors that have the same channels: numbers for each channel stay in registers.
+  void buildColumns(VectorBuilder &b, Streams &start, Value vectors) {
+    Value columns = b.parameter("columns"), row = b.parameter("row");
+    // Bytes from a vector to the one below, for each size of elements.
+    std::array<Value, 3> below = {row, b.op(Id::Shli, row, Immediate{1}), b.op(Id::Shli, row, Immediate{2})};
+    auto belowOf = [&](int64_t bytes) { return below[bytes == 1 ? 0 : bytes == 2 ? 1 : 2]; };
+    auto lanes = static_cast<int32_t>(hardware.vector.lanes);
+    std::vector<Value> initial;
+    for (auto [leaf, address] : llvm::zip_equal(leaves, start.from))
+      if (leaf.period != 1)
+        initial.push_back(address.base);
+    initial.push_back(start.to.base);
+    std::vector<Value> single = scalars;
+    b.loop(columns, initial, [&](std::span<const Value> at) {
+      scalars = single;
+      std::vector<Value> moving, yielded;
+      for (size_t i = 0, next = 0; i < leaves.size(); ++i) {
+        if (leaves[i].period == 1)
+          continue;
+        Value base = at[next++];
+        yielded.push_back(b.add(base, lanes * static_cast<int32_t>(leaves[i].bytes)));
+        if (leaves[i].period == 0)
+          moving.push_back(base);
+        else
+          scalars[i] =
+              b.load(LaneCode::accessOf(elementOf(leaves[i].value))->load, {base, start.from[i].object});
+      }
+      moving.push_back(at.back());
+      yielded.push_back(b.add(at.back(), lanes * static_cast<int32_t>(code.resultBytes)));
+      b.loop(vectors, moving, [&](std::span<const Value> inside) {
+        Streams s = start;
+        std::vector<Value> further;
+        for (size_t i = 0, next = 0; i < leaves.size(); ++i)
+          if (leaves[i].period == 0) {
+            s.from[i].base = inside[next++];
+            further.push_back(b.op(Id::Add, s.from[i].base, belowOf(leaves[i].bytes)));
+          }
+        s.to.base = inside.back();
+        further.push_back(b.op(Id::Add, s.to.base, belowOf(code.resultBytes)));
+        step(b, s, kAlways);
+        return further;
+      });
+      return yielded;
+    });
   }
 
   /// Rows of a period: whole vectors, then the rest under a predicate.

@@ -21,8 +21,7 @@ struct MapCode {
   };
   std::vector<Operand> operands; ///< without `tile`
   int64_t resultBytes = 1;
-  CompiledKernel
-      kernel; ///< parameters: the tile (if there is one), the operands, the result, vectors or rows
+  CompiledKernel kernel; ///< parameters: see MapStage
   double vectorCycles = 0;
 
   /// Operands' sizes; addresses are not known yet.

@@ -79,10 +79,6 @@ std::unique_ptr<PlannedKernel> planProduct(KernelOp kernel, const mortise::Hardw
     map = makeMap(result, product->drained, hardware, why);
     if (!map)
       return nullptr;
-    if (llvm::any_of(map->operands, [](const MapCode::Operand &o) { return o.period != 0; })) {
-      why = "the vector core's part of a product reads a value for each channel";
-      return nullptr;
-    }
     product->layer.map = map->stage();
     bytes = bytesBeside(map->kernel, hardware);
   }

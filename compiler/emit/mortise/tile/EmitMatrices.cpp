@@ -262,9 +262,11 @@ std::optional<ProductCut> cutMatrices(const Matrices &m, const mortise::Hardware
            cut.stored >= 1; cut.stored /= 2) {
         if (resident < panels && resident % cut.stored)
           continue; // panels of different parts do not leave together
-        int64_t elements = upTo(cut.rows * cut.stored * columns, h.vector.lanes);
-        cut.resultBytes = alignedBytes(elements * p.drainBytes());
-        cut.mapBytes = p.map ? alignedBytes(elements) * p.map->elementBytes() : 0;
+        ResultTile results(p, h, cut.rows, cut.stored);
+        if (!results.isRegular())
+          continue;
+        cut.resultBytes = results.drained(p);
+        cut.mapBytes = results.ofMap(p);
         if (cut.scratchpadBytes() <= scratchpadBytes)
           return cut;
       }

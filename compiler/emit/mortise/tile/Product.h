@@ -34,6 +34,11 @@ struct DrainForm {
 /// A kernel of the vector core on tensors that lie alike: element i of the result from elements i of the
 /// operands. Its parameters are the address of the product's tile (where there is one), of each operand, of
 /// the result, and the number of vectors (with a period: of rows).
+///
+/// Behind a product, a period is that of all its channels, of which a tile has some. The kernel goes down
+/// columns of vectors then, whose channels stay the same, so that numbers for each channel stay in registers:
+/// the last parameters are the vectors of a column, the columns, and the elements from a vector to the next
+/// below it (`ResultTile::row`). Operands with a period hold that many numbers, or one.
 struct MapStage {
   struct Operand {
     int64_t memory = 0; ///< address
@@ -45,6 +50,13 @@ struct MapStage {
   int64_t resultBytes = 1; ///< of an element
   double vectorCycles = 8; ///< estimated, for a vector
 
+  /// Whether there are operands with a number for each channel.
+  bool perChannel() const {
+    for (const Operand &operand : operands)
+      if (operand.period > 1)
+        return true;
+    return false;
+  }
   /// Of all operands and the result, for that many elements.
   int64_t elementBytes() const {
     int64_t sum = resultBytes;

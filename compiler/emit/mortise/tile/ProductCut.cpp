@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/tile/EmitSlices.h"
+#include "compiler/emit/mortise/tile/TileResults.h"
 #include "compiler/emit/mortise/tile/Transfers.h"
 
 #include <algorithm>
@@ -48,10 +49,11 @@ private:
     int64_t burst = memoryOf(p_.output, h_).burst;
     int64_t whole = std::min(packed_.panels, ceilDiv(burst, h_.matrix.columns * p_.resultBytes()));
     for (cut.stored = whole; cut.stored >= 1; cut.stored /= 2) {
-      int64_t elements =
-          ceilDiv(cut.rows * cut.span * cut.stored * h_.matrix.columns, h_.vector.lanes) * h_.vector.lanes;
-      cut.resultBytes = alignedBytes(elements * p_.drainBytes());
-      cut.mapBytes = p_.map ? alignedBytes(elements) * p_.map->elementBytes() : 0;
+      ResultTile results(p_, h_, cut.rows * cut.span, cut.stored);
+      if (!results.isRegular())
+        continue;
+      cut.resultBytes = results.drained(p_);
+      cut.mapBytes = results.ofMap(p_);
       for (cut.inputBuffers = 1; cut.inputBuffers <= 2; ++cut.inputBuffers) {
         auto all = int64_t(tiles_.size());
         cut.resident = 0;
@@ -146,8 +148,9 @@ private:
       auto elements = double(p_.pixels()) * double(packed_.panels * p_.groups * h_.matrix.columns);
       vector = elements / double(h_.vector.lanes) * p_.map->vectorCycles;
       for (const MapStage::Operand &operand : p_.map->operands)
-        dram += double(p_.pixels()) * double(ceilDiv(run * operand.bytes, p_.resultBytes())) *
-                double(ceilDiv(packed_.panels, cut.stored) * p_.groups) / h_.dram.bytesPerCycle;
+        if (operand.period == 0)
+          dram += double(p_.pixels()) * double(ceilDiv(run * operand.bytes, p_.resultBytes())) *
+                  double(ceilDiv(packed_.panels, cut.stored) * p_.groups) / h_.dram.bytesPerCycle;
     }
     double byInput = pipelined(inputLoads, inputLoad, matrix, cut.inputBuffers);
     double byWeights = 0;

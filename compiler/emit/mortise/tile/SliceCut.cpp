@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/tile/EmitSlices.h"
+#include "compiler/emit/mortise/tile/TileResults.h"
 #include "compiler/emit/mortise/tile/Transfers.h"
 
 #include <algorithm>
@@ -199,12 +200,13 @@ private:
       --most;
     for (int64_t stored : {most, int64_t(1)}) {
       cut.stored = stored;
-      int64_t elements = ceilDiv(cut.rows * cut.span * stored * columns, h_.vector.lanes) * h_.vector.lanes;
-      cut.resultBytes = alignedBytes(elements * p_.drainBytes());
-      cut.mapBytes = p_.map ? alignedBytes(elements) * p_.map->elementBytes() : 0;
+      ResultTile results(p_, h_, cut.rows * cut.span, stored);
+      cut.resultBytes = results.drained(p_);
+      cut.mapBytes = results.ofMap(p_);
       for (int64_t buffers : {int64_t(2), int64_t(1)}) {
         cut.resultBuffers = buffers;
-        withResults(cut, geometry);
+        if (results.isRegular())
+          withResults(cut, geometry);
       }
       if (most == 1)
         break;
@@ -287,10 +289,12 @@ private:
       int64_t elements = pixels * panels * columns;
       costs.vector = share * double(elements) / double(h_.vector.lanes) * p_.map->vectorCycles;
       for (const MapStage::Operand &operand : p_.map->operands)
-        costs.operands += share * double(blocks) *
-                          transferCycles(cut.stored * columns * operand.bytes, pixels,
-                                         packed_.panels * columns * operand.bytes,
-                                         cut.stored * columns * operand.bytes, memoryOf(operand.memory, h_));
+        if (operand.period == 0)
+          costs.operands +=
+              share * double(blocks) *
+              transferCycles(cut.stored * columns * operand.bytes, pixels,
+                             packed_.panels * columns * operand.bytes, cut.stored * columns * operand.bytes,
+                             memoryOf(operand.memory, h_));
     }
     return costs;
   }

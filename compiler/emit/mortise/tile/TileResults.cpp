@@ -67,24 +67,67 @@ TransferBlock TileResults::blockOf(const Tile &tile, int64_t width, int64_t size
   return block;
 }
 
+ResultTile::ResultTile(const Product &p, const mortise::Hardware &h, int64_t pixels, int64_t stored)
+    : channels(stored * h.matrix.columns), row(h.vector.lanes) {
+  if (p.map && p.map->perChannel()) {
+    row = std::max(channels, h.vector.lanes);
+    regular = row % channels == 0 && row % h.vector.lanes == 0;
+  }
+  elements = ceilDiv(pixels * channels, row) * row;
+}
+
+int64_t ResultTile::ofOperand(const MapStage::Operand &operand) const {
+  int64_t count = operand.period == 0 ? elements : operand.period == 1 ? 1 : row;
+  return alignedBytes(count * operand.bytes);
+}
+
+int64_t ResultTile::ofMap(const Product &p) const {
+  if (!p.map)
+    return 0;
+  int64_t bytes = alignedBytes(elements * p.map->resultBytes);
+  for (const MapStage::Operand &operand : p.map->operands)
+    bytes += ofOperand(operand);
+  return bytes;
+}
+
+/// Elements beside the result's, or numbers for its channels, again for every pixel of a row.
+void TileResults::loadOperand(const MapStage::Operand &operand, const ResultTile &results, const Tile &tile,
+                              int64_t channel, int64_t width, int64_t at) {
+  if (operand.period == 0) {
+    commands_.loadBlock(commands_.inputChannel(), at, operand.memory + placeOf(tile, channel) * operand.bytes,
+                        blockOf(tile, width, operand.bytes));
+    return;
+  }
+  TransferBlock block;
+  block.bytes = (operand.period == 1 ? 1 : width) * operand.bytes;
+  block.count[0] = operand.period == 1 ? 1 : results.row / results.channels;
+  block.local[0] = results.channels * operand.bytes;
+  commands_.loadBlock(commands_.inputChannel(), at,
+                      operand.memory + (operand.period == 1 ? 0 : channel * operand.bytes), block);
+}
+
 /// The vector core's part on what the drain left; returns where its result lies.
 int64_t TileResults::runMap(const Tile &tile, int64_t drained, int64_t channel, int64_t width) {
   const MapStage &map = *p_.map;
-  int64_t lanes = h_.vector.lanes;
-  int64_t vectors = (tile.pixels() * cut_.stored * h_.matrix.columns + lanes - 1) / lanes;
-  int64_t at = mapAt_ + results_ % cut_.mapBuffers * cut_.mapBytes, unit = cut_.mapBytes / map.elementBytes();
+  ResultTile results(p_, h_, tile.pixels(), cut_.stored);
+  int64_t at = mapAt_ + results_ % cut_.mapBuffers * cut_.mapBytes;
   std::vector<int64_t> arguments = {drained};
-  std::vector<Commands::Range> ranges = {{drained, vectors * lanes * p_.drainBytes(), false}};
+  std::vector<Commands::Range> ranges = {{drained, results.elements * p_.drainBytes(), false}};
   for (const MapStage::Operand &operand : map.operands) {
-    commands_.loadBlock(commands_.inputChannel(), at, operand.memory + placeOf(tile, channel) * operand.bytes,
-                        blockOf(tile, width, operand.bytes));
+    loadOperand(operand, results, tile, channel, width, at);
     arguments.push_back(at);
-    ranges.push_back({at, vectors * lanes * operand.bytes, false});
-    at += unit * operand.bytes;
+    ranges.push_back({at, results.ofOperand(operand), false});
+    at += results.ofOperand(operand);
   }
   arguments.push_back(at);
-  arguments.push_back(vectors);
-  ranges.push_back({at, vectors * lanes * map.resultBytes, true});
+  if (map.perChannel()) {
+    arguments.push_back(results.elements / results.row);
+    arguments.push_back(results.row / h_.vector.lanes);
+    arguments.push_back(results.row);
+  } else {
+    arguments.push_back(results.elements / h_.vector.lanes);
+  }
+  ranges.push_back({at, results.elements * map.resultBytes, true});
   commands_.run(map.kernel, std::move(arguments), ranges);
   return at;
 }

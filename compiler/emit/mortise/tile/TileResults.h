@@ -8,6 +8,7 @@
 
 #include "compiler/emit/mortise/tile/Commands.h"
 #include "compiler/emit/mortise/tile/Product.h"
+#include "compiler/emit/mortise/tile/Transfers.h"
 
 namespace tenon::npu {
 
@@ -19,6 +20,25 @@ struct Tile {
 };
 /// The tiles of a cut: images, rows of tiles, tiles of a row, the last innermost.
 std::vector<Tile> tilesOf(const Product &product, const ProductCut &cut);
+
+/// How the results of a tile lie in the scratchpad: `stored` panels beside each other, pixels below.
+struct ResultTile {
+  int64_t channels = 0; ///< of a pixel
+  int64_t row = 0;      ///< elements: whole vectors and whole pixels, where numbers for each channel repeat
+  int64_t elements = 0; ///< whole rows
+
+  ResultTile(const Product &p, const mortise::Hardware &h, int64_t pixels, int64_t stored);
+  /// Whether a row holds whole vectors and whole pixels, where it must.
+  bool isRegular() const { return regular; }
+  /// Bytes of what the drain stores, and of the vector core's operands and result.
+  int64_t drained(const Product &p) const { return alignedBytes(elements * p.drainBytes()); }
+  int64_t ofMap(const Product &p) const;
+  /// Bytes of an operand of the vector core's part, or of its result.
+  int64_t ofOperand(const MapStage::Operand &operand) const;
+
+private:
+  bool regular = true;
+};
 
 /// Drains sums, runs the vector core's part and stores, for products however they are cut. All references
 /// outlive it.
@@ -39,6 +59,8 @@ private:
   int64_t placeOf(const Tile &tile, int64_t channel) const;
   TransferBlock blockOf(const Tile &tile, int64_t width, int64_t size) const;
   int64_t runMap(const Tile &tile, int64_t drained, int64_t channel, int64_t width);
+  void loadOperand(const MapStage::Operand &operand, const ResultTile &results, const Tile &tile,
+                   int64_t channel, int64_t width, int64_t at);
 
   const Product &p_;
   const ProductCut &cut_;
