@@ -2,10 +2,10 @@
 
     python tests/mortise/random_kernels.py [--runs N] [--seed S]
 
-A case is a small quantized or bf16 product with what may follow it, or elementwise work, and a description of a
-machine. It is compiled for the CPU and for the machine, and both run on the same inputs. Bytes that integers alone lead
-to must be equal; behind a float function at most one quantum apart on at most one element in a thousand. A case can be
-repeated by its number.
+A case is a small quantized or bf16 product with what may follow it, elementwise work, or elements that move, and a
+description of a machine. It is compiled for the CPU and for the machine, and both run on the same inputs. Bytes that
+integers alone lead to must be equal; behind a float function at most one quantum apart on at most one element in a
+thousand. A case can be repeated by its number.
 """
 
 import argparse
@@ -237,14 +237,80 @@ def broadcast(case: Case) -> str:
     return x
 
 
-KINDS = (convolution, convolution, matrix, bf16_matrix, elementwise, rows, rows, broadcast)
+def computed_matrices(case: Case) -> str:
+    """A product of two inputs, whose right one may be transposed: each matrix of a batch has its own."""
+    batch = [int(case.pick(1, 2, 3)) for _ in range(int(case.pick(0, 1, 2)))]
+    rows, depth, columns = int(case.pick(1, 7, 49, 130)), int(case.pick(5, 16, 33, 100)), int(case.pick(3, 8, 40, 65))
+    turned = bool(case.pick(0, 1))
+    right_shape = (*batch, columns, depth) if turned else (*batch, depth, columns)
+    if case.pick(0, 0, 1):
+        case.exact, case.options = False, {"precision": "bf16"}
+        left, right = (
+            case.input(case.rng.standard_normal(shape).astype(np.float32))
+            for shape in ((*batch, rows, depth), right_shape)
+        )
+    else:
+        left, right = case.bytes_input((*batch, rows, depth)), case.bytes_input(right_shape)
+    if turned:
+        axes = list(range(len(right_shape)))
+        right = case.node("Transpose", right, perm=[*axes[:-2], axes[-1], axes[-2]])
+    y = case.node("MatMul", left, right)
+    return y if case.options else case.quantized(y, case.scale(0.1, 1))
+
+
+def moved(case: Case) -> str:
+    """Elements that move, with elementwise work between."""
+    shape = [int(n) for n in case.rng.integers(1, 30, case.pick(1, 2, 3, 4))]
+    kind = case.pick(np.uint8, np.int8, np.float32)
+    values = case.rng.integers(-100, 100, shape) if kind != np.uint8 else case.rng.integers(0, 256, shape)
+    x = case.input(values.astype(kind))
+    for _ in range(int(case.rng.integers(1, 5))):
+        operation = case.pick("Transpose", "Slice", "Pad", "Concat", "Reshape", "elementwise")
+        axis = int(case.rng.integers(len(shape)))
+        if operation == "Transpose":
+            order = [int(a) for a in case.rng.permutation(len(shape))]
+            x, shape = case.node("Transpose", x, perm=order), [shape[a] for a in order]
+        elif operation == "Slice":
+            first, step = int(case.rng.integers(shape[axis])), int(case.pick(1, 1, 2, 3))
+            bounds = [case.constant(np.array([n], np.int64)) for n in (first, shape[axis], axis, step)]
+            x = case.node("Slice", x, *bounds)
+            shape[axis] = -(-(shape[axis] - first) // step)
+        elif operation == "Pad":
+            low, high = ([int(n) for n in case.rng.integers(0, 3, len(shape))] for _ in range(2))
+            x = case.node("Pad", x, case.constant(np.array(low + high, np.int64)), case.constant(np.array(7, kind)))
+            shape = [a + n + b for a, n, b in zip(low, shape, high, strict=True)]
+        elif operation == "Concat":
+            x, shape[axis] = case.node("Concat", x, x, axis=axis), 2 * shape[axis]
+        elif operation == "Reshape":
+            whole = int(np.prod(shape))
+            part = next(n for n in (4, 3, 2, 1) if whole % n == 0)
+            shape = [part, whole // part]
+            x = case.node("Reshape", x, case.constant(np.array(shape, np.int64)))
+        elif kind == np.float32:
+            x = case.node(case.pick("Abs", "Neg", "Relu"), x)
+    return x
+
+
+KINDS = (
+    convolution,
+    convolution,
+    matrix,
+    bf16_matrix,
+    elementwise,
+    rows,
+    rows,
+    broadcast,
+    computed_matrices,
+    moved,
+    moved,
+)
 
 
 def difference(case: Case, cpu: np.ndarray, npu: np.ndarray) -> str:
     """What is wrong, or nothing."""
     if cpu.dtype != npu.dtype or cpu.shape != npu.shape:
         return f"expected {cpu.dtype}{cpu.shape}, found {npu.dtype}{npu.shape}"
-    if cpu.dtype == np.uint8:
+    if cpu.dtype != np.float32:
         apart = np.abs(cpu.astype(int) - npu.astype(int))
         allowed = 0 if case.exact else max(1, apart.size // 1000)
         if apart.max(initial=0) > (0 if case.exact else 1) or np.count_nonzero(apart) > allowed:

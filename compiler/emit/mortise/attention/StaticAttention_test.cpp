@@ -126,7 +126,7 @@ public:
     placed.output.memory = tensor("o", Role::Output, o_.bytes.size());
     for (size_t k = 0; k < kStaticKernels; ++k) {
       plan->numbers[k] = uint32_t(stream.kernels.size());
-      stream.kernels.push_back({plan->kernels[k].code});
+      stream.kernels.push_back({plan->kernels[k].code, {}});
     }
     emitStatic(*plan, h, stream);
     FinishedStream finished = finishStream(std::move(stream), h, {});

@@ -134,8 +134,8 @@ LaneValue LaneCode::constant(mlir::Operation *op) {
 LaneValue LaneCode::compute(mlir::Operation *op) {
   if (isa<ConstantOp>(op))
     return constant(op);
-  if (isa<BroadcastOp, ReshapeOp, tensor::CastOp>(op))
-    return valueOf(op->getOperand(0));
+  if (isa<BroadcastOp, ReshapeOp, tensor::CastOp, TransposeOp, SliceOp>(op))
+    return valueOf(op->getOperand(0)); // leaves lie where the result's elements are
   if (isa<CastOp>(op))
     return convert(op);
   if (isa<BitcastOp>(op)) {

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/emit/mortise/segment/MovementKernel.h"
 #include "compiler/emit/mortise/segment/PlannedKernel.h"
 #include "compiler/emit/mortise/tile/TileKernel.h"
 
@@ -37,6 +38,8 @@ private:
 
 std::unique_ptr<PlannedKernel> planMap(KernelOp kernel, const mortise::Hardware &hardware,
                                        const WeightBytes &weights, std::string &why) {
+  if (movesElements(kernel))
+    return planMovement(kernel, hardware, weights, why);
   mlir::Value result = kernel.getBody().front().getTerminator()->getOperand(0);
   if (std::optional<MapCode> code = makeMap(result, {}, hardware, why))
     return std::make_unique<PlannedMap>(kernel, std::move(*code));

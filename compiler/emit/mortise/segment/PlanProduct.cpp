@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/emit/mortise/segment/MatricesKernel.h"
 #include "compiler/emit/mortise/segment/PlannedKernel.h"
 #include "compiler/emit/mortise/segment/ProductKernel.h"
 #include "compiler/emit/mortise/tile/TileKernel.h"
@@ -69,6 +70,8 @@ private:
 
 std::unique_ptr<PlannedKernel> planProduct(KernelOp kernel, const mortise::Hardware &hardware,
                                            const WeightBytes &weights, std::string &why) {
+  if (hasComputedRight(kernel, weights))
+    return planMatrices(kernel, hardware, weights, why);
   std::optional<ProductKernel> product = readProduct(kernel, hardware, weights, why);
   if (!product)
     return nullptr;

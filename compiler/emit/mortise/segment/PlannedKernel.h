@@ -36,7 +36,8 @@ protected:
 /// Nothing where the machine does not take the kernel; `why` says the reason then. One for each kind.
 using PlanKernel = std::unique_ptr<PlannedKernel>(KernelOp kernel, const mortise::Hardware &hardware,
                                                   const WeightBytes &weights, std::string &why);
-PlanKernel planProduct, planMap, planWindow, planColumns, planRowwise, planAttention;
+PlanKernel planProduct, planMatrices, planMap, planMovement, planWindow, planColumns, planRowwise,
+    planAttention;
 /// Whether a kernel of the family reduce combines elements along the last axis.
 bool reducesRows(KernelOp kernel);
 

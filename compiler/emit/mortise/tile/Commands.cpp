@@ -41,7 +41,8 @@ void Commands::loadRows(unsigned channel, int64_t local, int64_t localStride, in
 void Commands::transfer(unsigned channel, int64_t local, int64_t memory, TransferBlock block, bool out) {
   for (int axis = 0; axis < 2; ++axis) {
     bool joins = block.count[0] == 1 || (block.local[0] == block.bytes && block.memory[0] == block.bytes);
-    if (!joins)
+    // A run beyond the limit is split below, where nothing repeats it.
+    if (!joins || (block.bytes * block.count[0] > h_.dma.maxCount && block.count[1] > 1))
       break;
     block.bytes *= block.count[0];
     block.count[0] = block.count[1];
@@ -101,44 +102,67 @@ void Commands::emitTransfer(unsigned channel, int64_t local, int64_t memory, con
   c.accesses = {here, there};
 }
 
+namespace {
+
+constexpr Field kCounts[] = {Field::N0, Field::N1, Field::N2, Field::N3},
+                kLocals[] = {Field::L0, Field::L1, Field::L2, Field::L3},
+                kMemories[] = {Field::G0, Field::G1, Field::G2, Field::G3};
+
+/// What the elements of a block touch; what lies between those of the first axis counts as touched.
+Access accessOf(int64_t base, const ElementBlock &block, const int64_t *strides, bool write) {
+  Access access;
+  access.write = write;
+  int64_t across = (block.count[0] - 1) * strides[0];
+  access.base = base + std::min<int64_t>(0, across);
+  access.run = std::abs(across) + block.size;
+  for (int axis = 1; axis < 4; ++axis) {
+    access.count[axis - 1] = block.count[axis];
+    access.stride[axis - 1] = block.count[axis] > 1 ? strides[axis] : 0;
+  }
+  return access;
+}
+
+/// Counts and strides; the first stride counts even where there is one element.
+void setAxes(Command &c, const ElementBlock &block, const int64_t *strides, const Field *fields) {
+  for (int axis = 0; axis < 4; ++axis)
+    if (axis == 0 || block.count[axis] > 1)
+      c.fields.push_back({fields[axis], block.count[axis] > 1 ? strides[axis] : block.size});
+}
+
+} // namespace
+
 void Commands::transferElements(unsigned channel, int64_t local, int64_t memory, const ElementBlock &block,
                                 bool out) {
   Command &c = push(channel, Id::Dma);
   c.a = local;
   c.b = memory;
   c.fields = {{Field::Esize, block.size}, {Field::Mode, int64_t(mortise::DmaMode::Copy)}};
-  constexpr Field counts[] = {Field::N0, Field::N1, Field::N2, Field::N3},
-                  locals[] = {Field::L0, Field::L1, Field::L2, Field::L3},
-                  memories[] = {Field::G0, Field::G1, Field::G2, Field::G3};
-  Access here, there;
-  here.base = local;
-  there.base = memory;
-  there.space = Space::Memory;
-  // What lies between the elements of the first axis counts as touched.
-  here.run = (block.count[0] - 1) * block.local[0] + block.size;
-  there.run = (block.count[0] - 1) * block.memory[0] + block.size;
-  for (int axis = 0; axis < 4; ++axis) {
-    c.fields.push_back({counts[axis], block.count[axis]});
-    if (axis == 0) {
-      c.fields.push_back({Field::L0, block.count[0] > 1 ? block.local[0] : block.size});
-      c.fields.push_back({Field::G0, block.count[0] > 1 ? block.memory[0] : block.size});
-      continue;
-    }
-    if (block.count[axis] > 1) {
-      c.fields.push_back({locals[axis], block.local[axis]});
-      c.fields.push_back({memories[axis], block.memory[axis]});
-    }
-    here.count[axis - 1] = there.count[axis - 1] = block.count[axis];
-    here.stride[axis - 1] = block.local[axis];
-    there.stride[axis - 1] = block.memory[axis];
-  }
-  here.write = !out;
-  there.write = out;
-  c.accesses = {here, there};
+  for (int axis = 0; axis < 4; ++axis)
+    c.fields.push_back({kCounts[axis], block.count[axis]});
+  setAxes(c, block, block.local, kLocals);
+  setAxes(c, block, block.memory, kMemories);
+  c.accesses = {accessOf(local, block, block.local, !out), accessOf(memory, block, block.memory, out)};
+  c.accesses[1].space = Space::Memory;
+}
+
+void Commands::fillElements(unsigned channel, int64_t local, int64_t value, const ElementBlock &block) {
+  Command &c = push(channel, Id::Dma);
+  c.a = local;
+  c.fields = {
+      {Field::Esize, block.size}, {Field::Mode, int64_t(mortise::DmaMode::Fill)}, {Field::Fill, value}};
+  for (int axis = 0; axis < 4; ++axis)
+    c.fields.push_back({kCounts[axis], block.count[axis]});
+  setAxes(c, block, block.local, kLocals);
+  c.accesses = {accessOf(local, block, block.local, true)};
 }
 
 void Commands::fill(unsigned channel, int64_t local, int64_t bytes, int64_t count, int64_t stride,
                     int64_t value, int64_t size) {
+  if (int64_t most = h_.dma.maxCount / 64 * 64; bytes / size > most) {
+    fill(channel, local, most * size, count, stride, value, size);
+    fill(channel, local + most * size, bytes - most * size, count, stride, value, size);
+    return;
+  }
   Command &c = push(channel, Id::Dma);
   c.a = local;
   c.fields = {{Field::Esize, size}, {Field::Mode, int64_t(mortise::DmaMode::Fill)},

@@ -51,6 +51,8 @@ public:
   void storeElements(unsigned channel, int64_t local, int64_t memory, const ElementBlock &block) {
     transferElements(channel, local, memory, block, true);
   }
+  /// The elements become `value`; the block's places in memory do not count.
+  void fillElements(unsigned channel, int64_t local, int64_t value, const ElementBlock &block);
   /// `count` pieces of `bytes` become elements of `size` bytes and that value.
   void fill(unsigned channel, int64_t local, int64_t bytes, int64_t count, int64_t stride, int64_t value,
             int64_t size);

@@ -29,14 +29,14 @@ public:
   int64_t depth() const { return upTo(depth_, m_.right.group); } ///< with what fills up the last group
   int64_t matrixBytes() const { return upTo(outputs_, m_.right.width) * depth() * size_; }
   /// Columns from which on a part may be loaded.
-  int64_t grain() const { return m_.right.width >= outputs_ ? columns_ : std::lcm(columns_, m_.right.width); }
+  int64_t grain() const { return m_.right.width == outputs_ ? columns_ : std::lcm(columns_, m_.right.width); }
   /// From a column or row in the scratchpad to the next, for a part of that many columns.
   int64_t pitch(int64_t columns) const { return transposed() ? depth() * size_ : columns * size_; }
   /// Of the scratchpad, for a part of that many columns.
   int64_t localBytes(int64_t columns) const { return alignedBytes(stored(columns) * depth() * size_); }
   /// Columns in the scratchpad with what fills up the last panel of the memory.
   int64_t stored(int64_t columns) const {
-    return m_.right.width >= outputs_ ? columns : upTo(columns, m_.right.width);
+    return m_.right.width == outputs_ ? columns : upTo(columns, m_.right.width);
   }
 
   /// Columns [first, first + count) of a matrix.
@@ -52,7 +52,7 @@ public:
       block.count[1] = width == 1 ? 1 : ceilDiv(count, width);
       block.local[1] = block.bytes;
       block.memory[1] = width * depth() * size_;
-      bool whole = width >= outputs_; // rows without panels
+      bool whole = width == outputs_; // rows without panels
       commands.loadBlock(commands.weightChannel(), at, from + (whole ? first : first * depth()) * size_,
                          block);
       return;

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/tile/Matrices.h"
+#include "compiler/emit/mortise/tile/TileKernel.h"
 
 #include <bit>
 
@@ -99,12 +100,7 @@ startKernel(const std::vector<StartOperand> &operands,
     why = "rows of its accumulators do not begin at the vector core's first lane";
     return std::nullopt;
   }
-  try {
-    return compile(StartBuilder(operands, body, hardware).build(), hardware, {});
-  } catch (const mortise::Error &e) {
-    why = e.message();
-    return std::nullopt;
-  }
+  return compileForTiles(StartBuilder(operands, body, hardware).build(), hardware, why);
 }
 
 } // namespace tenon::npu

@@ -1,0 +1,83 @@
+//===- PlanMatrices.cpp - products of computed matrices on the matrix unit --------------------===//
+//
+// Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "compiler/emit/mortise/segment/MatricesKernel.h"
+#include "compiler/emit/mortise/segment/PlannedKernel.h"
+#include "compiler/emit/mortise/tile/TileKernel.h"
+
+using namespace mlir;
+
+namespace tenon::npu {
+
+namespace {
+
+class PlannedMatrices : public PlannedKernel {
+public:
+  PlannedMatrices(KernelOp kernel, MatricesKernel product, std::optional<MapCode> map, ProductCut cut)
+      : PlannedKernel(kernel), product(std::move(product)), map(std::move(map)), cut(std::move(cut)) {}
+
+  Location location() override { return product.product->getLoc(); }
+
+  std::string emit(SegmentProgram &program, uint32_t node, std::optional<int64_t>) override {
+    Matrices &matrices = product.matrices;
+    Product &layer = matrices.layer;
+    if (map)
+      layer.map = program.located(*map);
+    layer.node = node;
+    layer.input = program.addressOf(product.left);
+    layer.output = program.addressOf(kernel.getResult(0));
+    matrices.right.memory = program.addressOf(product.right);
+    if (std::vector<uint8_t> tables = product.tables(program.hardware); !tables.empty())
+      layer.weights = program.addConstant("w" + std::to_string(node), std::move(tables));
+    if (matrices.start) {
+      matrices.start->kernel = program.addKernel(*product.startKernel);
+      for (auto [operand, value] : llvm::zip_equal(matrices.start->operands, product.startOperands))
+        operand.memory = program.addressOf(value);
+    }
+    emitMatrices(matrices, cut, program.hardware, 0, program.stream);
+    program.report("matrices, tile of " + Twine(cut.rows) + " rows, " + Twine(cut.resident) +
+                   " panels of the right operand at a time");
+    return {};
+  }
+
+private:
+  MatricesKernel product;
+  std::optional<MapCode> map; ///< what the vector core does of it
+  ProductCut cut;
+};
+
+} // namespace
+
+std::unique_ptr<PlannedKernel> planMatrices(KernelOp kernel, const mortise::Hardware &hardware,
+                                            const WeightBytes &weights, std::string &why) {
+  std::optional<MatricesKernel> product = readMatrices(kernel, hardware, weights, why);
+  if (!product)
+    return nullptr;
+  std::optional<MapCode> map;
+  int64_t bytes = hardware.scratchpad.bytes;
+  if (product->startKernel)
+    bytes = bytesBeside(*product->startKernel, hardware);
+  if (mlir::Value result = kernel.getBody().front().getTerminator()->getOperand(0);
+      product->drained != result) {
+    map = makeMap(result, product->drained, hardware, why);
+    if (!map)
+      return nullptr;
+    if (llvm::any_of(map->operands, [](const MapCode::Operand &o) { return o.period != 0; })) {
+      why = "the vector core's part of a product reads a value for each channel";
+      return nullptr;
+    }
+    product->matrices.layer.map = map->stage();
+    bytes = std::min(bytes, bytesBeside(map->kernel, hardware));
+  }
+  std::optional<ProductCut> cut = cutMatrices(product->matrices, hardware, bytes);
+  if (!cut) {
+    why = "a row of its output needs more scratchpad or accumulators than there are";
+    return nullptr;
+  }
+  return std::make_unique<PlannedMatrices>(kernel, std::move(*product), std::move(map), std::move(*cut));
+}
+
+} // namespace tenon::npu
