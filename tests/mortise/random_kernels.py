@@ -2,9 +2,9 @@
 
     python tests/mortise/random_kernels.py [--runs N] [--seed S]
 
-A case is a small quantized or bf16 product with what may follow it, elementwise work, or elements that move, and a
-description of a machine. It is compiled for the CPU and for the machine, and both run on the same inputs. Bytes that
-integers alone lead to must be equal; behind a float function at most one quantum apart on at most one element in a
+A case is a small quantized or bf16 product with what may follow it, attention, elementwise work, or elements that move,
+and a description of a machine. It is compiled for the CPU and for the machine, and both run on the same inputs. Bytes
+that integers alone lead to must be equal; behind a float function at most one quantum apart on at most one element in a
 thousand. A case can be repeated by its number.
 """
 
@@ -181,6 +181,28 @@ def bf16_matrix(case: Case) -> str:
     return case.node("Relu", y) if case.pick(0, 1) else y
 
 
+def attention(case: Case) -> str:
+    """Scores, a mask perhaps, softmax, weighted sum; heads lie before or behind the rows."""
+    case.exact, case.options = False, {"precision": "bf16"}
+    batch, heads, depth, width = (int(case.pick(*sizes)) for sizes in ((1, 2), (1, 3), (8, 15, 32, 40), (8, 24, 33)))
+    queries, keys = int(case.pick(1, 17, 40, 70)), int(case.pick(1, 9, 40, 150))
+    interleaved = bool(case.pick(0, 1))
+
+    def operand(rows: int, elements: int, to: list) -> str:
+        shape = (batch, rows, heads, elements) if interleaved else (batch, heads, rows, elements)
+        x = case.input(case.rng.standard_normal(shape).astype(np.float32))
+        order = [(0, 2, 1, 3)[axis] for axis in to] if interleaved else to
+        return x if order == [0, 1, 2, 3] else case.node("Transpose", x, perm=order)
+
+    scores = case.node("MatMul", operand(queries, depth, [0, 1, 2, 3]), operand(keys, depth, [0, 1, 3, 2]))
+    scores = case.node("Mul", scores, case.constant(np.float32(depth**-0.5)))
+    if case.pick(0, 1):
+        shape = (int(case.pick(1, batch)), 1, int(case.pick(1, queries)), keys)
+        scores = case.node("Add", scores, case.input(case.pick(0, -1e4) * (case.rng.random(shape) < 0.3).astype("f4")))
+    y = case.node("MatMul", case.node("Softmax", scores, axis=-1), operand(keys, width, [0, 1, 2, 3]))
+    return case.node("Transpose", y, perm=[0, 2, 1, 3]) if interleaved else y
+
+
 def elementwise(case: Case) -> str:
     """A chain of operations on floats or on dequantized bytes."""
     shape = tuple(int(n) for n in case.rng.integers(1, 40, case.pick(1, 2, 3)))
@@ -303,6 +325,7 @@ KINDS = (
     computed_matrices,
     moved,
     moved,
+    attention,
 )
 
 
