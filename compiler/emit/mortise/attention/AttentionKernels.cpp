@@ -49,7 +49,7 @@ struct SoftmaxParameters {
   ObjectId scoresAt = kNoObject, maskAt = kNoObject;
 };
 
-/// With a mask, scores are scaled and have it added afterwards.
+/// With a mask, scores are exponents of 2 afterwards: scaled, and the mask added.
 Value largestScore(VectorBuilder &b, const AttentionPlan &p, const SoftmaxParameters &s) {
   auto step = int32_t(p.lanes * 4);
   bool limited = s.form.limited, mask = s.form.mask;
@@ -62,7 +62,7 @@ Value largestScore(VectorBuilder &b, const AttentionPlan &p, const SoftmaxParame
   size_t maskAt = carried.size();
   if (mask) {
     carried.push_back(s.mask);
-    scale = b.splat(float(p.shape.scale));
+    scale = b.splat(float(p.shape.scale * std::numbers::log2e));
   }
   if (limited) {
     carried.push_back(b.splatInt(0));
@@ -150,18 +150,13 @@ VectorFunction softmaxKernel(const AttentionPlan &p, SoftmaxForm form) {
   if (form.mask)
     s.maskAt = b.object("mask");
   auto word = int32_t(p.lanes * 4), half = int32_t(p.lanes * 2);
-  // Powers of 2 of (score - largest) x log2(e); without a mask the scale of the scores is in that factor.
-  Value log2e = b.splat(float(std::numbers::log2e)),
-        scale = b.splat(float(p.shape.scale * std::numbers::log2e));
-  auto power = [&](Value exponent) {
-    return b.op(Id::Vexp2F, form.mask ? b.op(Id::VmulF, exponent, log2e) : exponent);
-  };
+  Value scale = b.splat(float(p.shape.scale * std::numbers::log2e));
   Value before = b.load(Id::VldW, {s.before, state}), sum = b.load(Id::VldW, {s.before, state, word});
   Value largest = largestScore(b, p, s);
   if (!form.mask)
     largest = b.op(Id::VmulF, largest, scale);
   Value after = b.op(Id::VmaxF, before, largest);
-  Value factor = power(b.op(Id::VsubF, before, after));
+  Value factor = b.op(Id::Vexp2F, b.op(Id::VsubF, before, after));
   Value shift = b.op(Id::VnegF, after);
   b.store(Id::VstW, {s.after, state}, after);
   b.store(Id::VstW, {s.factor, factors}, factor);
@@ -172,7 +167,8 @@ VectorFunction softmaxKernel(const AttentionPlan &p, SoftmaxForm form) {
     Values next{b.add(at[0], word * int32_t(p.unroll)), b.add(at[1], half * int32_t(p.unroll))};
     for (size_t i = 0; i < size_t(p.unroll); ++i) {
       Value score = b.load(Id::VldW, {at[0], s.scoresAt, word * int32_t(i)});
-      Value weight = power(form.mask ? b.op(Id::VsubF, score, after) : b.op(Id::VfmaF, score, scale, shift));
+      Value exponent = form.mask ? b.op(Id::VsubF, score, after) : b.op(Id::VfmaF, score, scale, shift);
+      Value weight = b.op(Id::Vexp2F, exponent);
       b.store(storeHalf(p), {at[1], weights, half * int32_t(i)}, weight);
       next.push_back(b.op(Id::VaddF, at[i + 2], weight));
     }

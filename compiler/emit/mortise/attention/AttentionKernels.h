@@ -14,14 +14,14 @@ namespace tenon::npu {
 /// What a softmax does to scores first.
 struct SoftmaxForm {
   bool limited = false; ///< scores behind the last key that a query sees do not count
-  bool mask = false;    ///< numbers are added to them
+  bool mask = false;    ///< numbers are added to them, as exponents of 2
 };
 
 /// scores^T to weights. Parameters: scores, weights, state before, state after, factor (of what was summed so
 /// far), iterations of `unroll` vectors; limited: keys that there are, and those that the first query sees
-/// (every other query one more); mask: what is added to scaled scores, as they lie. The state is the largest
-/// exponent and the sum; with a mask the largest score, -FLT_MAX to begin with: a row whose scores are all
-/// -infinity has the sum 0.
+/// (every other query one more); mask: what is added, a number for each score, as they lie. The state is the
+/// largest exponent and the sum, -1e30 and 0 to begin with, with a mask -FLT_MAX and 0: a row whose scores
+/// are all -infinity has the sum 0.
 VectorFunction softmaxKernel(const AttentionPlan &plan, SoftmaxForm form);
 
 /// result^T = (first ? 0 : result^T x factor) + sums. Parameters: sums, result, factor (not of the first).

@@ -56,9 +56,9 @@ struct StaticAttention {
 enum StaticKernel : uint8_t {
   kRound,         ///< rows of f32 to bf16
   kTurnValues,    ///< rows of values to columns of bf16
-  kTurnMask,      ///< rows of a mask to scores' lanes
-  kSoftmax,       ///< all keys count
-  kLimited,       ///< some may not, or there is a mask
+  kTurnMask,      ///< rows of a mask to scores' lanes, as exponents of 2
+  kSoftmax,       ///< every key is one
+  kLimited,       ///< the same, but for those at the end
   kFirstUpdate,   ///< of the result
   kUpdate,        ///< the same, later
   kFinishRows,    ///< the result's columns to rows

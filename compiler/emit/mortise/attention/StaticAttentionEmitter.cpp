@@ -242,7 +242,7 @@ private:
     const Step &s = steps_[i];
     int64_t keys = keysOf(s), unit = p_.vectorOfKeys(), count = (keys + unit - 1) / unit,
             seen = seenByFirst(s), word = t_.lanes * 4;
-    bool limited = a_.mask || std::min(keys, seen) < count * unit;
+    bool limited = std::min(keys, seen) < count * unit;
     int64_t before = s.firstPanel ? p_.initial.at : stateOf(s);
     std::vector<int64_t> arguments = {
         addressOfSums(sumsOf(i)), p_.weights[half(i)], before, stateOf(s), p_.factors[half(i)], count};

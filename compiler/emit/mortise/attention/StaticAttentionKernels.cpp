@@ -8,6 +8,7 @@
 
 #include <bit>
 #include <limits>
+#include <numbers>
 
 namespace tenon::npu {
 
@@ -79,10 +80,18 @@ VectorFunction turnMaskKernel(const StaticAttentionPlan &plan) {
   Value offsets = laneOffsets(b, plan.tile.columns, plan.maskRowBytes, size);
   Value low = b.splatInt(255), zero = b.splatInt(0);
   Value hidden = b.splat(-std::numeric_limits<float>::infinity());
+  // What hides keys by the lowest number stays that: a row of which it hides all has equal weights.
+  Value lowest = b.splat(std::numeric_limits<float>::lowest()), log2e = b.splat(float(std::numbers::log2e));
+  auto exponent = [&](Value added) {
+    Value scaled = b.op(Id::VmaxF, b.op(Id::VmulF, added, log2e), lowest);
+    return b.select(b.op(Id::VeqF, added, hidden), hidden, scaled);
+  };
   b.loop(vectors, {from, to}, [&](std::span<const Value> at) -> std::vector<Value> {
     Value element = elementOf(b, b.gather({at[0], source}, offsets), type);
     if (type == Type::U8)
       element = b.select(b.op(Id::VeqI, b.op(Id::Vand, element, low), zero), hidden, zero);
+    else
+      element = exponent(element);
     b.store(Id::VstW, {at[1], target}, element);
     return {b.add(at[0], int32_t(size * plan.tile.keysOfVector)), b.add(at[1], int32_t(plan.tile.lanes * 4))};
   });

@@ -17,7 +17,8 @@ VectorFunction roundKernel(const StaticAttentionPlan &plan);
 /// Rows of values to columns, bf16. Parameters: from, to, columns.
 VectorFunction turnValuesKernel(const StaticAttentionPlan &plan);
 
-/// Rows of a mask, one for each query of a group, to a lane for each query, f32. Parameters: from, to,
+/// Rows of a mask, one for each query of a group, to a lane for each query: exponents of 2,
+/// f32. Parameters: from, to,
 /// vectors.
 VectorFunction turnMaskKernel(const StaticAttentionPlan &plan);
 

@@ -179,8 +179,7 @@ private:
       make(kTurnValues, turnValuesKernel(p_));
       if (a.mask)
         make(kTurnMask, turnMaskKernel(p_));
-      else
-        make(kSoftmax, softmaxKernel(p_.tile, {}));
+      make(kSoftmax, softmaxKernel(p_.tile, {.limited = false, .mask = a.mask.has_value()}));
       make(kLimited, softmaxKernel(p_.tile, {.limited = true, .mask = a.mask.has_value()}));
       make(kFirstUpdate, updateKernel(p_.tile, true));
       make(kUpdate, updateKernel(p_.tile, false));
