@@ -145,3 +145,14 @@ def test_sums_of_integers_are_exact(tenon, tmp_path):
     cpu, npu, stays = run_both(tenon, tmp_path, model, {"x": x})
     assert not stays
     np.testing.assert_array_equal(npu, cpu)
+
+
+def test_a_norm_reads_and_writes_memory_once(tenon, tmp_path):
+    """The CPU's four kernels of a norm are one on the machine: its cycles are near those of its traffic."""
+    x, constants = floats(128, 384), {"scale": floats(384, seed=2), "bias": floats(384, seed=3)}
+    model = graph_of([("LayerNormalization", ["x", "scale", "bias"], "y", {})], {"x": x}, constants)
+    cpu, npu, stays = run_both(tenon, tmp_path, model, {"x": x})
+    assert not stays
+    np.testing.assert_allclose(npu, cpu, atol=1e-5)
+    bytes_a_cycle = 32
+    assert json.loads((tmp_path / "stats.json").read_text())["cycles"] < 2 * (2 * x.nbytes) / bytes_a_cycle

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/segment/SegmentCompiler.h"
 
+#include "compiler/emit/mortise/segment/JoinRows.h"
 #include "compiler/emit/mortise/segment/PlannedKernel.h"
 #include "llvm/ADT/StringSwitch.h"
 
@@ -127,7 +128,9 @@ Lowering mortiseLowering(WeightBytes weights) {
   };
   lowering.compile = [weights](KernelOp segment, SizeAnalysis &, const mortise::Hardware &hardware,
                                const OperandBytes &) {
-    return SegmentBuilder(segment, hardware, weights).build();
+    OwningOpRef<KernelOp> joined(segment.clone());
+    joinRows(*joined, hardware);
+    return SegmentBuilder(*joined, hardware, weights).build();
   };
   return lowering;
 }
