@@ -1,5 +1,6 @@
 """Small quantized networks: what Mortise computes is what the CPU computes."""
 
+import itertools
 import json
 import re
 
@@ -67,26 +68,35 @@ def depthwise_block(channels, kernel, stride):
     return net
 
 
+def run_both(tenon, folder, model, inputs, *flags):
+    """Results on the CPU and on Mortise, the kernels that stay on the CPU, and cycles."""
+    results = []
+    for name, value in inputs.items():
+        np.save(folder / f"{name}.npy", value)
+    bound = [word for name in inputs for word in ("--input", f"{name}={folder / name}.npy")]
+    for target in ("native", "mortise:edge-512k"):
+        package, explain = folder / "m.tenon", folder / "why.yaml"
+        done = tenon("compile", model, "-o", package, "--target", target, "--explain", explain, *flags)
+        assert done.returncode == 0, done.stderr
+        out, stats = folder / target[:3], folder / "stats.json"
+        done = tenon("run", package, *bound, "--output-dir", out, "--stats", stats)
+        assert done.returncode == 0, done.stderr
+        results.append(np.load(out / "y.npy"))
+    stays = [remark for remark in explain.read_text().split("--- ") if remark.startswith("!Missed")]
+    return *results, stays, json.loads(stats.read_text())["cycles"]
+
+
 @pytest.mark.parametrize(("channels", "kernel", "stride"), [(16, 3, 1), (72, 3, 2), (128, 5, 1)])
 def test_depthwise_block(tenon, tmp_path, channels, kernel, stride):
     model = tmp_path / "m.onnx"
     depthwise_block(channels, kernel, stride).save(model)
-    np.save(tmp_path / "x.npy", np.random.default_rng(1).normal(size=(1, 16, 13, 15)).astype(np.float32))
-    results = {}
-    for target in ("native", "mortise:edge-512k"):
-        package, explain = tmp_path / "m.tenon", tmp_path / "why.yaml"
-        done = tenon("compile", model, "-o", package, "--target", target, "--explain", explain)
-        assert done.returncode == 0, done.stderr
-        out, stats = tmp_path / target[:3], tmp_path / "stats.json"
-        done = tenon("run", package, "--input", f"x={tmp_path / 'x.npy'}", "--output-dir", out, "--stats", stats)
-        assert done.returncode == 0, done.stderr
-        results[target] = np.load(out / "y.npy")
-    stays = [remark for remark in explain.read_text().split("--- ") if remark.startswith("!Missed")]
+    x = np.random.default_rng(1).normal(size=(1, 16, 13, 15)).astype(np.float32)
+    cpu, npu, stays, cycles = run_both(tenon, tmp_path, model, {"x": x})
     assert not [remark for remark in stays if re.search(r"Family: +(window|reduce)", remark)]
-    assert json.loads(stats.read_text())["cycles"] > 0
+    assert cycles > 0
     # Pooling adds floats, whose order may differ: by one step at most.
-    assert np.abs(results["native"] - results["mortise:edge-512k"]).max() <= 0.1001
-    assert np.unique(results["native"]).size > 3
+    assert np.abs(cpu - npu).max() <= 0.1001
+    assert np.unique(cpu).size > 3
 
 
 def attention_block(length, heads, depth, mask):
@@ -189,3 +199,84 @@ def test_numbers_for_each_channel_behind_products(tenon, tmp_path, outputs, quan
     expected, found = results["native"], results["mortise:edge-512k"]
     assert np.abs(expected - found).max() <= (0.0201 if quantized else 0.01 * np.abs(expected).max())
     assert np.unique(expected).size > 3
+
+
+def save(path, nodes, inputs, constants=()):
+    """A model of those nodes; the last one gives `y`."""
+    nodes[-1].output[0] = "y"
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [
+            helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
+            for n, v in inputs.items()
+        ],
+        [helper.make_tensor_value_info("y", TensorProto.UNDEFINED, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(onnx.shape_inference.infer_shapes(model), path)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8])
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("shape", [(2, 3, 33, 20, 17), (1, 12, 64, 32, 64), (1, 1, 1, 7, 3)])
+def test_product_of_two_activations(tenon, tmp_path, kind, turned, shape):
+    *batch, rows, depth, columns = shape
+    random, bounds = np.random.default_rng(2), np.iinfo(kind)
+    right = (*batch, columns, depth) if turned else (*batch, depth, columns)
+    inputs = {
+        name: random.integers(bounds.min, bounds.max + 1, extents).astype(kind)
+        for name, extents in (("a", (*batch, rows, depth)), ("b", right))
+    }
+    zero = bounds.min + 130
+    constants = [("s", np.float32(0.02)), ("z", kind(zero)), ("t", np.float32(0.1)), ("u", kind(bounds.min + 120))]
+    nodes = [
+        helper.make_node("DequantizeLinear", ["a", "s", "z"], ["da"]),
+        helper.make_node("DequantizeLinear", ["b", "s", "z"], ["db"]),
+        helper.make_node("Transpose", ["db"], ["dt"], perm=[0, 1, 3, 2]),
+        helper.make_node("MatMul", ["da", "dt" if turned else "db"], ["p"]),
+        helper.make_node("QuantizeLinear", ["p", "t", "u"], ["q"]),
+    ]
+    if not turned:
+        del nodes[2]
+    save(tmp_path / "m.onnx", nodes, inputs, constants)
+    cpu, npu, stays, cycles = run_both(tenon, tmp_path, tmp_path / "m.onnx", inputs)
+    assert not [remark for remark in stays if re.search(r"Family: +(contraction|map)", remark)]
+    assert cycles > 0
+    np.testing.assert_array_equal(cpu, npu)
+    assert np.unique(cpu).size > 2
+
+
+MOVES = {
+    **{
+        f"transpose{''.join(map(str, p))}": ("Transpose", {"perm": p})
+        for p in itertools.permutations(range(3))
+        if p[0] or p[1] > 1
+    },
+    "slice": ("Slice", [[1, 0, 2], [12, 9, 30], [0, 1, 2], [2, 1, 3]]),
+    "backwards": ("Slice", [[11], [0], [1], [-2]]),
+    "pad": ("Pad", [[1, 0, 3, 0, 2, 1], 9]),
+    **{f"concat{axis}": ("Concat", {"axis": axis}) for axis in range(3)},
+}
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.float32])
+@pytest.mark.parametrize("move", MOVES)
+def test_movement(tenon, tmp_path, kind, move):
+    operation, how = MOVES[move]
+    inputs = {"x": np.random.default_rng(3).integers(0, 100, (14, 12, 40)).astype(kind)}
+    attributes, operands, constants = how if isinstance(how, dict) else {}, ["x"], []
+    if operation == "Concat":
+        operands = ["x", "x"]
+    elif operation == "Pad":
+        constants = [("c0", np.array(how[0], np.int64)), ("c1", np.array(how[1], kind))]
+    elif operation == "Slice":
+        constants = [(f"c{i}", np.array(value, np.int64)) for i, value in enumerate(how)]
+    nodes = [helper.make_node(operation, operands + [name for name, _ in constants], ["m"], **attributes)]
+    save(tmp_path / "m.onnx", nodes, inputs, constants)
+    flags = ("--precision", "bf16") if kind == np.float32 else ()
+    cpu, npu, stays, cycles = run_both(tenon, tmp_path, tmp_path / "m.onnx", inputs, *flags)
+    assert not stays
+    assert cycles > 0
+    np.testing.assert_array_equal(cpu, npu)

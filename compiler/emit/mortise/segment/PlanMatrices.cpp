@@ -65,10 +65,6 @@ std::unique_ptr<PlannedKernel> planMatrices(KernelOp kernel, const mortise::Hard
     map = makeMap(result, product->drained, hardware, why);
     if (!map)
       return nullptr;
-    if (llvm::any_of(map->operands, [](const MapCode::Operand &o) { return o.period != 0; })) {
-      why = "the vector core's part of a product reads a value for each channel";
-      return nullptr;
-    }
     product->matrices.layer.map = map->stage();
     bytes = std::min(bytes, bytesBeside(map->kernel, hardware));
   }
