@@ -215,10 +215,15 @@ Value LaneCode::divide(const LaneValue &x, const LaneValue &y) {
 }
 
 /// e^x as 2^k 2^r with |r| <= 1/2: x * log2(e) alone would lose as many bits as x has in front of the point.
-Value LaneCode::exponential(Value x) {
+Value LaneCode::exponential(const LaneValue &x) {
   constexpr float high = 0.693359375F, low = -2.12194440e-4F; // ln 2 in two parts (Cody and Waite)
   constexpr float log2e = std::numbers::log2e_v<float>;
-  Value bounded = b.op(Id::VminF, b.op(Id::VmaxF, x, b.splat(-150.0F)), b.splat(150.0F));
+  constexpr double most = 150;
+  Value bounded = x.value;
+  if (x.range.low < -most)
+    bounded = b.op(Id::VmaxF, bounded, b.splat(static_cast<float>(-most)));
+  if (x.range.high > most)
+    bounded = b.op(Id::VminF, bounded, b.splat(static_cast<float>(most)));
   Value k = b.op(Id::VrintF, b.op(Id::VmulF, bounded, b.splat(log2e)));
   Value rest = b.op(Id::VfmaF, k, b.splat(-high), bounded);
   rest = b.op(Id::VfmaF, k, b.splat(-low), rest);
@@ -306,7 +311,9 @@ LaneValue LaneCode::computeFloat(mlir::Operation *op) {
     root = b.op(Id::VfmaF, rest, b.op(Id::VmulF, reciprocal, b.splat(0.5F)), root);
     result = b.select(b.op(Id::VeqF, x.value, b.splat(0.0F)), x.value, root);
   } else if (isa<ExpOp>(op)) {
-    result = exponential(x.value);
+    result = exponential(x);
+    if (constexpr double finite = 80; x.range.high <= finite && elementOf(op->getResult(0)).isF32())
+      range = {0, std::exp(x.range.high) * (1 + 1e-5), false};
   } else if (isa<LogOp>(op)) {
     result = b.op(Id::VmulF, b.op(Id::Vlog2F, x.value), b.splat(std::numbers::ln2_v<float>));
   } else if (isa<TanhOp>(op)) {

@@ -60,7 +60,7 @@ private:
   Value divide(const LaneValue &x, const LaneValue &y);
   Value truncate(Value x);
   Value roundToBf16(Value x);
-  Value exponential(Value x);
+  Value exponential(const LaneValue &x);
   Value errorFunction(Value x);
 
   VectorBuilder &b;

@@ -43,6 +43,21 @@ int64_t reducedBy(ReduceOp reduce) {
   return elementsOf(reduce.getInput()) / std::max<int64_t>(1, elementsOf(reduce.getResult()));
 }
 
+/// What a value is broadcast or reshaped from.
+mlir::Value sourceOf(mlir::Value value) {
+  while (isa_and_nonnull<BroadcastOp, ReshapeOp, tensor::CastOp>(value.getDefiningOp()))
+    value = value.getDefiningOp()->getOperand(0);
+  return value;
+}
+
+/// Whether a value is a row less its largest element, in f32.
+bool isBelowMaximum(mlir::Value value) {
+  auto difference = value.getDefiningOp<SubOp>();
+  auto most = difference ? sourceOf(difference.getRhs()).getDefiningOp<ReduceOp>() : ReduceOp();
+  return most && most.getKind() == ReduceKind::max && most.getInput() == difference.getLhs() &&
+         elementOf(value).isF32();
+}
+
 /// A region as work on rows.
 class RowRegion {
 public:
@@ -151,13 +166,25 @@ private:
       auto total = llvm::find(region.totals, reduce);
       if (total == region.totals.end())
         return lane.valueOf(reduce.getInput()); // of rows of one element
-      return {source.total(static_cast<size_t>(total - region.totals.begin())),
-              LaneCode::rangeOf(elementOf(value))};
+      return {source.total(static_cast<size_t>(total - region.totals.begin())), rangeOfTotal(reduce)};
+    }
+    if (isBelowMaximum(value)) {
+      Value x = lane.valueOf(value.getDefiningOp()->getOperand(0)).value;
+      return {b.op(Id::VsubF, x, lane.valueOf(value.getDefiningOp()->getOperand(1)).value),
+              {-1e300, 0, false}};
     }
     if (auto it = llvm::find(region.kept, value); it != region.kept.end())
       if (Value known = source.kept(static_cast<size_t>(it - region.kept.begin())); known.isValid())
         return {known, ranges.lookup(value)};
     return {};
+  }
+
+  /// Of the powers of a softmax one is 1, and none is larger.
+  static Range rangeOfTotal(ReduceOp reduce) {
+    auto power = reduce.getInput().getDefiningOp<ExpOp>();
+    if (reduce.getKind() == ReduceKind::sum && power && isBelowMaximum(power->getOperand(0)))
+      return {0.5, 2.0 * static_cast<double>(reducedBy(reduce)), false};
+    return LaneCode::rangeOf(elementOf(reduce.getResult()));
   }
 
   LaneValue loaded(mlir::Value value, size_t number) {
