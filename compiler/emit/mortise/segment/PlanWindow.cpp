@@ -23,9 +23,10 @@ namespace {
 /// A window whose addresses are not known yet.
 struct WindowCode {
   Window window;
-  mlir::Value image;        ///< what the window moves over, in the region
-  ChannelOperands operands; ///< as window.tables has them
-  CompiledKernel kernel;
+  mlir::Value image;           ///< what the window moves over, in the region
+  ChannelOperands operands;    ///< as window.tables has them
+  int64_t channels = 0;        ///< that are computed together
+  CompiledKernel kernel, last; ///< the last has fewer channels, or no code
 };
 
 Type elementOf(mlir::Value value) { return getElementTypeOrSelf(value.getType()); }
@@ -52,14 +53,25 @@ public:
     if (!(conv ? readConv(conv) : readPooling(cast<ReduceWindowOp>(moving))) || !readImage() || !collect())
       return std::nullopt;
     code.window.tables = code.operands.tables();
-    std::optional<CompiledKernel> compiled = windowKernel(code.window, body(), hardware, why);
-    if (!compiled)
+    code.channels =
+        windowChannels(code.window, hardware, hardware.scratchpad.bytes - mostSpilledBytes(hardware));
+    if (code.channels == 0)
+      return refuse("a row of its output needs more scratchpad than there is");
+    int64_t rest = code.window.channels % code.channels;
+    if (!compile(code.channels, code.kernel) || (rest && !compile(rest, code.last)))
       return std::nullopt;
-    code.kernel = std::move(*compiled);
     return std::move(code);
   }
 
 private:
+  bool compile(int64_t channels, CompiledKernel &kernel) {
+    std::optional<CompiledKernel> compiled =
+        windowKernel(code.window.part(0, channels), body(), hardware, why);
+    if (compiled)
+      kernel = std::move(*compiled);
+    return compiled.has_value();
+  }
+
   bool readConv(ConvOp conv) {
     ArrayRef<int64_t> filter = shapeOf(conv.getFilter());
     int64_t channels = shapeOf(conv.getInput()).back(), rank = static_cast<int64_t>(conv.getStrides().size());
@@ -145,7 +157,7 @@ private:
     w.image.width = shape[shape.size() - 2];
     w.image.height = shape.size() == 4 ? shape[1] : 1;
     w.image.elementBytes = from->bytes;
-    w.channels = shape.back();
+    w.channels = w.allChannels = shape.back();
     w.image.pixelBytes = w.channels * from->bytes;
     w.load = from->load;
     w.store = to->store;
@@ -234,14 +246,22 @@ public:
 
   std::string emit(SegmentProgram &program, uint32_t node, std::optional<int64_t>) override {
     Window &window = code.window;
-    window.kernel = program.addKernel(code.kernel);
     window.node = node;
     window.image.memory = program.addressOf(code.image);
     window.output = program.addressOf(kernel.getResult(0));
     program.locate(window.tables, code.operands);
-    if (!emitWindow(window, program.hardware, 0, bytesBeside(code.kernel, program.hardware), program.stream))
-      return "a row of its output does not fit the scratchpad";
-    program.report("window on the vector core");
+    const mortise::Hardware &hardware = program.hardware;
+    uint32_t whole = program.addKernel(code.kernel),
+             last = code.last.code.empty() ? whole : program.addKernel(code.last);
+    for (int64_t first = 0; first < window.channels; first += code.channels) {
+      int64_t count = std::min(code.channels, window.channels - first);
+      Window part = window.part(first, count);
+      part.kernel = count == code.channels ? whole : last;
+      if (!emitWindow(part, hardware, 0, hardware.scratchpad.bytes - mostSpilledBytes(hardware),
+                      program.stream))
+        return "a row of its output does not fit the scratchpad";
+    }
+    program.report("window on the vector core, " + llvm::Twine(code.channels) + " channels together");
     return {};
   }
 
@@ -254,15 +274,7 @@ private:
 std::unique_ptr<PlannedKernel> planWindow(KernelOp kernel, const mortise::Hardware &hardware,
                                           const WeightBytes &, std::string &why) {
   std::optional<WindowCode> code = WindowReader(kernel, hardware, why).make();
-  if (!code)
-    return nullptr;
-  Stream unused;
-  unused.kernels.emplace_back();
-  if (!emitWindow(code->window, hardware, 0, bytesBeside(code->kernel, hardware), unused)) {
-    why = "a row of its output needs more scratchpad than there is";
-    return nullptr;
-  }
-  return std::make_unique<PlannedWindow>(kernel, std::move(*code));
+  return code ? std::make_unique<PlannedWindow>(kernel, std::move(*code)) : nullptr;
 }
 
 } // namespace tenon::npu

@@ -18,6 +18,7 @@ struct ChannelTable {
   bool perChannel = true;
   mortise::Id load = mortise::Id::VldW; ///< of a vector; of one number for all: VlbW, VlbBf or VlbB
   int64_t memory = 0;                   ///< address
+  int64_t pitch = 0;                    ///< elements from a row to the next in memory; 0: as many as it has
 
   /// In the scratchpad, where each row is repeated.
   int64_t localBytes(int64_t repeats) const {

@@ -15,8 +15,8 @@ namespace tenon::npu {
 namespace {
 
 ImageLines imageOf(const Product &p) {
-  return {p.images, p.height,   p.width, p.groups * p.channels * p.leftBytes(), p.leftBytes(), p.y,
-          p.x,      p.padValue, p.input};
+  return {p.images,   p.height, p.width, p.groups * p.channels * p.leftBytes(), p.leftBytes(), p.y, p.x,
+          p.padValue, p.input,  0};
 }
 
 class ProductEmitter {

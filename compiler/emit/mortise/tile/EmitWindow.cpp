@@ -23,8 +23,8 @@ void loadTable(Commands &commands, const ChannelTable &table, int64_t repeats, i
   block.local[0] = row;
   block.count[1] = table.rows;
   block.local[1] = row * repeats;
-  block.memory[1] = row;
-  if (repeats == 1)
+  block.memory[1] = table.pitch ? table.pitch * table.bytes : row;
+  if (repeats == 1 && block.memory[1] == row)
     commands.loadBytes(commands.inputChannel(), local, table.memory, row * table.rows);
   else
     commands.loadBlock(commands.inputChannel(), local, table.memory, block);
@@ -40,18 +40,64 @@ int64_t Window::resultPitch(int64_t lanes) const {
   return row * resultBytes;
 }
 
+Window Window::part(int64_t first, int64_t count) const {
+  Window some = *this;
+  some.channels = count;
+  some.output += first * resultBytes;
+  some.image.memory += first * image.elementBytes;
+  some.image.pixelBytes = count * image.elementBytes;
+  some.image.memoryPixelBytes = allChannels * image.elementBytes;
+  for (ChannelTable &table : some.tables)
+    if (table.perChannel) {
+      table.memory += first * table.bytes;
+      table.pitch = table.elements;
+      table.elements = count;
+    }
+  return some;
+}
+
+namespace {
+
+/// Bytes of a window's buffers.
+struct WindowBuffers {
+  const Window &w;
+  int64_t lanes, tables = 0;
+
+  WindowBuffers(const Window &w, int64_t lanes) : w(w), lanes(lanes) {
+    for (const ChannelTable &table : w.tables)
+      tables += table.localBytes(w.pixelsOfVector(lanes));
+  }
+  int64_t input(int64_t rows) const {
+    return alignedBytes(w.image.linesOf(rows) * w.image.lineBytes() + lanes * w.image.elementBytes);
+  }
+  int64_t result(int64_t rows) const { return alignedBytes(rows * w.resultPitch(lanes)); }
+  bool fit(int64_t rows, int64_t bytes) const { return tables + 2 * (input(rows) + result(rows)) <= bytes; }
+};
+
+} // namespace
+
+int64_t windowChannels(const Window &w, const mortise::Hardware &h, int64_t scratchpadBytes) {
+  for (int64_t parts = 1; parts <= w.channels; ++parts) {
+    int64_t count = ceilDiv(w.channels, parts);
+    if (w.channels > h.vector.lanes)
+      count = ceilDiv(count, h.vector.lanes) * h.vector.lanes;
+    count = std::min(count, w.channels);
+    Window part = w.part(0, count);
+    if (WindowBuffers(part, h.vector.lanes).fit(1, scratchpadBytes))
+      return count;
+    if (count <= h.vector.lanes && w.channels > h.vector.lanes)
+      break;
+  }
+  return 0;
+}
+
 bool emitWindow(const Window &w, const mortise::Hardware &h, int64_t scratchpad, int64_t scratchpadBytes,
                 Stream &stream) {
-  int64_t lanes = h.vector.lanes, repeats = w.pixelsOfVector(lanes), tables = 0;
-  for (const ChannelTable &table : w.tables)
-    tables += table.localBytes(repeats);
-  auto inputBytes = [&](int64_t rows) {
-    return alignedBytes(w.image.linesOf(rows) * w.image.lineBytes() + lanes * w.image.elementBytes);
-  };
-  auto resultBytes = [&](int64_t rows) { return alignedBytes(rows * w.resultPitch(lanes)); };
-  auto fits = [&](int64_t rows) {
-    return tables + 2 * (inputBytes(rows) + resultBytes(rows)) <= scratchpadBytes;
-  };
+  int64_t lanes = h.vector.lanes, repeats = w.pixelsOfVector(lanes);
+  WindowBuffers buffers(w, lanes);
+  auto inputBytes = [&](int64_t rows) { return buffers.input(rows); };
+  auto resultBytes = [&](int64_t rows) { return buffers.result(rows); };
+  auto fits = [&](int64_t rows) { return buffers.fit(rows, scratchpadBytes); };
   if (!fits(1))
     return false;
   // Several tiles, so that loading, computing and storing overlap; few, as each loads lines of its neighbour.
@@ -81,13 +127,18 @@ bool emitWindow(const Window &w, const mortise::Hardware &h, int64_t scratchpad,
         ranges.push_back({tableAt[t], w.tables[t].localBytes(repeats), false});
       }
       commands.run(w.kernel, std::move(arguments), ranges);
-      int64_t bytes = w.outputWidth() * w.channels * w.resultBytes;
+      int64_t pixel = w.allChannels * w.resultBytes;
+      bool joined = w.allChannels == w.channels;
       TransferBlock block;
-      block.bytes = bytes;
-      block.count[0] = rows;
-      block.local[0] = w.resultPitch(lanes);
-      block.memory[0] = bytes;
-      commands.storeBlock(commands.outputChannel(), to, w.output + (image * height + row) * bytes, block);
+      block.bytes = (joined ? w.outputWidth() : 1) * w.channels * w.resultBytes;
+      block.count[0] = joined ? 1 : w.outputWidth();
+      block.local[0] = w.channels * w.resultBytes;
+      block.memory[0] = pixel;
+      block.count[1] = rows;
+      block.local[1] = w.resultPitch(lanes);
+      block.memory[1] = w.outputWidth() * pixel;
+      commands.storeBlock(commands.outputChannel(), to,
+                          w.output + (image * height + row) * w.outputWidth() * pixel, block);
     }
   return true;
 }

@@ -30,9 +30,18 @@ void ImageLines::load(Commands &commands, int64_t local, int64_t image, int64_t 
   if (left + right > 0 && inside > 1)
     fill(at + line - right, left + right, inside - 1, line);
   fill(at + (inside - 1) * line + line - right, right, 1, line);
-  int64_t bytes = width * pixelBytes;
-  int64_t from = memory + (image * height + first + above) * bytes;
-  commands.loadRows(commands.inputChannel(), at + left, line, from, bytes, bytes, inside);
+  int64_t pitch = memoryPixelBytes ? memoryPixelBytes : pixelBytes;
+  TransferBlock block;
+  bool joined = pitch == pixelBytes;
+  block.bytes = joined ? width * pixelBytes : pixelBytes;
+  block.count[0] = joined ? 1 : width;
+  block.local[0] = pixelBytes;
+  block.memory[0] = pitch;
+  block.count[1] = inside;
+  block.local[1] = line;
+  block.memory[1] = width * pitch;
+  commands.loadBlock(commands.inputChannel(), at + left,
+                     memory + (image * height + first + above) * width * pitch, block);
 }
 
 } // namespace tenon::npu

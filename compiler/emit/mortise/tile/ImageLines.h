@@ -15,8 +15,9 @@ struct ImageLines {
   int64_t images = 1, height = 1, width = 1; ///< without padding
   int64_t pixelBytes = 1, elementBytes = 1;
   WindowAxis y, x;
-  int64_t padValue = 0; ///< the bits of an element
-  int64_t memory = 0;   ///< address
+  int64_t padValue = 0;         ///< the bits of an element
+  int64_t memory = 0;           ///< address
+  int64_t memoryPixelBytes = 0; ///< from a pixel to the next in memory; 0: pixelBytes
 
   /// Of a line in the scratchpad: with padding.
   int64_t lineBytes() const { return (width + x.low + x.high) * pixelBytes; }

@@ -22,6 +22,7 @@ namespace tenon::npu {
 struct Window {
   ImageLines image;
   int64_t channels = 1;
+  int64_t allChannels = 1; ///< of the image and the output, of which the window has some
   Id load = Id::VldUb, store = Id::VstUb;
   int64_t resultBytes = 1;
   std::vector<ChannelTable> tables;
@@ -41,6 +42,8 @@ struct Window {
   int64_t pixelsOfVector(int64_t lanes) const {
     return image.x.stride == 1 && channels < lanes && lanes % channels == 0 ? lanes / channels : 1;
   }
+  /// The window over channels [first, first + count), at addresses that are known already.
+  Window part(int64_t first, int64_t count) const;
   /// Bytes from a row of the result to the next in the scratchpad.
   int64_t resultPitch(int64_t lanes) const;
 };
@@ -57,6 +60,10 @@ struct WindowBody {
 /// `why` says what is in the way where there is none.
 std::optional<CompiledKernel> windowKernel(const Window &window, const WindowBody &body,
                                            const mortise::Hardware &hardware, std::string &why);
+
+/// The most channels, in whole vectors, of which a row of the output and all that it reads fit
+/// `scratchpadBytes`; 0: not one.
+int64_t windowChannels(const Window &window, const mortise::Hardware &hardware, int64_t scratchpadBytes);
 
 /// Appends the commands. False where a row of the output needs more than `scratchpadBytes`.
 bool emitWindow(const Window &window, const mortise::Hardware &hardware, int64_t scratchpad,

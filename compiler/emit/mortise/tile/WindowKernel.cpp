@@ -166,9 +166,10 @@ std::optional<CompiledKernel> windowKernel(const Window &window, const WindowBod
   std::optional<CompiledKernel> best;
   uint64_t bestCycles = 0;
   why = "pixels of its window lie too far apart for the vector core's loads";
-  for (LoopCut cut : {LoopCut{4, true}, {4, false}, {2, true}, {2, false}, {1, false}}) {
+  bool spills = false;
+  for (LoopCut cut : {LoopCut{1, false}, {2, false}, {2, true}, {4, false}, {4, true}}) {
     constexpr int64_t kMostResident = 16;
-    if (cut.resident && (!window.weighted || window.taps() > kMostResident))
+    if (spills || (cut.resident && (!window.weighted || window.taps() > kMostResident)))
       continue;
     VectorFunction function("window");
     WindowBuilder builder(window, body, hardware.vector.lanes, cut, function);
@@ -179,6 +180,7 @@ std::optional<CompiledKernel> windowKernel(const Window &window, const WindowBod
       std::optional<CompiledKernel> kernel = compileForTiles(function, hardware, why);
       if (!kernel)
         continue;
+      spills = kernel->statistics.spilled > 0; // more vectors at a time would spill more
       std::vector<int64_t> arguments(window.tables.size() + 3, 0);
       arguments[2] = std::max<int64_t>(1, window.outputHeight() / 4);
       uint64_t cycles = estimateCycles(*kernel, hardware, arguments);

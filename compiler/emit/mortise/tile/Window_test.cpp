@@ -30,7 +30,7 @@ Case randomCase(std::mt19937 &random) {
   Window &w = c.window;
   w.weighted = from(0, 3) != 0;
   const int64_t even[] = {1, 2, 4, 8, 16, 32, 64};
-  w.channels = from(0, 1) ? even[from(0, 6)] : from(1, 150);
+  w.channels = w.allChannels = from(0, 1) ? even[from(0, 6)] : from(1, 150);
   ImageLines &image = w.image;
   for (WindowAxis *axis : {&image.y, &image.x})
     *axis = {from(1, 5), from(1, 2), from(0, 3) ? 1 : 2, from(0, 2), from(0, 2)};
@@ -90,7 +90,7 @@ int32_t expected(const Case &c, int64_t n, int64_t oy, int64_t ox, int64_t chann
   return c.window.weighted ? (sum + c.bias[size_t(channel)]) * c.factor : sum;
 }
 
-Stream streamOf(Case &c, const Hardware &h, bool &fits) {
+Stream streamOf(Case &c, const Hardware &h, int64_t together, bool &fits) {
   Window &w = c.window;
   Stream stream;
   stream.nodes = {"layer"};
@@ -108,12 +108,18 @@ Stream streamOf(Case &c, const Hardware &h, bool &fits) {
     w.tables[2].memory = tensor("b3", Role::Input, 4);
   }
   w.output = tensor("b4", Role::Output, c.output.size());
-  std::string why;
-  std::optional<CompiledKernel> kernel = windowKernel(w, bodyOf(c), h, why);
-  EXPECT_TRUE(kernel) << why;
-  if (kernel)
+  fits = true;
+  for (int64_t first = 0; first < w.channels; first += together) {
+    Window part = w.part(first, std::min(together, w.channels - first));
+    std::string why;
+    std::optional<CompiledKernel> kernel = windowKernel(part, bodyOf(c), h, why);
+    EXPECT_TRUE(kernel) << why;
+    if (!kernel)
+      return stream;
+    part.kernel = uint32_t(stream.kernels.size());
     stream.kernels.push_back({kernel->code, spillArea(*kernel, h)});
-  fits = kernel && emitWindow(w, h, 0, h.scratchpad.bytes, stream);
+    fits &= emitWindow(part, h, 0, bytesBeside(*kernel, h), stream);
+  }
   return stream;
 }
 
@@ -126,7 +132,8 @@ TEST(Window, computesWhatLoopsDo) {
     Case c = randomCase(random);
     std::string what = "case " + std::to_string(i) + " on " + h.name;
     bool fits = false;
-    FinishedStream finished = finishStream(streamOf(c, h, fits), h, {});
+    int64_t together = i % 2 ? c.window.channels : (c.window.channels + 1) / 2;
+    FinishedStream finished = finishStream(streamOf(c, h, together, fits), h, {});
     if (!fits)
       continue;
     ++ran;
@@ -160,13 +167,19 @@ TEST(Window, computesWhatLoopsDo) {
 TEST(Window, saysWhyItDoesNotFit) {
   Hardware h = mortise::loadHardware("edge-512k");
   Window w;
-  w.channels = 20000;
+  w.channels = w.allChannels = 20000;
   w.image = {1, 8, 8, 20000, 1, {3, 1, 1, 1, 1}, {3, 1, 1, 1, 1}, 0, 0};
   Case c;
   c.window = w;
   std::string why;
   EXPECT_FALSE(windowKernel(w, bodyOf(c), h, why));
   EXPECT_NE(why.find("too far apart"), std::string::npos) << why;
+  // Three lines of ten pixels twice, and the results.
+  int64_t some = windowChannels(w, h, h.scratchpad.bytes);
+  EXPECT_EQ(some % h.vector.lanes, 0);
+  EXPECT_GT(some * (2 * 3 * 10 + 2 * 8), h.scratchpad.bytes / 2);
+  EXPECT_LE(some * (2 * 3 * 10 + 2 * 8), h.scratchpad.bytes);
+  EXPECT_EQ(windowChannels(w, h, 1024), 0);
 }
 
 } // namespace

@@ -108,7 +108,7 @@ private:
       if (!widest)
         break; // nothing is pipelined any more
       unsigned &minimum = scheduling_.minimumInterval[widest->number];
-      minimum = ++raised[widest->number] > kRaises ? kRefused : widest->interval + 1;
+      minimum = ++raised[widest->number] > kRaises ? kRefused : widest->interval + 1 + widest->interval / 16;
     }
     scheduling_.inOrder = wasInOrder;
     if (!allocation_.failed.empty())

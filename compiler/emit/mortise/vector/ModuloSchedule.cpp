@@ -4,6 +4,7 @@
 #include "compiler/emit/mortise/vector/Schedule.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 namespace tenon::npu {
 
@@ -53,11 +54,14 @@ public:
       in_[edges_[e].to].push_back(e);
       out_[edges_[e].from].push_back(e);
     }
+    for (size_t k = 0; k < registers.renamable.size(); ++k)
+      renamableAt_.emplace(registers.renamable[k], k);
   }
 
   std::optional<ModuloSchedule> run() {
     unsigned first = std::max({resourceBound(), limits_.minimumInterval, 1U});
-    for (interval_ = first; interval_ <= limits_.maximumInterval; ++interval_) {
+    // Where an interval is long, one that is a little longer costs little, and trying all takes long.
+    for (interval_ = first; interval_ <= limits_.maximumInterval; interval_ += 1 + interval_ / 16) {
       if (!computeHeights() || !place())
         continue;
       shorten();
@@ -174,8 +178,8 @@ private:
   }
 
   int renamable(RegisterId r) const {
-    auto found = std::find(registers_.renamable.begin(), registers_.renamable.end(), r);
-    return found == registers_.renamable.end() ? -1 : int(found - registers_.renamable.begin());
+    auto found = renamableAt_.find(r);
+    return found == renamableAt_.end() ? -1 : int(found->second);
   }
 
   std::optional<ModuloSchedule> finish() const {
@@ -252,6 +256,7 @@ private:
   std::vector<Dependence> edges_;
   std::vector<std::vector<unsigned>> in_, out_;
   std::vector<int64_t> heights_, times_, last_;
+  std::unordered_map<RegisterId, size_t> renamableAt_;
   Reservations table_{1, 1};
   unsigned interval_ = 1;
   size_t left_ = 0;
