@@ -161,7 +161,7 @@ private:
       std::optional<IndexMap> from =
           throughReshape(map, shapeOf(reshape.getResult()), shapeOf(reshape.getInput()), digits, cut);
       if (!from)
-        return decline("a reshape cuts what a slice or padding has moved");
+        return decline("a reshape cuts across axes that have been moved");
       map = std::move(*from);
     }
     return true;
