@@ -23,6 +23,7 @@ namespace {
 /// A window whose addresses are not known yet.
 struct WindowCode {
   Window window;
+  mlir::Operation *moving = nullptr;
   mlir::Value image;           ///< what the window moves over, in the region
   ChannelOperands operands;    ///< as window.tables has them
   int64_t channels = 0;        ///< that are computed together
@@ -49,6 +50,7 @@ public:
     }
     if (!moving)
       return refuse("it has no window over an image");
+    code.moving = moving;
     auto conv = dyn_cast<ConvOp>(moving);
     if (!(conv ? readConv(conv) : readPooling(cast<ReduceWindowOp>(moving))) || !readImage() || !collect())
       return std::nullopt;
@@ -243,6 +245,8 @@ private:
 class PlannedWindow : public PlannedKernel {
 public:
   PlannedWindow(KernelOp kernel, WindowCode code) : PlannedKernel(kernel), code(std::move(code)) {}
+
+  Location location() override { return code.moving->getLoc(); }
 
   std::string emit(SegmentProgram &program, uint32_t node, std::optional<int64_t>) override {
     Window &window = code.window;

@@ -35,24 +35,28 @@ std::unique_ptr<PlannedKernel> planOf(KernelOp kernel, const mortise::Hardware &
   return nullptr;
 }
 
-/// "conv1 (Conv)": the first of the model's nodes, and how many there are beside it.
+/// "conv1 (Conv) and 2": the first of the model's nodes that does more than quantize, else the first, and how
+/// many there are beside it. What several kernels share of quantization is told as a node of the first of
+/// them.
 std::string nodeName(Location location) {
   std::string text;
-  unsigned more = 0;
+  bool quantizes = true;
+  unsigned count = 0;
   location->walk([&](Location part) {
     auto name = dyn_cast<NameLoc>(part);
     StringRef found = name ? name.getName().getValue() : StringRef();
     if (!found.consume_front("node:"))
       return WalkResult::advance();
     auto [operation, node] = found.split(':').second.split(':');
-    if (text.empty())
+    bool only = operation == "QuantizeLinear" || operation == "DequantizeLinear";
+    if (!count++ || (quantizes && !only)) {
       text = (node + " (" + operation + ")").str();
-    else
-      ++more;
+      quantizes = only;
+    }
     return WalkResult::advance();
   });
-  if (more)
-    text += " and " + std::to_string(more);
+  if (count > 1)
+    text += " and " + std::to_string(count - 1);
   return text.empty() ? "kernel" : text;
 }
 
