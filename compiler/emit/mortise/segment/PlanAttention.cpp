@@ -243,6 +243,7 @@ public:
       if (!compiled.code.empty())
         number = program.addKernel(compiled);
     emitStatic(code.plan, program.hardware, program.stream);
+    program.useAll();
     program.report("attention, " + std::to_string(code.plan.groups()) + " groups of queries, " +
                    std::to_string(code.plan.tile.panel) + " keys at a time");
     return {};

@@ -8,6 +8,7 @@
 
 #include "compiler/emit/mortise/segment/KernelReader.h"
 #include "compiler/emit/mortise/tile/Columns.h"
+#include "compiler/emit/mortise/tile/TileKernel.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
@@ -170,7 +171,11 @@ public:
     columns.input = program.addressOf(code.input);
     columns.output = program.addressOf(kernel.getResult(0));
     program.locate(columns.tables, code.operands);
-    emitColumns(columns, program.hardware, 0, program.stream);
+    program.emitPlaced(program.hardware.scratchpad.bytes - mostSpilledBytes(program.hardware),
+                       [&](int64_t start) {
+                         emitColumns(columns, program.hardware, start, program.stream);
+                         return true;
+                       });
     program.report("reduction on the vector core");
     return {};
   }

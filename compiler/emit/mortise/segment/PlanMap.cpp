@@ -24,7 +24,10 @@ public:
     map.elements = cast<RankedTensorType>(kernel.getResult(0).getType()).getNumElements();
     map.result = program.addressOf(kernel.getResult(0));
     map.node = node;
-    if (!emitMap(map, program.hardware, 0, bytesBeside(code.kernel, program.hardware), program.stream))
+    int64_t bytes = bytesBeside(code.kernel, program.hardware);
+    if (!program.emitPlaced(bytes, [&](int64_t start) {
+          return emitMap(map, program.hardware, start, bytes, program.stream);
+        }))
       return "two tiles of a row do not fit the scratchpad";
     program.report("elementwise");
     return {};

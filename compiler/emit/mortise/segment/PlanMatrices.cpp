@@ -14,6 +14,15 @@ namespace tenon::npu {
 
 namespace {
 
+/// What buffers may have of the scratchpad.
+int64_t bytesOf(const MatricesKernel &product, const std::optional<MapCode> &map,
+                const mortise::Hardware &hardware) {
+  int64_t bytes = hardware.scratchpad.bytes;
+  if (product.startKernel)
+    bytes = bytesBeside(*product.startKernel, hardware);
+  return map ? std::min(bytes, bytesBeside(map->kernel, hardware)) : bytes;
+}
+
 class PlannedMatrices : public PlannedKernel {
 public:
   PlannedMatrices(KernelOp kernel, MatricesKernel product, std::optional<MapCode> map, ProductCut cut)
@@ -37,7 +46,10 @@ public:
       for (auto [operand, value] : llvm::zip_equal(matrices.start->operands, product.startOperands))
         operand.memory = program.addressOf(value);
     }
-    emitMatrices(matrices, cut, program.hardware, 0, program.stream);
+    program.emitPlaced(bytesOf(product, map, program.hardware), [&](int64_t start) {
+      emitMatrices(matrices, cut, program.hardware, start, program.stream);
+      return true;
+    });
     program.report("matrices, tile of " + Twine(cut.rows) + " rows, " + Twine(cut.resident) +
                    " panels of the right operand at a time");
     return {};
@@ -57,18 +69,14 @@ std::unique_ptr<PlannedKernel> planMatrices(KernelOp kernel, const mortise::Hard
   if (!product)
     return nullptr;
   std::optional<MapCode> map;
-  int64_t bytes = hardware.scratchpad.bytes;
-  if (product->startKernel)
-    bytes = bytesBeside(*product->startKernel, hardware);
   if (mlir::Value result = kernel.getBody().front().getTerminator()->getOperand(0);
       product->drained != result) {
     map = makeMap(result, product->drained, hardware, why);
     if (!map)
       return nullptr;
     product->matrices.layer.map = map->stage();
-    bytes = std::min(bytes, bytesBeside(map->kernel, hardware));
   }
-  std::optional<ProductCut> cut = cutMatrices(product->matrices, hardware, bytes);
+  std::optional<ProductCut> cut = cutMatrices(product->matrices, hardware, bytesOf(*product, map, hardware));
   if (!cut) {
     why = "a row of its output needs more scratchpad or accumulators than there are";
     return nullptr;

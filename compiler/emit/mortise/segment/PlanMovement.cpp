@@ -30,7 +30,9 @@ public:
       movement.kernel = program.addKernel(*code.kernel);
       bytes = bytesBeside(*code.kernel, program.hardware);
     }
-    if (!emitMovement(std::move(movement), program.hardware, 0, bytes, program.stream))
+    if (!program.emitPlaced(bytes, [&](int64_t start) {
+          return emitMovement(movement, program.hardware, start, bytes, program.stream);
+        }))
       return "two tiles of a vector do not fit the scratchpad";
     program.report(code.kernel ? "moved by DMA, elementwise" : "moved by DMA");
     return {};

@@ -36,7 +36,10 @@ public:
     layer.weights = stored ? *stored : program.addConstant("w" + std::to_string(node), pack());
     // Where tensors lie says which memories are busy.
     std::optional<ProductCut> best = cutProduct(layer, hardware, scratchpadBytes());
-    emitProduct(layer, best ? *best : cut, hardware, 0, program.stream);
+    program.emitPlaced(scratchpadBytes(), [&](int64_t start) {
+      emitProduct(layer, best ? *best : cut, hardware, start, program.stream);
+      return true;
+    });
     report(program, best ? *best : cut);
     return {};
   }

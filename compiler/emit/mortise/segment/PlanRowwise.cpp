@@ -445,7 +445,10 @@ public:
     work.output = program.addressOf(kernel.getResult(0));
     for (auto [operand, value] : llvm::zip_equal(work.operands, code.operands))
       operand.memory = program.addressOf(value);
-    emitRowwise(work, program.hardware, 0, program.stream);
+    program.emitPlaced(work.scratchpadBytes, [&](int64_t start) {
+      emitRowwise(work, program.hardware, start, program.stream);
+      return true;
+    });
     program.report("rows of " + llvm::Twine(work.length) + " on the vector core");
     return {};
   }

@@ -261,8 +261,9 @@ public:
       int64_t count = std::min(code.channels, window.channels - first);
       Window part = window.part(first, count);
       part.kernel = count == code.channels ? whole : last;
-      if (!emitWindow(part, hardware, 0, hardware.scratchpad.bytes - mostSpilledBytes(hardware),
-                      program.stream))
+      int64_t bytes = hardware.scratchpad.bytes - mostSpilledBytes(hardware);
+      if (!program.emitPlaced(
+              bytes, [&](int64_t start) { return emitWindow(part, hardware, start, bytes, program.stream); }))
         return "a row of its output does not fit the scratchpad";
     }
     program.report("window on the vector core, " + llvm::Twine(code.channels) + " channels together");

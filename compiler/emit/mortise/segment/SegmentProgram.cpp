@@ -37,6 +37,18 @@ MapStage SegmentProgram::located(const MapCode &code) {
   return stage;
 }
 
+bool SegmentProgram::emitPlaced(int64_t bytes, llvm::function_ref<bool(int64_t start)> emit) {
+  size_t before = stream.commands.size();
+  if (!emit(0))
+    return false;
+  int64_t start =
+      buffers.place(usedBytes(std::span(stream.commands).subspan(before), bytes, hardware), bytes);
+  if (start == 0)
+    return true;
+  stream.commands.resize(before);
+  return emit(start);
+}
+
 FinishedStream SegmentProgram::finish(std::string &schedule) {
   schedule = std::move(reported);
   stream.tensors = memory.tensors();

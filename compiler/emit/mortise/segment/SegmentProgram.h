@@ -11,6 +11,7 @@
 #include "compiler/emit/mortise/segment/MapCode.h"
 #include "compiler/emit/mortise/segment/SegmentMemory.h"
 #include "compiler/emit/mortise/stream/Stream.h"
+#include "compiler/emit/mortise/tile/BufferRing.h"
 #include "compiler/emit/mortise/tile/Product.h"
 
 namespace tenon::npu {
@@ -21,7 +22,7 @@ public:
   /// `replaced`: bytes of the segment's operands that the package stores in another layout.
   SegmentProgram(KernelOp segment, const mortise::Hardware &hardware,
                  const llvm::DenseMap<mlir::Value, int64_t> &replaced)
-      : hardware(hardware), segment(segment), memory(segment, hardware, replaced) {}
+      : hardware(hardware), segment(segment), memory(segment, hardware, replaced), buffers(hardware) {}
 
   /// Commands from here on belong to a kernel of the model; returns its number for them.
   uint32_t beginKernel(std::string name);
@@ -41,6 +42,14 @@ public:
   /// The stage with addresses of its operands and its kernel.
   MapStage located(const MapCode &code);
 
+  /// Appends what `emit` does with buffers from a start in the scratchpad on, of which it may use the first
+  /// `bytes`. Where there is room, they begin behind those of the kernel before, so that transfers into them
+  /// need not wait for it. What `emit` does must not depend on the start but for addresses. False where
+  /// `emit` returns so.
+  bool emitPlaced(int64_t bytes, llvm::function_ref<bool(int64_t start)> emit);
+  /// Commands that were appended without it may use all of the scratchpad.
+  void useAll() { buffers.place(hardware.scratchpad.bytes, hardware.scratchpad.bytes); }
+
   /// The stream, proved and encoded; `schedule` gets what was reported.
   FinishedStream finish(std::string &schedule);
 
@@ -51,6 +60,7 @@ private:
   KernelOp segment;
   SegmentMemory memory;
   std::string reported;
+  BufferRing buffers;
 };
 
 } // namespace tenon::npu
