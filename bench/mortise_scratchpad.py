@@ -2,7 +2,7 @@
 
     python bench/mortise_scratchpad.py [--hw edge-512k] [--sizes 256 384 512 16384] [--layers] [MODEL.onnx ...]
 
-Without a model: MobileNetV2 in int8 (`mobilenet_v2.py`). Each model is compiled for copies of a machine whose
+Without a model: MobileNetV2 in int8 (`peer_networks.py`). Each model is compiled for copies of a machine whose
 scratchpad has so many KiB, and runs on them and on the CPU with the same random inputs. Printed are cycles, how many
 more than with the largest scratchpad, DRAM traffic, and whether all results equal the CPU's; with `--layers` the nodes
 that lose most.
@@ -12,12 +12,13 @@ import argparse
 import json
 import tempfile
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
+import peer_networks
+import peer_onnx
 import yaml
-from mobilenet_v2 import mobilenet_v2
 from mortise_networks import tenon
 
 PRESETS = Path(__file__).parent.parent / "isa" / "mortise" / "presets"
@@ -49,30 +50,55 @@ def by_node(rows: list) -> Counter:
     return cycles
 
 
-def measure(model: Path, options: argparse.Namespace, folder: Path) -> None:
+@dataclass
+class Run:
+    """A network on a machine: KiB of scratchpad, commands of the profile, whether results equal the CPU's."""
+
+    size: int
+    rows: list
+    equal: bool
+
+    @property
+    def cycles(self) -> int:
+        return sum(row["cycles"] for row in self.rows)
+
+    @property
+    def dram(self) -> int:
+        return sum(sum(row["traffic"]["dram"].values()) for row in self.rows)
+
+
+def measure(model: Path, preset: str, sizes: list[int], folder: Path) -> list[Run]:
+    """The largest scratchpad first."""
     cpu = folder / "cpu.tenon"
     tenon("compile", model, "-o", cpu)
     expected = outputs(cpu, folder / "cpu")
-    found = []
-    for size in sorted(options.sizes, reverse=True):
+    runs = []
+    for size in sorted(sizes, reverse=True):
         package, profile = folder / f"{size}.tenon", folder / f"{size}.json"
-        tenon("compile", model, "-o", package, "--target", f"mortise:{machine(options.hw, size, folder)}")
+        tenon("compile", model, "-o", package, "--target", f"mortise:{machine(preset, size, folder)}")
         tenon("profile", package, "--device", "mortise", "--json", profile)
         rows = [row for row in json.loads(profile.read_text())["rows"] if row.get("cycles")]
         got = outputs(package, folder / str(size))
-        equal = all(np.array_equal(a, b) for a, b in zip(expected, got, strict=True))
-        found.append((size, rows, equal))
-    most = sum(row["cycles"] for row in found[0][1])
+        runs.append(Run(size, rows, all(np.array_equal(a, b) for a, b in zip(expected, got, strict=True))))
+    return runs
+
+
+def report(model: Path, runs: list[Run], layers: bool) -> None:
     print(f"{model.stem}\n  KiB      cycles   more  DRAM MB  results")
-    for size, rows, equal in found:
-        cycles = sum(row["cycles"] for row in rows)
-        dram = sum(sum(row["traffic"]["dram"].values()) for row in rows)
-        print(f"{size:5} {cycles:11} {cycles / most - 1:+6.1%} {dram / 1e6:8.2f}  {'equal' if equal else 'NOT equal'}")
-        if options.layers:
-            lost = by_node(rows)
-            lost.subtract(by_node(found[0][1]))
-            for node, more in lost.most_common(8):
-                print(f"      {more:+8} {node}")
+    for run in runs:
+        more, results = run.cycles / runs[0].cycles - 1, "equal" if run.equal else "NOT equal"
+        print(f"{run.size:5} {run.cycles:11} {more:+6.1%} {run.dram / 1e6:8.2f}  {results}")
+        if layers and run is not runs[0]:
+            lost = by_node(run.rows)
+            lost.subtract(by_node(runs[0].rows))
+            for node, cycles in lost.most_common(8):
+                print(f"      {cycles:+8} {node}")
+
+
+def mobilenet_v2(folder: Path) -> Path:
+    model = folder / "mobilenet_v2_int8.onnx"
+    peer_onnx.make_onnx(peer_networks.mobilenet_v2(), 224, model)
+    return model
 
 
 def main() -> None:
@@ -84,12 +110,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        models = options.models
-        if not models:
-            models = [folder / "mobilenet_v2_int8.onnx"]
-            onnx.save(mobilenet_v2(), models[0])
-        for model in models:
-            measure(model, options, folder)
+        for model in options.models or [mobilenet_v2(folder)]:
+            report(model, measure(model, options.hw, options.sizes, folder), options.layers)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ class Model:
 
     def parameters(self, name: str, source: str, shape: tuple[int, ...]) -> tuple[str, str]:
         """Filters with a scale each, and a bias in steps of the products, which are 32-bit integers."""
-        steps = np.full(shape[0], np.prod(shape[1:]) ** -0.5 / 32, np.float32)
+        # A rectifier leaves half of the power: so values neither vanish nor all reach their limits.
+        steps = np.full(shape[0], (np.prod(shape[1:]) / 2) ** -0.5 / 32, np.float32)
         codes = self.constant(peer_networks.draw_weights(self.random, shape))
         scale, zeros = self.constant(steps), self.constant(np.zeros(shape[0], np.int8))
         filters = self.add("DequantizeLinear", f"{name}_filters", codes, scale, zeros, axis=0)
