@@ -248,6 +248,28 @@ def test_product_of_two_activations(tenon, tmp_path, kind, turned, shape):
     assert np.unique(cpu).size > 2
 
 
+def test_keys_are_multiplied_as_they_lie(tenon, tmp_path):
+    """q k^T of interleaved heads: nothing transposes keys element by element, nor writes panels."""
+    random, shape = np.random.default_rng(3), (1, 128, 12, 32)
+    inputs = {name: random.integers(0, 256, shape).astype(np.uint8) for name in ("a", "b")}
+    constants = [("s", np.float32(0.02)), ("z", np.uint8(130)), ("t", np.float32(0.1)), ("u", np.uint8(120))]
+    nodes = [
+        helper.make_node("DequantizeLinear", ["a", "s", "z"], ["da"]),
+        helper.make_node("DequantizeLinear", ["b", "s", "z"], ["db"]),
+        helper.make_node("Transpose", ["da"], ["q"], perm=[0, 2, 1, 3]),
+        helper.make_node("Transpose", ["db"], ["k"], perm=[0, 2, 3, 1]),
+        helper.make_node("MatMul", ["q", "k"], ["p"]),
+        helper.make_node("QuantizeLinear", ["p", "t", "u"], ["y"]),
+    ]
+    save(tmp_path / "m.onnx", nodes, inputs, constants)
+    cpu, npu, stays, cycles = run_both(tenon, tmp_path, tmp_path / "m.onnx", inputs)
+    assert not [remark for remark in stays if re.search(r"Family: +(contraction|map)", remark)]
+    # The transposition alone took 50 thousand.
+    assert 0 < cycles < 50000
+    np.testing.assert_array_equal(cpu, npu)
+    assert np.unique(cpu).size > 2
+
+
 MOVES = {
     **{
         f"transpose{''.join(map(str, p))}": ("Transpose", {"perm": p})

@@ -23,9 +23,21 @@ ArrayRef<int64_t> shapeOf(mlir::Value value) { return cast<RankedTensorType>(val
 int64_t elementsOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getNumElements(); }
 Type elementOf(mlir::Value value) { return getElementTypeOrSelf(value.getType()); }
 
-PackedContractOp contractOf(KernelOp kernel) {
-  PackedContractOp found;
-  kernel.getBody().walk([&](PackedContractOp op) { found = op; });
+/// The product of a region, its right operand in the CPU's panels or as it is.
+struct Contraction {
+  mlir::Operation *op = nullptr;
+  mlir::Value left, right;
+  unsigned rightAxes = 2; ///< behind those of the batch
+};
+
+Contraction contractionOf(KernelOp kernel) {
+  Contraction found;
+  kernel.getBody().walk([&](mlir::Operation *op) {
+    if (auto packed = dyn_cast<PackedContractOp>(op))
+      found = {op, packed.getLhs(), packed.getRhs(), packed.getPanelRank()};
+    else if (auto plain = dyn_cast<ContractOp>(op))
+      found = {op, plain.getLhs(), plain.getRhs(), 2};
+  });
   return found;
 }
 
@@ -39,16 +51,17 @@ public:
     for (mlir::Operation &op : kernel.getBody().front())
       if (!hasKnownSizes(op))
         return std::nullopt;
-    PackedContractOp contract = contractOf(kernel);
+    Contraction contract = contractionOf(kernel);
     if (!readShapes(contract) || !readTypes(contract))
       return std::nullopt;
-    found.product = contract;
-    found.left = contract.getLhs();
-    found.right = contract.getRhs();
+    mlir::Value product = contract.op->getResult(0);
+    found.product = contract.op;
+    found.left = contract.left;
+    found.right = contract.right;
     if (!isa<BlockArgument>(found.left) || !isa<BlockArgument>(found.right))
       return refuse("an operand of the product is computed in its own kernel");
-    mlir::Value begun = begin(contract.getResult());
-    if (begun != contract.getResult() && !makeStart(begun, contract.getResult()))
+    mlir::Value begun = begin(product);
+    if (begun != product && !makeStart(begun, product))
       return std::nullopt;
     DrainChain chain = drainChain(begun, constants);
     found.matrices.layer.drain = chain.form;
@@ -59,25 +72,30 @@ public:
   }
 
 private:
-  bool readShapes(PackedContractOp contract) {
-    ArrayRef<int64_t> left = shapeOf(contract.getLhs()), right = shapeOf(contract.getRhs());
-    unsigned batch = right.size() - contract.getPanelRank();
+  bool readShapes(const Contraction &contract) {
+    ArrayRef<int64_t> left = shapeOf(contract.left), right = shapeOf(contract.right);
+    unsigned batch = right.size() - contract.rightAxes;
     Product &p = found.matrices.layer;
     p.channels = left.back();
-    p.outputs = shapeOf(contract.getResult()).back();
+    p.outputs = shapeOf(contract.op->getResult(0)).back();
     for (auto [axis, extent] : llvm::enumerate(left.drop_back()))
       (axis < batch && axis + 2 < left.size() ? p.images : p.height) *= extent;
     if (batch && (batch + 2 != left.size() || left.take_front(batch) != right.take_front(batch)))
       return decline("matrices of the batch share right operands");
-    found.matrices.right.width = 16;
-    found.matrices.right.group = contract.getGroup();
+    RightMatrices &layout = found.matrices.right;
+    if (auto plain = dyn_cast<ContractOp>(contract.op)) {
+      layout.width = plain.getTransposeRhs() ? 1 : p.outputs;
+      layout.group = plain.getTransposeRhs() ? p.channels : 1;
+    } else {
+      layout.width = 16;
+      layout.group = cast<PackedContractOp>(contract.op).getGroup();
+    }
     return true;
   }
 
-  bool readTypes(PackedContractOp contract) {
+  bool readTypes(const Contraction &contract) {
     Product &p = found.matrices.layer;
-    std::optional<mortise::Type> l = typeOf(elementOf(contract.getLhs())),
-                                 r = typeOf(elementOf(contract.getRhs()));
+    std::optional<mortise::Type> l = typeOf(elementOf(contract.left)), r = typeOf(elementOf(contract.right));
     if (!l || !r)
       return decline(
           "the array multiplies 8-bit integers and bf16; quantize the model, or use --precision bf16");
@@ -85,8 +103,9 @@ private:
     p.right = *r;
     if (hardware.rate(*l) == 0 || hardware.rate(*r) == 0)
       return decline("the machine's array does not multiply this type");
-    int64_t group = contract.getGroup() * p.leftBytes();
-    return contract.getGroup() == 1 || group == 2 || group == 4 ||
+    auto packed = dyn_cast<PackedContractOp>(contract.op);
+    int64_t group = packed ? packed.getGroup() * p.leftBytes() : 1;
+    return group == p.leftBytes() || group == 1 || group == 2 || group == 4 ||
            decline("groups of its right operand are no elements for DMA");
   }
 
@@ -213,13 +232,13 @@ std::vector<uint8_t> MatricesKernel::tables(const mortise::Hardware &hardware) c
 }
 
 bool hasComputedRight(KernelOp kernel, const WeightBytes &weights) {
-  PackedContractOp contract = contractOf(kernel);
-  if (!contract)
+  Contraction contract = contractionOf(kernel);
+  if (!contract.op)
     return false;
-  if (cast<RankedTensorType>(contract.getRhs().getType()).getRank() != contract.getPanelRank())
+  if (cast<RankedTensorType>(contract.right.getType()).getRank() != contract.rightAxes)
     return true;
   std::vector<uint8_t> storage;
-  return !KernelConstants(weights).bytes(contract.getRhs(), storage);
+  return !KernelConstants(weights).bytes(contract.right, storage);
 }
 
 std::optional<MatricesKernel> readMatrices(KernelOp kernel, const mortise::Hardware &hardware,

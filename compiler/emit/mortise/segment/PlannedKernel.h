@@ -38,6 +38,8 @@ using PlanKernel = std::unique_ptr<PlannedKernel>(KernelOp kernel, const mortise
                                                   const WeightBytes &weights, std::string &why);
 PlanKernel planProduct, planMatrices, planMap, planMovement, planWindow, planColumns, planRowwise,
     planAttention;
+/// The same, whatever the kernel's kind.
+PlanKernel planOf;
 /// Whether a kernel of the family reduce combines elements along the last axis.
 bool reducesRows(KernelOp kernel);
 

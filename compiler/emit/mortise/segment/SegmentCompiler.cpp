@@ -8,13 +8,12 @@
 
 #include "compiler/emit/mortise/segment/JoinRows.h"
 #include "compiler/emit/mortise/segment/PlannedKernel.h"
+#include "compiler/emit/mortise/segment/UnpackRight.h"
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 
 namespace tenon::npu {
-
-namespace {
 
 std::unique_ptr<PlannedKernel> planOf(KernelOp kernel, const mortise::Hardware &hardware,
                                       const WeightBytes &weights, std::string &why) {
@@ -34,6 +33,8 @@ std::unique_ptr<PlannedKernel> planOf(KernelOp kernel, const mortise::Hardware &
   why = ("kernels of the family '" + kernel.getFamily() + "' have no form on the NPU").str();
   return nullptr;
 }
+
+namespace {
 
 /// "conv1 (Conv) and 2": the first of the model's nodes that does more than quantize, else the first, and how
 /// many there are beside it. What several kernels share of quantization is told as a node of the first of
@@ -133,6 +134,7 @@ Lowering mortiseLowering(WeightBytes weights) {
   lowering.compile = [weights](KernelOp segment, SizeAnalysis &, const mortise::Hardware &hardware,
                                const OperandBytes &) {
     OwningOpRef<KernelOp> joined(segment.clone());
+    unpackRight(*joined, hardware, weights);
     joinRows(*joined, hardware);
     return SegmentBuilder(*joined, hardware, weights).build();
   };
