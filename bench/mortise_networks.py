@@ -20,8 +20,12 @@ import numpy as np
 MODELS = (
     "resnet50_int8",
     "mobilenetv3_large_100_int8",
-    "ppocr4_rec_int8",
+    "ppocr4_rec_int8=x=1x3x48x320",
     "minilm_int8=input_ids=1x128,attention_mask=1x128",
+    "resnet50:bf16",
+    "mobilenetv3_large_100:bf16",
+    "ppocr4_rec:bf16=x=1x3x48x320",
+    "minilm:bf16=input_ids=1x128,attention_mask=1x128",
 )
 
 

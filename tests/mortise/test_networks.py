@@ -302,3 +302,45 @@ def test_movement(tenon, tmp_path, kind, move):
     assert not stays
     assert cycles > 0
     np.testing.assert_array_equal(cpu, npu)
+
+
+def chain_behind_a_byte(depthwise, pieces):
+    """A hard swish in pieces, each quantized: all of it depends on the byte that the convolution gives."""
+    net = Network([1, 16, 24, 24])
+    net.quantize(0.02)
+    net.conv(16, 48, 1)
+    net.quantize(0.05, 120)
+    if depthwise:
+        net.conv(48, 48, 3, groups=48)
+        net.quantize(0.06, 130)
+    inner = net.last
+    for op, number, scale, zero in pieces:
+        other = [net.constant(0.0), net.constant(6.0)] if op == "Clip" else [net.constant(number)]
+        net.last = net.add(op, net.last, *other)
+        net.quantize(scale, zero)
+    if pieces:
+        net.last = net.add("Mul", net.last, inner)
+        net.quantize(0.04, 9)
+    return net
+
+
+@pytest.mark.parametrize("depthwise", [False, True], ids=["product", "window"])
+def test_chains_behind_a_byte_are_looked_up(tenon, tmp_path, depthwise):
+    model, cycles = tmp_path / "m.onnx", {}
+    np.save(tmp_path / "x.npy", np.random.default_rng(1).normal(size=(1, 16, 24, 24)).astype(np.float32))
+    hard_swish = (("Add", 3.0, 0.07, 77), ("Clip", None, 6 / 255, 0), ("Div", 6.0, 1 / 255, 0))
+    for pieces in ((), hard_swish):
+        chain_behind_a_byte(depthwise, pieces).save(model)
+        results = {}
+        for target in ("native", "mortise:edge-512k"):
+            package, stats, out = tmp_path / "m.tenon", tmp_path / "stats.json", tmp_path / target[:3]
+            done = tenon("compile", model, "-o", package, "--target", target)
+            assert done.returncode == 0, done.stderr
+            done = tenon("run", package, "--input", f"x={tmp_path / 'x.npy'}", "--output-dir", out, "--stats", stats)
+            assert done.returncode == 0, done.stderr
+            results[target] = np.load(out / "y.npy")
+        np.testing.assert_array_equal(results["native"], results["mortise:edge-512k"])
+        assert np.unique(results["native"]).size > 20
+        cycles[pieces] = json.loads(stats.read_text())["cycles"]
+    # 432 vectors: the divisions of a chain would take some fifty cycles for each.
+    assert cycles[hard_swish] - cycles[()] < 432 * 20

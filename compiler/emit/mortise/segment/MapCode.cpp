@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/segment/MapCode.h"
 
+#include "compiler/emit/mortise/segment/ByteTables.h"
 #include "compiler/emit/mortise/segment/LaneCode.h"
 #include "compiler/emit/mortise/segment/RegionNumbers.h"
 #include "compiler/emit/mortise/tile/TileKernel.h"
@@ -69,6 +70,7 @@ private:
 
   /// Finds what the result is computed from.
   bool collect() {
+    tables.emplace(result, [this](mlir::Value value) { return isLeaf(value); });
     llvm::SetVector<mlir::Value> open;
     open.insert(result);
     for (size_t i = 0; i < open.size(); ++i) {
@@ -116,6 +118,8 @@ private:
   void step(VectorBuilder &b, Streams &s, Value predicate) {
     auto lanes = static_cast<int32_t>(period && tile ? 0 : hardware.vector.lanes); // to the next of a row
     LaneCode lane(b, [&](mlir::Value value) -> LaneValue {
+      if (LaneValue found = tables->lookUp(value, b, lane, tablesAt); found.value.isValid())
+        return found;
       for (auto [i, leaf] : llvm::enumerate(leaves)) {
         if (leaf.value != value)
           continue;
@@ -170,6 +174,8 @@ private:
       values.push_back(leaf.value);
     if (std::optional<ByteFunction> function = byteFunction(result, values))
       form = byteForm(*function);
+    if (!form)
+      code.tables = tables->words();
     Streams start;
     for (auto [i, leaf] : llvm::enumerate(leaves)) {
       std::string name = "operand" + std::to_string(i);
@@ -178,6 +184,8 @@ private:
     }
     Value to = b.parameter("result");
     start.to = {to, b.object("result", true)};
+    if (!code.tables.empty())
+      tablesAt = b.parameter("tables");
     Value count = b.parameter("count");
     for (auto [i, leaf] : llvm::enumerate(leaves))
       scalars.push_back(leaf.period == 1 ? loadScalar(b, start.from[i], elementOf(leaf.value)) : Value());
@@ -300,6 +308,8 @@ private:
   MapCode code;
   std::vector<MapCode::Operand> leaves; ///< the tile first
   std::vector<Value> scalars;
+  std::optional<ByteTables> tables;
+  Value tablesAt;
   std::optional<ByteForm> form; ///< instead of the region's operations
 };
 
@@ -309,6 +319,7 @@ MapStage MapCode::stage() const {
   MapStage stage;
   stage.resultBytes = resultBytes;
   stage.vectorCycles = vectorCycles;
+  stage.tableBytes = static_cast<int64_t>(tables.size() * sizeof(uint32_t));
   for (const Operand &operand : operands)
     stage.operands.push_back({0, operand.bytes, operand.period});
   return stage;

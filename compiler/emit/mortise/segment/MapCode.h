@@ -20,6 +20,7 @@ struct MapCode {
     int64_t period = 0; ///< 0: as many elements as the result
   };
   std::vector<Operand> operands; ///< without `tile`
+  std::vector<uint32_t> tables;  ///< that the kernel looks numbers up in
   int64_t resultBytes = 1;
   CompiledKernel kernel; ///< parameters: see MapStage
   double vectorCycles = 0;

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/segment/PlannedKernel.h"
 
+#include "compiler/emit/mortise/segment/ByteTables.h"
 #include "compiler/emit/mortise/segment/KernelReader.h"
 #include "compiler/emit/mortise/segment/LaneCode.h"
 #include "compiler/emit/mortise/tile/TileKernel.h"
@@ -24,6 +25,7 @@ namespace {
 struct WindowCode {
   Window window;
   mlir::Operation *moving = nullptr;
+  std::vector<uint32_t> words; ///< of the last table, which the kernel looks numbers up in; empty: none
   mlir::Value image;           ///< what the window moves over, in the region
   ChannelOperands operands;    ///< as window.tables has them
   int64_t channels = 0;        ///< that are computed together
@@ -55,6 +57,14 @@ public:
     if (!(conv ? readConv(conv) : readPooling(cast<ReduceWindowOp>(moving))) || !readImage() || !collect())
       return std::nullopt;
     code.window.tables = code.operands.tables();
+    tables.emplace(result(),
+                   [this](mlir::Value v) { return v == moving->getResult(0) || isa<BlockArgument>(v); });
+    code.words = tables->words();
+    if (!code.words.empty()) {
+      ChannelTable numbers{1, static_cast<int64_t>(code.words.size()), 4, false};
+      numbers.lookUp = true;
+      code.window.tables.push_back(numbers);
+    }
     code.channels =
         windowChannels(code.window, hardware, hardware.scratchpad.bytes - mostSpilledBytes(hardware));
     if (code.channels == 0)
@@ -211,16 +221,20 @@ private:
       return b.op(real ? Id::VminF : Id::VminI, sum, pixel);
     };
     body.finish = [this](VectorBuilder &b, Value sum, std::span<const Value> values) {
-      LaneCode lane(b, [&](mlir::Value value) { return leaf(b, value, sum, values); });
+      LaneCode lane(b, [&](mlir::Value value) { return leaf(b, lane, value, sum, values); });
       Type stored = elementOf(result());
       return lane.stored(lane.valueOf(result()), stored);
     };
     return body;
   }
 
-  LaneValue leaf(VectorBuilder &b, mlir::Value value, Value sum, std::span<const Value> values) {
+  LaneValue leaf(VectorBuilder &b, LaneCode &lane, mlir::Value value, Value sum,
+                 std::span<const Value> values) {
     if (value == moving->getResult(0))
       return {sum, sumRange()};
+    if (!code.words.empty())
+      if (LaneValue found = tables->lookUp(value, b, lane, values.back()); found.value.isValid())
+        return found;
     return code.operands.leaf(b, value, {values.data(), values.size()}, code.window.weighted ? 1 : 0);
   }
 
@@ -239,6 +253,7 @@ private:
   }
 
   mlir::Operation *moving = nullptr;
+  std::optional<ByteTables> tables;
   WindowCode code;
 };
 
@@ -254,6 +269,8 @@ public:
     window.image.memory = program.addressOf(code.image);
     window.output = program.addressOf(kernel.getResult(0));
     program.locate(window.tables, code.operands);
+    if (!code.words.empty())
+      window.tables.back().memory = program.addTables(code.words);
     const mortise::Hardware &hardware = program.hardware;
     uint32_t whole = program.addKernel(code.kernel),
              last = code.last.code.empty() ? whole : program.addKernel(code.last);

@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/DenseMap.h"
 
+#include <bit>
 #include <cmath>
 #include <memory>
 
@@ -153,10 +154,11 @@ std::optional<unsigned> Tape::constant(ConstantOp op) {
   unsigned place = add();
   if (dense.getElementType().isF32())
     wide.reals[place] = static_cast<double>(single.reals[place] = dense.getSplatValue<float>());
-  else if (dense.getElementType().isInteger(32))
-    wide.integers[place] = single.integers[place] =
-        static_cast<int32_t>(dense.getSplatValue<APInt>().getSExtValue());
-  else
+  else if (Type type = dense.getElementType(); type.isInteger(32) || type.isInteger(8)) {
+    auto number = dense.getSplatValue<APInt>();
+    wide.integers[place] = single.integers[place] = static_cast<int32_t>(
+        type.isUnsignedInteger() ? number.getZExtValue() : static_cast<uint64_t>(number.getSExtValue()));
+  } else
     return std::nullopt;
   return place;
 }
@@ -251,6 +253,25 @@ std::optional<ByteFunction> byteFunction(Value result, ArrayRef<Value> leaves) {
     return tape->run(tape->wide, places, x, y).reals[*tape->rounding];
   };
   return function;
+}
+
+std::optional<std::vector<uint32_t>> byteTable(Value value, Value byte) {
+  Type type = elementOf(value);
+  bool integer = type.isInteger(8) || type.isInteger(32);
+  if (!type.isF32() && !integer)
+    return std::nullopt;
+  Tape tape;
+  std::optional<unsigned> place = tape.record(byte, byte), last = tape.record(value, byte);
+  if (!place || !last)
+    return std::nullopt;
+  std::vector<uint32_t> words(256);
+  int32_t first = elementOf(byte).isUnsignedInteger() ? 0 : -128;
+  for (int32_t x = first; x < first + 256; ++x) {
+    const Places<float> &places = tape.run(tape.single, *place, x, 0);
+    words[static_cast<size_t>(x & 255)] = integer ? std::bit_cast<uint32_t>(places.integers[*last])
+                                                  : std::bit_cast<uint32_t>(places.reals[*last]);
+  }
+  return words;
 }
 
 } // namespace tenon::npu

@@ -8,6 +8,8 @@
 
 #include "compiler/emit/mortise/tile/TileKernel.h"
 
+#include <cstring>
+
 namespace tenon::npu {
 
 uint32_t SegmentProgram::beginKernel(std::string name) {
@@ -25,13 +27,21 @@ uint32_t SegmentProgram::addKernel(const CompiledKernel &kernel) {
 }
 
 void SegmentProgram::locate(std::vector<ChannelTable> &tables, const ChannelOperands &operands) const {
-  for (auto [table, value] : llvm::zip_equal(tables, operands.values()))
+  for (auto [table, value] : llvm::zip(tables, operands.values()))
     table.memory = addressOf(value);
+}
+
+int64_t SegmentProgram::addTables(const std::vector<uint32_t> &words) {
+  std::vector<uint8_t> bytes(words.size() * sizeof(uint32_t));
+  std::memcpy(bytes.data(), words.data(), bytes.size());
+  return addConstant("l" + std::to_string(lookUps++), std::move(bytes));
 }
 
 MapStage SegmentProgram::located(const MapCode &code) {
   MapStage stage = code.stage();
   stage.kernel = addKernel(code.kernel);
+  if (!code.tables.empty())
+    stage.tables = addTables(code.tables);
   for (auto [operand, from] : llvm::zip_equal(stage.operands, code.operands))
     operand.memory = addressOf(from.value);
   return stage;

@@ -36,8 +36,11 @@ public:
   int64_t addConstant(const std::string &name, std::vector<uint8_t> bytes) {
     return memory.addConstant(name, std::move(bytes));
   }
+  /// The address of tables that kernels look numbers up in.
+  int64_t addTables(const std::vector<uint32_t> &words);
   /// The number of a kernel of the vector core in the stream.
   uint32_t addKernel(const CompiledKernel &kernel);
+  /// Addresses of the first tables, which are those of the operands.
   void locate(std::vector<ChannelTable> &tables, const ChannelOperands &operands) const;
   /// The stage with addresses of its operands and its kernel.
   MapStage located(const MapCode &code);
@@ -61,6 +64,7 @@ private:
   SegmentMemory memory;
   std::string reported;
   BufferRing buffers;
+  unsigned lookUps = 0; ///< tables so far
 };
 
 } // namespace tenon::npu

@@ -19,6 +19,7 @@ bool emitMap(const Map &map, const mortise::Hardware &h, int64_t scratchpad, int
     period = std::max(period, operand.period > 1 ? operand.period : 0);
     tables += operand.period ? alignedBytes(std::max(operand.period, lanes) * operand.bytes) : 0;
   }
+  tables += alignedBytes(stage.tableBytes);
   // Tiles of whole rows; without a period, of whole vectors.
   int64_t unit = period ? period : lanes, units = (map.elements + unit - 1) / unit;
   int64_t unitBytes = unit * stage.elementBytes() + 64 * int64_t(stage.operands.size() + 1) / 8;
@@ -39,6 +40,11 @@ bool emitMap(const Map &map, const mortise::Hardware &h, int64_t scratchpad, int
       continue;
     commands.loadBytes(commands.inputChannel(), table, operand.memory, operand.period * operand.bytes);
     table += alignedBytes(std::max(operand.period, lanes) * operand.bytes);
+  }
+  int64_t numbers = table;
+  if (stage.tableBytes) {
+    commands.loadBytes(commands.inputChannel(), numbers, stage.tables, stage.tableBytes);
+    table += alignedBytes(stage.tableBytes);
   }
   int64_t bufferBytes = 0;
   std::vector<int64_t> offset;
@@ -67,6 +73,10 @@ bool emitMap(const Map &map, const mortise::Hardware &h, int64_t scratchpad, int
           {local, (operand.period ? std::max(operand.period, lanes) : count * unit) * operand.bytes, false});
     }
     arguments.push_back(at + resultOffset);
+    if (stage.tableBytes) {
+      arguments.push_back(numbers);
+      ranges.push_back({numbers, stage.tableBytes, false});
+    }
     arguments.push_back(count);
     ranges.push_back({at + resultOffset, count * unit * stage.resultBytes, true});
     commands.run(stage.kernel, std::move(arguments), ranges);

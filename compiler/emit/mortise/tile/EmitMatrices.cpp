@@ -100,7 +100,8 @@ public:
         slots_(std::min<int64_t>(kSlots, h.accumulatorRows() / slotRows_)), leftAt_(scratchpad),
         rightAt_(leftAt_ + cut.inputBuffers * cut.inputBytes),
         tablesAt_(rightAt_ + cut.weightBuffers * cut.weightBytes),
-        results_(p_, cut, h, commands_, cut.resultsAt(scratchpad), cut.mapAt(scratchpad)) {}
+        results_(p_, cut, h, commands_, cut.resultsAt(scratchpad), cut.mapAt(scratchpad),
+                 cut.mapTablesAt(scratchpad)) {}
   static constexpr int64_t kSlots = 4;
 
   void emit() {
@@ -267,6 +268,7 @@ std::optional<ProductCut> cutMatrices(const Matrices &m, const mortise::Hardware
           continue;
         cut.resultBytes = results.drained(p);
         cut.mapBytes = results.ofMap(p);
+        cut.mapTableBytes = results.tables(p);
         if (cut.scratchpadBytes() <= scratchpadBytes)
           return cut;
       }

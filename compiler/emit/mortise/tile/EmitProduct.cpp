@@ -26,7 +26,8 @@ public:
       : p_(p), cut_(cut), h_(h), commands_(stream, h, p.node), packed_(packedWeights(p, h)),
         weights_(weightTiles(p, h)), image_(imageOf(p)), tiles_(tilesOf(p, cut)), inputAt_(scratchpad),
         weightAt_(inputAt_ + cut.inputBuffers * cut.inputBytes),
-        results_(p, cut, h, commands_, cut.resultsAt(scratchpad), cut.mapAt(scratchpad)) {}
+        results_(p, cut, h, commands_, cut.resultsAt(scratchpad), cut.mapAt(scratchpad),
+                 cut.mapTablesAt(scratchpad)) {}
 
   void emit() {
     int64_t chunk = cut_.resident ? cut_.resident : packed_.panels;

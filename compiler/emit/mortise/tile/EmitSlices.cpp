@@ -35,7 +35,8 @@ public:
         packed_(geometry_.packed()), tiles_(tilesOf(p, cut)), inputAt_(scratchpad),
         weightAt_(inputAt_ + cut.inputBuffers * cut.inputBytes),
         tablesAt_(weightAt_ + cut.weightBuffers * cut.weightBytes),
-        results_(p, cut, h, commands_, cut.resultsAt(scratchpad), cut.mapAt(scratchpad)),
+        results_(p, cut, h, commands_, cut.resultsAt(scratchpad), cut.mapAt(scratchpad),
+                 cut.mapTablesAt(scratchpad)),
         inputOf_(tiles_.size() * size_t(geometry_.count())), weightsOf_(size_t(geometry_.count())),
         aroundOf_(size_t(cut.inputBuffers)) {}
 

@@ -47,6 +47,9 @@ struct MapStage {
   };
   uint32_t kernel = 0; ///< in Stream::kernels
   std::vector<Operand> operands;
+  /// Tables that the kernel looks numbers up in; it has their address as a parameter behind the result's if
+  /// there are any.
+  int64_t tables = 0, tableBytes = 0;
   int64_t resultBytes = 1; ///< of an element
   double vectorCycles = 8; ///< estimated, for a vector
 
@@ -133,18 +136,20 @@ struct ProductCut {
   static constexpr int64_t kTableBuffers = 2; ///< of slices; else tables lie behind a panel's weights
   int64_t stored = 1;                         ///< panels whose results leave together
   int64_t inputBytes = 0, weightBytes = 0,
-          resultBytes = 0; ///< of one buffer; weights: of a piece, or of the resident panels
-  int64_t tableBytes = 0;  ///< of a group's tables, with slices
-  int64_t mapBytes = 0;    ///< of one buffer of the vector core's part: its operands and result
-  double cycles = 0;       ///< estimated
-  std::string limit;       ///< what the estimate is limited by: "matrix", "memory", "vector"
+          resultBytes = 0;   ///< of one buffer; weights: of a piece, or of the resident panels
+  int64_t tableBytes = 0;    ///< of a group's tables, with slices
+  int64_t mapBytes = 0;      ///< of one buffer of the vector core's part: its operands and result
+  int64_t mapTableBytes = 0; ///< of its tables
+  double cycles = 0;         ///< estimated
+  std::string limit;         ///< what the estimate is limited by: "matrix", "memory", "vector"
 
-  /// Buffers follow each other: inputs, weights, tables, results, the vector core's.
+  /// Buffers follow each other: inputs, weights, tables, results, the vector core's, its tables.
   int64_t resultsAt(int64_t scratchpad) const {
     return scratchpad + inputBuffers * inputBytes + weightBuffers * weightBytes + kTableBuffers * tableBytes;
   }
   int64_t mapAt(int64_t scratchpad) const { return resultsAt(scratchpad) + resultBuffers * resultBytes; }
-  int64_t scratchpadBytes() const { return mapAt(0) + mapBuffers * mapBytes; }
+  int64_t mapTablesAt(int64_t scratchpad) const { return mapAt(scratchpad) + mapBuffers * mapBytes; }
+  int64_t scratchpadBytes() const { return mapTablesAt(0) + mapTableBytes; }
 };
 /// The best cut that fits `scratchpadBytes`; nothing where a row of the output needs more than there is.
 std::optional<ProductCut> cutProduct(const Product &product, const mortise::Hardware &hardware,

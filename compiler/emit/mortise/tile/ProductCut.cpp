@@ -54,6 +54,7 @@ private:
         continue;
       cut.resultBytes = results.drained(p_);
       cut.mapBytes = results.ofMap(p_);
+      cut.mapTableBytes = results.tables(p_);
       for (cut.inputBuffers = 1; cut.inputBuffers <= 2; ++cut.inputBuffers) {
         auto all = int64_t(tiles_.size());
         cut.resident = 0;

@@ -203,6 +203,7 @@ private:
       ResultTile results(p_, h_, cut.rows * cut.span, stored);
       cut.resultBytes = results.drained(p_);
       cut.mapBytes = results.ofMap(p_);
+      cut.mapTableBytes = results.tables(p_);
       for (int64_t buffers : {int64_t(2), int64_t(1)}) {
         cut.resultBuffers = buffers;
         if (results.isRegular())

@@ -7,6 +7,7 @@
 #include "compiler/emit/mortise/tile/TileResults.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tenon::npu {
 
@@ -22,9 +23,9 @@ std::vector<Tile> tilesOf(const Product &p, const ProductCut &cut) {
 }
 
 TileResults::TileResults(const Product &p, const ProductCut &cut, const mortise::Hardware &h,
-                         Commands &commands, int64_t resultAt, int64_t mapAt)
+                         Commands &commands, int64_t resultAt, int64_t mapAt, int64_t tablesAt)
     : p_(p), cut_(cut), h_(h), commands_(commands), panels_(packedWeights(p, h).panels), resultAt_(resultAt),
-      mapAt_(mapAt) {}
+      mapAt_(mapAt), tablesAt_(tablesAt) {}
 
 /// Drains a panel; `stored` panels leave together, after the vector core's part.
 void TileResults::store(const Tile &tile, int64_t panel, int64_t sums, int64_t tables) {
@@ -120,6 +121,12 @@ int64_t TileResults::runMap(const Tile &tile, int64_t drained, int64_t channel, 
     at += results.ofOperand(operand);
   }
   arguments.push_back(at);
+  if (map.tableBytes) {
+    if (!std::exchange(haveTables_, true))
+      commands_.loadBytes(commands_.inputChannel(), tablesAt_, map.tables, map.tableBytes);
+    arguments.push_back(tablesAt_);
+    ranges.push_back({tablesAt_, map.tableBytes, false});
+  }
   if (map.perChannel()) {
     arguments.push_back(results.elements / results.row);
     arguments.push_back(results.row / h_.vector.lanes);

@@ -33,6 +33,8 @@ struct ResultTile {
   /// Bytes of what the drain stores, and of the vector core's operands and result.
   int64_t drained(const Product &p) const { return alignedBytes(elements * p.drainBytes()); }
   int64_t ofMap(const Product &p) const;
+  /// Bytes of the tables that its kernel looks numbers up in.
+  static int64_t tables(const Product &p) { return p.map ? alignedBytes(p.map->tableBytes) : 0; }
   /// Bytes of an operand of the vector core's part, or of its result.
   int64_t ofOperand(const MapStage::Operand &operand) const;
 
@@ -44,9 +46,10 @@ private:
 /// outlive it.
 class TileResults {
 public:
-  /// Results of the drain lie in `resultAt`, the vector core's operands and results in `mapAt`.
+  /// Results of the drain lie in `resultAt`, the vector core's operands and results in `mapAt`, its
+  /// tables in `tablesAt`.
   TileResults(const Product &p, const ProductCut &cut, const mortise::Hardware &h, Commands &commands,
-              int64_t resultAt, int64_t mapAt);
+              int64_t resultAt, int64_t mapAt, int64_t tablesAt);
 
   /// Drains a panel (counted over all groups); `stored` panels, which must come one after the other, leave
   /// together. `tables`: where the panel's bias and scale lie.
@@ -66,7 +69,8 @@ private:
   const ProductCut &cut_;
   const mortise::Hardware &h_;
   Commands &commands_;
-  int64_t panels_, resultAt_, mapAt_, results_ = 0;
+  int64_t panels_, resultAt_, mapAt_, tablesAt_, results_ = 0;
+  bool haveTables_ = false;
 };
 
 } // namespace tenon::npu

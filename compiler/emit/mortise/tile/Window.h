@@ -48,7 +48,8 @@ struct Window {
   int64_t resultPitch(int64_t lanes) const;
 };
 
-/// What a kernel computes. `values`: of the tables behind the weights, for the lanes' channels.
+/// What a kernel computes. `values`: of the tables behind the weights, for the lanes' channels; of a table to
+/// look up in its address.
 struct WindowBody {
   /// The sum with one more pixel; `sum` is invalid for the first. `weight` is invalid without weights.
   std::function<Value(VectorBuilder &, Value sum, Value pixel, Value weight)> accumulate;

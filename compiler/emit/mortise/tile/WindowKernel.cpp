@@ -76,7 +76,11 @@ private:
     weights_.clear();
     for (size_t t = w_.weighted ? 1 : 0; t < tables_.size(); ++t) {
       bool one = !w_.tables[t].perChannel;
-      values_.push_back(b_.load(w_.tables[t].load, {tables_[t], tableObjects_[t]}, one ? kAlways : active_));
+      if (w_.tables[t].lookUp)
+        values_.push_back(tables_[t]);
+      else
+        values_.push_back(
+            b_.load(w_.tables[t].load, {tables_[t], tableObjects_[t]}, one ? kAlways : active_));
     }
     if (w_.weighted && cut_.resident)
       for (int64_t tap = 0; tap < w_.taps(); ++tap)
