@@ -26,7 +26,7 @@ NAMES = {
 
 
 def default_tool() -> Path:
-    return ROOT / "build/release/compiler/emit/mortise/attention/mortise_attention_bench"
+    return ROOT / "build/release/bench/attention/mortise_attention_bench"
 
 
 def measure(tool: Path, sizes: list[str]) -> dict[str, dict]:
