@@ -7,6 +7,7 @@
 #include "compiler/emit/mortise/segment/ByteTables.h"
 
 #include "compiler/emit/mortise/segment/RegionNumbers.h"
+#include "compiler/emit/mortise/segment/TensorShape.h"
 #include "llvm/ADT/SetVector.h"
 
 #include <algorithm>
@@ -19,7 +20,6 @@ namespace tenon::npu {
 
 namespace {
 
-Type elementOf(mlir::Value value) { return getElementTypeOrSelf(value.getType()); }
 bool isByte(mlir::Value value) { return elementOf(value).isInteger(8); }
 /// Operands that are tensors.
 SmallVector<mlir::Value> operandsOf(mlir::Value value) {

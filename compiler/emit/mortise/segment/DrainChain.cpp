@@ -7,6 +7,7 @@
 #include "compiler/emit/mortise/segment/DrainChain.h"
 
 #include "compiler/emit/mortise/segment/DrainProof.h"
+#include "compiler/emit/mortise/segment/TensorShape.h"
 
 #include <bit>
 #include <cmath>
@@ -26,7 +27,6 @@ Operation *nextOf(Value value) { return value.hasOneUse() ? *value.getUsers().be
 Value otherOperand(Operation *op, Value value) {
   return op->getOperand(0) == value ? op->getOperand(1) : op->getOperand(0);
 }
-Type elementOf(Value value) { return getElementTypeOrSelf(value.getType()); }
 
 template <typename T> std::vector<uint32_t> words(const std::vector<T> &values) {
   std::vector<uint32_t> result;

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/segment/LaneCode.h"
+#include "compiler/emit/mortise/segment/TensorShape.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -18,7 +19,6 @@ namespace tenon::npu {
 
 namespace {
 
-Type elementOf(mlir::Value value) { return getElementTypeOrSelf(value.getType()); }
 bool isFloat(Type type) { return type.isF32() || type.isBF16(); }
 bool isInteger(Type type) { return type.isInteger(32) || type.isInteger(8) || type.isInteger(16); }
 

@@ -9,6 +9,7 @@
 #include "compiler/emit/mortise/segment/ByteTables.h"
 #include "compiler/emit/mortise/segment/LaneCode.h"
 #include "compiler/emit/mortise/segment/RegionNumbers.h"
+#include "compiler/emit/mortise/segment/TensorShape.h"
 #include "compiler/emit/mortise/tile/TileKernel.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/SetVector.h"
@@ -18,9 +19,6 @@ using namespace mlir;
 namespace tenon::npu {
 
 namespace {
-
-int64_t elementsOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getNumElements(); }
-Type elementOf(mlir::Value value) { return getElementTypeOrSelf(value.getType()); }
 
 class MapMaker {
 public:
@@ -328,6 +326,15 @@ MapStage MapCode::stage() const {
 std::optional<MapCode> makeMap(mlir::Value result, mlir::Value tile, const mortise::Hardware &hardware,
                                std::string &why) {
   return MapMaker(result, tile, hardware, why).make();
+}
+
+bool makeMapBehind(mlir::Value drained, KernelOp kernel, const mortise::Hardware &hardware,
+                   std::optional<MapCode> &map, std::string &why) {
+  mlir::Value result = kernel.getBody().front().getTerminator()->getOperand(0);
+  if (drained == result)
+    return true;
+  map = makeMap(result, drained, hardware, why);
+  return map.has_value();
 }
 
 } // namespace tenon::npu

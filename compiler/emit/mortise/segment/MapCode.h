@@ -34,4 +34,9 @@ struct MapCode {
 std::optional<MapCode> makeMap(mlir::Value result, mlir::Value tile, const mortise::Hardware &hardware,
                                std::string &why);
 
+/// As `makeMap`, for what the vector core does behind what the machine's array and drain make of a kernel;
+/// no map where nothing is left. False where the vector core cannot.
+bool makeMapBehind(mlir::Value drained, KernelOp kernel, const mortise::Hardware &hardware,
+                   std::optional<MapCode> &map, std::string &why);
+
 } // namespace tenon::npu

@@ -9,6 +9,7 @@
 #include "compiler/emit/mortise/segment/DrainChain.h"
 #include "compiler/emit/mortise/segment/KernelReader.h"
 #include "compiler/emit/mortise/segment/LaneCode.h"
+#include "compiler/emit/mortise/segment/TensorShape.h"
 #include "llvm/ADT/SetVector.h"
 
 #include <cstring>
@@ -18,10 +19,6 @@ using namespace mlir;
 namespace tenon::npu {
 
 namespace {
-
-ArrayRef<int64_t> shapeOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
-int64_t elementsOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getNumElements(); }
-Type elementOf(mlir::Value value) { return getElementTypeOrSelf(value.getType()); }
 
 /// The product of a region, its right operand in the CPU's panels or as it is.
 struct Contraction {
@@ -95,28 +92,12 @@ private:
 
   bool readTypes(const Contraction &contract) {
     Product &p = found.matrices.layer;
-    std::optional<mortise::Type> l = typeOf(elementOf(contract.left)), r = typeOf(elementOf(contract.right));
-    if (!l || !r)
-      return decline(
-          "the array multiplies 8-bit integers and bf16; quantize the model, or use --precision bf16");
-    p.left = *l;
-    p.right = *r;
-    if (hardware.rate(*l) == 0 || hardware.rate(*r) == 0)
-      return decline("the machine's array does not multiply this type");
+    if (!readFactors(elementOf(contract.left), elementOf(contract.right), p))
+      return false;
     auto packed = dyn_cast<PackedContractOp>(contract.op);
     int64_t group = packed ? packed.getGroup() * p.leftBytes() : 1;
     return group == p.leftBytes() || group == 1 || group == 2 || group == 4 ||
            decline("groups of its right operand are no elements for DMA");
-  }
-
-  static std::optional<mortise::Type> typeOf(Type element) {
-    if (element.isUnsignedInteger(8))
-      return mortise::Type::U8;
-    if (element.isInteger(8))
-      return mortise::Type::I8;
-    if (element.isBF16())
-      return mortise::Type::Bf16;
-    return std::nullopt;
   }
 
   /// The sum with all that is added or subtracted right behind it and has a number for each row or column.

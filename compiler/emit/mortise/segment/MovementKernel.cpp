@@ -10,6 +10,7 @@
 #include "compiler/emit/mortise/segment/IndexMap.h"
 #include "compiler/emit/mortise/segment/KernelReader.h"
 #include "compiler/emit/mortise/segment/LaneCode.h"
+#include "compiler/emit/mortise/segment/TensorShape.h"
 #include "compiler/emit/mortise/tile/TileKernel.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -20,9 +21,6 @@ using namespace mlir;
 namespace tenon::npu {
 
 namespace {
-
-ArrayRef<int64_t> shapeOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
-Type elementOf(mlir::Value value) { return getElementTypeOrSelf(value.getType()); }
 
 bool isMovement(mlir::Operation *op) {
   return isa<TransposeOp, SliceOp, PadOp, ConcatOp, ReshapeOp, BroadcastOp, tensor::CastOp>(op);

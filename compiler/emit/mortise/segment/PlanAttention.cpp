@@ -8,6 +8,7 @@
 
 #include "compiler/emit/mortise/attention/StaticAttention.h"
 #include "compiler/emit/mortise/segment/KernelReader.h"
+#include "compiler/emit/mortise/segment/TensorShape.h"
 
 #include <cmath>
 
@@ -19,9 +20,6 @@ namespace {
 
 constexpr size_t kAxes = 4; ///< batch, head, row, element
 using Strides = std::array<int64_t, kAxes>;
-
-Type elementOf(mlir::Value value) { return getElementTypeOrSelf(value.getType()); }
-ArrayRef<int64_t> shapeOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
 
 /// Elements from one index of each axis to the next, as the tensor lies in memory.
 Strides stridesOf(ArrayRef<int64_t> shape) {

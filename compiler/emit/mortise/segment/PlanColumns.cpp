@@ -7,9 +7,9 @@
 #include "compiler/emit/mortise/segment/PlannedKernel.h"
 
 #include "compiler/emit/mortise/segment/KernelReader.h"
+#include "compiler/emit/mortise/segment/TensorShape.h"
 #include "compiler/emit/mortise/tile/Columns.h"
 #include "compiler/emit/mortise/tile/TileKernel.h"
-#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
@@ -24,10 +24,6 @@ struct ColumnsCode {
   ChannelOperands operands; ///< as columns.tables has them
   CompiledKernel kernel;
 };
-
-Type elementOf(mlir::Value value) { return getElementTypeOrSelf(value.getType()); }
-ArrayRef<int64_t> shapeOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
-int64_t elementsOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getNumElements(); }
 
 class ColumnsReader : KernelReader {
 public:
@@ -88,26 +84,9 @@ private:
 
   /// Finds what a value is computed from: elements (`inside` the reduction) or totals, and tables.
   bool collect(mlir::Value root, bool inside) {
-    llvm::SetVector<mlir::Value> open;
-    open.insert(root);
-    for (size_t i = 0; i < open.size(); ++i) {
-      mlir::Value value = open[i];
-      if (value == reduce.getResult())
-        continue;
-      if (isa<BlockArgument>(value)) {
-        if (!addLeaf(value, inside))
-          return false;
-        continue;
-      }
-      mlir::Operation *op = value.getDefiningOp();
-      if (std::string reason = LaneCode::whyNot(op); !reason.empty())
-        return decline(reason);
-      if (!isa<ConstantOp>(op))
-        for (mlir::Value operand : op->getOperands())
-          if (isa<RankedTensorType>(operand.getType()))
-            open.insert(operand);
-    }
-    return true;
+    return collectLeaves(
+        root, [this](mlir::Value value) { return value == reduce.getResult(); },
+        [this, inside](mlir::Value value) { return addLeaf(value, inside); });
   }
 
   bool addLeaf(mlir::Value value, bool inside) {
@@ -171,11 +150,10 @@ public:
     columns.input = program.addressOf(code.input);
     columns.output = program.addressOf(kernel.getResult(0));
     program.locate(columns.tables, code.operands);
-    program.emitPlaced(program.hardware.scratchpad.bytes - mostSpilledBytes(program.hardware),
-                       [&](int64_t start) {
-                         emitColumns(columns, program.hardware, start, program.stream);
-                         return true;
-                       });
+    program.emitPlaced(bytesBesideAny(program.hardware), [&](int64_t start) {
+      emitColumns(columns, program.hardware, start, program.stream);
+      return true;
+    });
     program.report("reduction on the vector core");
     return {};
   }

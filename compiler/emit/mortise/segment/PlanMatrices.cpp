@@ -69,13 +69,10 @@ std::unique_ptr<PlannedKernel> planMatrices(KernelOp kernel, const mortise::Hard
   if (!product)
     return nullptr;
   std::optional<MapCode> map;
-  if (mlir::Value result = kernel.getBody().front().getTerminator()->getOperand(0);
-      product->drained != result) {
-    map = makeMap(result, product->drained, hardware, why);
-    if (!map)
-      return nullptr;
+  if (!makeMapBehind(product->drained, kernel, hardware, map, why))
+    return nullptr;
+  if (map)
     product->matrices.layer.map = map->stage();
-  }
   std::optional<ProductCut> cut = cutMatrices(product->matrices, hardware, bytesOf(*product, map, hardware));
   if (!cut) {
     why = "a row of its output needs more scratchpad or accumulators than there are";

@@ -15,12 +15,20 @@ namespace tenon::npu {
 
 namespace {
 
+constexpr const char *kDoesNotFit =
+    "a row of its output needs more scratchpad or accumulators than there are";
+
+/// What buffers may have of the scratchpad.
+int64_t bytesOf(const std::optional<MapCode> &map, const mortise::Hardware &hardware) {
+  return map ? bytesBeside(map->kernel, hardware) : hardware.scratchpad.bytes;
+}
+
 class PlannedProduct : public PlannedKernel {
 public:
-  PlannedProduct(KernelOp kernel, ProductKernel product, std::optional<MapCode> map, ProductCut cut,
+  PlannedProduct(KernelOp kernel, ProductKernel product, std::optional<MapCode> map,
                  const mortise::Hardware &hardware, const WeightBytes &weights)
-      : PlannedKernel(kernel), product(std::move(product)), map(std::move(map)), cut(std::move(cut)),
-        hardware(hardware), weights(weights) {}
+      : PlannedKernel(kernel), product(std::move(product)), map(std::move(map)), hardware(hardware),
+        weights(weights) {}
 
   Location location() override { return product.product->getLoc(); }
   mlir::Value repacked() override { return product.filter; }
@@ -35,18 +43,16 @@ public:
     layer.output = program.addressOf(kernel.getResult(0));
     layer.weights = stored ? *stored : program.addConstant("w" + std::to_string(node), pack());
     // Where tensors lie says which memories are busy.
-    std::optional<ProductCut> best = cutProduct(layer, hardware, scratchpadBytes());
-    program.emitPlaced(scratchpadBytes(), [&](int64_t start) {
-      emitProduct(layer, best ? *best : cut, hardware, start, program.stream);
+    int64_t bytes = bytesOf(map, hardware);
+    std::optional<ProductCut> cut = cutProduct(layer, hardware, bytes);
+    if (!cut)
+      return kDoesNotFit;
+    program.emitPlaced(bytes, [&](int64_t start) {
+      emitProduct(layer, *cut, hardware, start, program.stream);
       return true;
     });
-    report(program, best ? *best : cut);
+    report(program, *cut);
     return {};
-  }
-
-  /// What buffers may have of the scratchpad.
-  int64_t scratchpadBytes() const {
-    return map ? bytesBeside(map->kernel, hardware) : hardware.scratchpad.bytes;
   }
 
 private:
@@ -64,7 +70,6 @@ private:
 
   ProductKernel product;
   std::optional<MapCode> map; ///< what the vector core does of it
-  ProductCut cut;
   const mortise::Hardware &hardware;
   const WeightBytes &weights;
 };
@@ -79,22 +84,15 @@ std::unique_ptr<PlannedKernel> planProduct(KernelOp kernel, const mortise::Hardw
   if (!product)
     return nullptr;
   std::optional<MapCode> map;
-  int64_t bytes = hardware.scratchpad.bytes;
-  if (mlir::Value result = kernel.getBody().front().getTerminator()->getOperand(0);
-      product->drained != result) {
-    map = makeMap(result, product->drained, hardware, why);
-    if (!map)
-      return nullptr;
+  if (!makeMapBehind(product->drained, kernel, hardware, map, why))
+    return nullptr;
+  if (map)
     product->layer.map = map->stage();
-    bytes = bytesBeside(map->kernel, hardware);
-  }
-  std::optional<ProductCut> cut = cutProduct(product->layer, hardware, bytes);
-  if (!cut) {
-    why = "a row of its output needs more scratchpad or accumulators than there are";
+  if (!cutProduct(product->layer, hardware, bytesOf(map, hardware))) {
+    why = kDoesNotFit;
     return nullptr;
   }
-  return std::make_unique<PlannedProduct>(kernel, std::move(*product), std::move(map), std::move(*cut),
-                                          hardware, weights);
+  return std::make_unique<PlannedProduct>(kernel, std::move(*product), std::move(map), hardware, weights);
 }
 
 } // namespace tenon::npu

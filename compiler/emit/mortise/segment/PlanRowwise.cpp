@@ -13,6 +13,7 @@
 #include "compiler/emit/mortise/segment/PlannedKernel.h"
 
 #include "compiler/emit/mortise/segment/KernelReader.h"
+#include "compiler/emit/mortise/segment/TensorShape.h"
 #include "compiler/emit/mortise/tile/RepeatPattern.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/MapVector.h"
@@ -26,9 +27,6 @@ namespace tenon::npu {
 
 namespace {
 
-Type elementOf(mlir::Value value) { return getElementTypeOrSelf(value.getType()); }
-ArrayRef<int64_t> shapeOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
-int64_t elementsOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getNumElements(); }
 std::span<const int64_t> spanOf(ArrayRef<int64_t> list) { return {list.data(), list.size()}; }
 
 /// As memory has it: booleans are bytes.

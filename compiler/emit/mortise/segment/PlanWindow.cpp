@@ -9,9 +9,9 @@
 #include "compiler/emit/mortise/segment/ByteTables.h"
 #include "compiler/emit/mortise/segment/KernelReader.h"
 #include "compiler/emit/mortise/segment/LaneCode.h"
+#include "compiler/emit/mortise/segment/TensorShape.h"
 #include "compiler/emit/mortise/tile/TileKernel.h"
 #include "compiler/emit/mortise/tile/Window.h"
-#include "llvm/ADT/SetVector.h"
 
 #include <limits>
 
@@ -32,9 +32,6 @@ struct WindowCode {
   CompiledKernel kernel, last; ///< the last has fewer channels, or no code
 };
 
-Type elementOf(mlir::Value value) { return getElementTypeOrSelf(value.getType()); }
-ArrayRef<int64_t> shapeOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()).getShape(); }
-
 class WindowReader : KernelReader {
 public:
   WindowReader(KernelOp kernel, const mortise::Hardware &hardware, std::string &why)
@@ -43,30 +40,29 @@ public:
   std::optional<WindowCode> make() {
     for (mlir::Operation &op : kernel.getBody().front()) {
       if (isa<ConvOp, ReduceWindowOp>(op)) {
-        if (moving)
+        if (code.moving)
           return refuse("it has several windows");
-        moving = &op;
+        code.moving = &op;
       }
       if (!hasKnownSizes(op))
         return std::nullopt;
     }
-    if (!moving)
+    if (!code.moving)
       return refuse("it has no window over an image");
-    code.moving = moving;
-    auto conv = dyn_cast<ConvOp>(moving);
-    if (!(conv ? readConv(conv) : readPooling(cast<ReduceWindowOp>(moving))) || !readImage() || !collect())
+    auto conv = dyn_cast<ConvOp>(code.moving);
+    if (!(conv ? readConv(conv) : readPooling(cast<ReduceWindowOp>(code.moving))) || !readImage() ||
+        !collect())
       return std::nullopt;
     code.window.tables = code.operands.tables();
     tables.emplace(result(),
-                   [this](mlir::Value v) { return v == moving->getResult(0) || isa<BlockArgument>(v); });
+                   [this](mlir::Value v) { return v == code.moving->getResult(0) || isa<BlockArgument>(v); });
     code.words = tables->words();
     if (!code.words.empty()) {
       ChannelTable numbers{1, static_cast<int64_t>(code.words.size()), 4, false};
       numbers.lookUp = true;
       code.window.tables.push_back(numbers);
     }
-    code.channels =
-        windowChannels(code.window, hardware, hardware.scratchpad.bytes - mostSpilledBytes(hardware));
+    code.channels = windowChannels(code.window, hardware, bytesBesideAny(hardware));
     if (code.channels == 0)
       return refuse("a row of its output needs more scratchpad than there is");
     int64_t rest = code.window.channels % code.channels;
@@ -146,19 +142,19 @@ private:
   }
 
   bool readImage() {
-    code.image = moving->getOperand(0);
+    code.image = code.moving->getOperand(0);
     std::optional<LaneCode::ElementAccess> from = LaneCode::accessOf(elementOf(code.image)),
                                            to = LaneCode::accessOf(elementOf(result()));
-    Type sum = elementOf(moving->getResult(0));
+    Type sum = elementOf(code.moving->getResult(0));
     if (!from || !to || (!sum.isF32() && !sum.isBF16() && !sum.isInteger(32) && !sum.isInteger(8)))
       return decline("it computes a type that the vector core lacks");
     // Bytes would wrap around where the vector core's words do not.
-    if (auto pool = dyn_cast<ReduceWindowOp>(moving);
+    if (auto pool = dyn_cast<ReduceWindowOp>(code.moving);
         pool && pool.getKind() == ReduceKind::sum && sum.isInteger(8))
       return decline("it adds narrow integers");
     if (!isa<BlockArgument>(code.image))
       return decline("its image is computed within the kernel");
-    if (shapeOf(result()) != shapeOf(moving->getResult(0)))
+    if (shapeOf(result()) != shapeOf(code.moving->getResult(0)))
       return decline("its result has another shape than the window's");
     Window &w = code.window;
     ArrayRef<int64_t> shape = shapeOf(code.image);
@@ -179,33 +175,16 @@ private:
 
   /// Finds what is computed from the window's sums.
   bool collect() {
-    llvm::SetVector<mlir::Value> open;
-    open.insert(result());
-    for (size_t i = 0; i < open.size(); ++i) {
-      mlir::Value value = open[i];
-      if (value == moving->getResult(0))
-        continue;
-      if (isa<BlockArgument>(value)) {
-        if (!code.operands.add(value, code.window.channels, why))
-          return false;
-        continue;
-      }
-      mlir::Operation *op = value.getDefiningOp();
-      if (std::string reason = LaneCode::whyNot(op); !reason.empty())
-        return decline(reason);
-      if (!isa<ConstantOp>(op))
-        for (mlir::Value operand : op->getOperands())
-          if (isa<RankedTensorType>(operand.getType()))
-            open.insert(operand);
-    }
-    return true;
+    return collectLeaves(
+        result(), [this](mlir::Value value) { return value == code.moving->getResult(0); },
+        [this](mlir::Value value) { return code.operands.add(value, code.window.channels, why); });
   }
 
   WindowBody body() {
     WindowBody body;
-    Type type = elementOf(moving->getResult(0));
+    Type type = elementOf(code.moving->getResult(0));
     bool real = type.isF32() || type.isBF16();
-    auto pool = dyn_cast<ReduceWindowOp>(moving);
+    auto pool = dyn_cast<ReduceWindowOp>(code.moving);
     ReduceKind kind = pool ? pool.getKind() : ReduceKind::sum;
     bool weighted = !pool;
     body.accumulate = [=](VectorBuilder &b, Value sum, Value pixel, Value weight) {
@@ -230,7 +209,7 @@ private:
 
   LaneValue leaf(VectorBuilder &b, LaneCode &lane, mlir::Value value, Value sum,
                  std::span<const Value> values) {
-    if (value == moving->getResult(0))
+    if (value == code.moving->getResult(0))
       return {sum, sumRange()};
     if (!code.words.empty())
       if (LaneValue found = tables->lookUp(value, b, lane, values.back()); found.value.isValid())
@@ -240,19 +219,18 @@ private:
 
   Range sumRange() {
     Range image = LaneCode::rangeOf(elementOf(code.image)),
-          all = LaneCode::rangeOf(elementOf(moving->getResult(0)));
+          all = LaneCode::rangeOf(elementOf(code.moving->getResult(0)));
     if (!image.integral || !all.integral)
       return {};
     auto taps = static_cast<double>(code.window.taps());
     double most = std::max(-image.low, image.high);
-    if (auto pool = dyn_cast<ReduceWindowOp>(moving))
+    if (auto pool = dyn_cast<ReduceWindowOp>(code.moving))
       return pool.getKind() == ReduceKind::sum ? Range{-most * taps, most * taps, true} : image;
     Range weight = LaneCode::rangeOf(elementOf(code.operands.values().front()));
     double bound = most * std::max(-weight.low, weight.high) * taps;
     return bound < all.high ? Range{-bound, bound, true} : all;
   }
 
-  mlir::Operation *moving = nullptr;
   std::optional<ByteTables> tables;
   WindowCode code;
 };
@@ -278,7 +256,7 @@ public:
       int64_t count = std::min(code.channels, window.channels - first);
       Window part = window.part(first, count);
       part.kernel = count == code.channels ? whole : last;
-      int64_t bytes = hardware.scratchpad.bytes - mostSpilledBytes(hardware);
+      int64_t bytes = bytesBesideAny(hardware);
       if (!program.emitPlaced(
               bytes, [&](int64_t start) { return emitWindow(part, hardware, start, bytes, program.stream); }))
         return "a row of its output does not fit the scratchpad";

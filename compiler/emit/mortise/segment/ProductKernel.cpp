@@ -9,6 +9,7 @@
 
 #include "compiler/emit/mortise/segment/DrainChain.h"
 #include "compiler/emit/mortise/segment/KernelReader.h"
+#include "compiler/emit/mortise/segment/TensorShape.h"
 
 #include <cstring>
 
@@ -24,18 +25,19 @@ public:
       : KernelReader(kernel, hardware, why), constants(weights) {}
 
   std::optional<ProductKernel> read() {
-    Operation *product = nullptr;
-    kernel.getBody().walk([&](Operation *op) {
+    mlir::Operation *product = nullptr;
+    kernel.getBody().walk([&](mlir::Operation *op) {
       if (isa<PackedConvOp, PackedContractOp>(op))
         product = op;
     });
     if (!product)
       return refuse("it has no product for the matrix unit");
-    for (Operation &op : kernel.getBody().front())
+    for (mlir::Operation &op : kernel.getBody().front())
       if (!hasKnownSizes(op))
         return std::nullopt;
     auto conv = dyn_cast<PackedConvOp>(product);
-    if (!(conv ? readConv(conv) : readContract(cast<PackedContractOp>(product))) || !readTypes(product))
+    if (!(conv ? readConv(conv) : readContract(cast<PackedContractOp>(product))) ||
+        !readFactors(elementOf(product->getOperand(0)), elementOf(product->getOperand(1)), found.layer))
       return std::nullopt;
     DrainChain chain = drainChain(product->getResult(0), constants);
     found.layer.drain = chain.form;
@@ -109,29 +111,6 @@ private:
     Product &p = found.layer;
     p.height *= p.images * p.width;
     p.images = p.width = 1;
-  }
-
-  std::optional<mortise::Type> typeOf(Type element) {
-    if (element.isUnsignedInteger(8))
-      return mortise::Type::U8;
-    if (element.isInteger(8))
-      return mortise::Type::I8;
-    if (element.isBF16())
-      return mortise::Type::Bf16;
-    return std::nullopt;
-  }
-
-  bool readTypes(Operation *product) {
-    Type left = getElementTypeOrSelf(product->getOperand(0)),
-         right = getElementTypeOrSelf(product->getOperand(1));
-    std::optional<mortise::Type> l = typeOf(left), r = typeOf(right);
-    if (!l || !r)
-      return decline(
-          "the array multiplies 8-bit integers and bf16; quantize the model, or use --precision bf16");
-    found.layer.left = *l;
-    found.layer.right = *r;
-    bool has = hardware.rate(*l) != 0 && hardware.rate(*r) != 0;
-    return has || decline("the machine's array does not multiply this type");
   }
 
   bool isWeight(mlir::Value filter) {

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/segment/RegionNumbers.h"
+#include "compiler/emit/mortise/segment/TensorShape.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/DenseMap.h"
@@ -18,8 +19,6 @@ using namespace mlir;
 namespace tenon::npu {
 
 namespace {
-
-Type elementOf(Value value) { return getElementTypeOrSelf(value.getType()); }
 
 /// A step on earlier values; floats and integers have a place each.
 struct Step {

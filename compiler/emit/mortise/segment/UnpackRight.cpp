@@ -8,6 +8,7 @@
 
 #include "compiler/emit/mortise/segment/MovementKernel.h"
 #include "compiler/emit/mortise/segment/PlannedKernel.h"
+#include "compiler/emit/mortise/segment/TensorShape.h"
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
@@ -17,7 +18,6 @@ namespace tenon::npu {
 namespace {
 
 RankedTensorType typeOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()); }
-ArrayRef<int64_t> shapeOf(mlir::Value value) { return typeOf(value).getShape(); }
 mlir::Value yieldedBy(KernelOp kernel) { return kernel.getBody().front().getTerminator()->getOperand(0); }
 
 RankedTensorType swapped(RankedTensorType type) {

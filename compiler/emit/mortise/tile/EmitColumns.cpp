@@ -29,7 +29,7 @@ int64_t Columns::tileChannels(const mortise::Hardware &h) const {
   for (int64_t count = std::clamp<int64_t>(vectors / 4, 1, kMost); count > 0; --count) {
     int64_t tile =
         alignedBytes(rows * count * lanes * elementBytes) + alignedBytes(count * lanes * resultBytes);
-    if (tableBytes(*this) + 2 * tile <= h.scratchpad.bytes - mostSpilledBytes(h))
+    if (tableBytes(*this) + 2 * tile <= bytesBesideAny(h))
       return count * lanes;
   }
   return 0;

@@ -15,8 +15,6 @@ namespace tenon::npu {
 
 namespace {
 
-int64_t upTo(int64_t value, int64_t multiple) { return ceilDiv(value, multiple) * multiple; }
-
 /// The right operand in the scratchpad: columns one behind the other where elements of a column lie together
 /// in memory, else rows.
 class RightGeometry {

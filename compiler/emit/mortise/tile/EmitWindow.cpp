@@ -80,7 +80,7 @@ int64_t windowChannels(const Window &w, const mortise::Hardware &h, int64_t scra
   for (int64_t parts = 1; parts <= w.channels; ++parts) {
     int64_t count = ceilDiv(w.channels, parts);
     if (w.channels > h.vector.lanes)
-      count = ceilDiv(count, h.vector.lanes) * h.vector.lanes;
+      count = upTo(count, h.vector.lanes);
     count = std::min(count, w.channels);
     Window part = w.part(0, count);
     if (WindowBuffers(part, h.vector.lanes).fit(1, scratchpadBytes))

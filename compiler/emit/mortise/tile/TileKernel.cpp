@@ -26,7 +26,7 @@ std::optional<CompiledKernel> compileForTiles(const VectorFunction &function,
                                               const mortise::Hardware &hardware, std::string &why) {
   VectorOptions options;
   options.spill.bytes = mostSpilledBytes(hardware);
-  options.spill.address = hardware.scratchpad.bytes - options.spill.bytes;
+  options.spill.address = bytesBesideAny(hardware);
   try {
     return compile(function, hardware, options);
   } catch (const mortise::Error &e) {
@@ -35,13 +35,16 @@ std::optional<CompiledKernel> compileForTiles(const VectorFunction &function,
   }
 }
 
+int64_t bytesBesideAny(const mortise::Hardware &hardware) {
+  return hardware.scratchpad.bytes - mostSpilledBytes(hardware);
+}
+
 SpillArea spillArea(const CompiledKernel &kernel, const mortise::Hardware &hardware) {
-  return {hardware.scratchpad.bytes - mostSpilledBytes(hardware),
-          kernel.statistics.spilled * vectorBytes(hardware)};
+  return {bytesBesideAny(hardware), kernel.statistics.spilled * vectorBytes(hardware)};
 }
 
 int64_t bytesBeside(const CompiledKernel &kernel, const mortise::Hardware &hardware) {
-  return hardware.scratchpad.bytes - (kernel.statistics.spilled ? mostSpilledBytes(hardware) : 0);
+  return kernel.statistics.spilled ? bytesBesideAny(hardware) : hardware.scratchpad.bytes;
 }
 
 } // namespace tenon::npu

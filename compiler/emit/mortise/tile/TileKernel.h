@@ -24,6 +24,8 @@ std::optional<CompiledKernel> compileForTiles(const VectorFunction &function,
 SpillArea spillArea(const CompiledKernel &kernel, const mortise::Hardware &hardware);
 /// What any kernel may need there.
 int64_t mostSpilledBytes(const mortise::Hardware &hardware);
+/// Bytes of the scratchpad that any kernel leaves for buffers.
+int64_t bytesBesideAny(const mortise::Hardware &hardware);
 /// Bytes of the scratchpad that a kernel leaves for buffers.
 int64_t bytesBeside(const CompiledKernel &kernel, const mortise::Hardware &hardware);
 

@@ -74,7 +74,7 @@ ResultTile::ResultTile(const Product &p, const mortise::Hardware &h, int64_t pix
     row = std::max(channels, h.vector.lanes);
     regular = row % channels == 0 && row % h.vector.lanes == 0;
   }
-  elements = ceilDiv(pixels * channels, row) * row;
+  elements = upTo(pixels * channels, row);
 }
 
 int64_t ResultTile::ofOperand(const MapStage::Operand &operand) const {

@@ -15,6 +15,7 @@
 namespace tenon::npu {
 
 inline int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+inline int64_t upTo(int64_t value, int64_t multiple) { return ceilDiv(value, multiple) * multiple; }
 
 /// The memory that an address lies in.
 inline const mortise::MemoryTiming &memoryOf(int64_t address, const mortise::Hardware &h) {
@@ -22,7 +23,7 @@ inline const mortise::MemoryTiming &memoryOf(int64_t address, const mortise::Har
 }
 
 /// Buffers of the scratchpad begin at whole words.
-inline int64_t alignedBytes(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+inline int64_t alignedBytes(int64_t bytes) { return upTo(bytes, 64); }
 
 /// Cycles that `count` runs of `bytes`, `stride` bytes apart, take of a memory: whole bursts, of which runs
 /// that do not begin with one touch more. `offset`: what may lie between a burst and the first run.
