@@ -20,11 +20,14 @@ class Model:
         self.nodes.append(helper.make_node(op, list(inputs), [name], name=name, **attributes))
         return name
 
-    def quantize(self, value: str, bound: float | None) -> str:
-        """Codes of 8 bits and back: from 0 to `bound`, which is all of a rectifier that is left, or symmetric."""
+    def quantize(self, value: str, bound: float | None, coded: bool = False) -> str:
+        """Codes of 8 bits and back: from 0 to `bound`, which is all of a rectifier that is left, or symmetric.
+
+        `coded`: the value is codes already.
+        """
         step = np.float32(0.05 if bound is None or np.isinf(bound) else bound / 255)
         scale, zero = self.constant(step), self.constant(np.uint8(128 if bound is None else 0))
-        codes = self.add("QuantizeLinear", f"{value}_codes", value, scale, zero) if self.nodes else value
+        codes = self.add("QuantizeLinear", f"{value}_codes", value, scale, zero) if not coded else value
         self.steps[f"{value}_value"] = step
         return self.add("DequantizeLinear", f"{value}_value", codes, scale, zero)
 
@@ -60,16 +63,19 @@ class Model:
 def make_onnx(layers: list[peer_networks.Layer], rows: int, path) -> None:
     """Writes the network of `layers` for an image of `rows` rows and columns, which is 8-bit codes already.
 
+    The image has its channels innermost, as the peer's has, so that nobody's figures hold a transposition.
+
     The nodes' names are the layers' names.
     """
     model = Model()
-    values = {"": model.quantize("image", None)}
+    model.add("Transpose", "planes", "image", perm=[0, 3, 1, 2])
+    values = {"": model.quantize("planes", None, coded=True)}
     for layer in layers:
         values[layer.name] = model.quantize(
             model.layer(layer, [values[source] for source in layer.sources]), layer.limit
         )
     ends = [
-        helper.make_tensor_value_info("image", TensorProto.UINT8, [1, layers[0].inputs, rows, rows]),
+        helper.make_tensor_value_info("image", TensorProto.UINT8, [1, rows, rows, layers[0].inputs]),
         helper.make_tensor_value_info(values[layers[-1].name], TensorProto.FLOAT, None),
     ]
     graph = helper.make_graph(model.nodes, "network", ends[:1], ends[1:], model.constants)

@@ -44,20 +44,31 @@ public:
     layer.weights = stored ? *stored : program.addConstant("w" + std::to_string(node), pack());
     // Where tensors lie says which memories are busy.
     int64_t bytes = bytesOf(map, hardware);
-    std::optional<ProductCut> cut = cutProduct(layer, hardware, bytes);
-    if (!cut)
+    std::optional<GroupCut> found = cutGroups(layer, hardware, bytes);
+    if (!found)
       return kDoesNotFit;
-    program.emitPlaced(bytes, [&](int64_t start) {
-      emitProduct(layer, *cut, hardware, start, program.stream);
-      return true;
-    });
-    report(program, *cut);
+    for (int64_t first = 0; first < layer.groups; first += found->groups) {
+      bool whole = first + found->groups <= layer.groups;
+      Product part = layer.part(first, whole ? found->groups : layer.groups - first, hardware);
+      std::optional<ProductCut> cut = whole ? found->cut : cutProduct(part, hardware, bytes);
+      if (!cut)
+        return kDoesNotFit;
+      program.emitPlaced(bytes, [&](int64_t start) {
+        emitProduct(part, *cut, hardware, start, program.stream);
+        return true;
+      });
+    }
+    report(program, *found);
     return {};
   }
 
 private:
-  static void report(SegmentProgram &program, const ProductCut &cut) {
-    std::string text = "tile " + std::to_string(cut.rows) + "x" + std::to_string(cut.span);
+  void report(SegmentProgram &program, const GroupCut &groups) const {
+    const ProductCut &cut = groups.cut;
+    std::string text = product.depthwise ? "each channel by itself on the array, " : "";
+    if (groups.groups < product.layer.groups)
+      text += std::to_string(groups.groups) + " groups together, ";
+    text += "tile " + std::to_string(cut.rows) + "x" + std::to_string(cut.span);
     if (cut.slice)
       text += ", " + std::to_string(cut.slice.panels) + " panels at a time, " +
               std::to_string(cut.slice.channels) + " channels at a time";
@@ -74,13 +85,20 @@ private:
   const WeightBytes &weights;
 };
 
-} // namespace
+/// With its image and result where a segment keeps them if there is room: they may begin or end in DRAM, but
+/// that is not known before all kernels are planned.
+Product atLikelyAddresses(Product layer, const mortise::Hardware &hardware) {
+  int64_t input = layer.images * layer.height * layer.width * layer.inputPitch() * layer.leftBytes(),
+          output = layer.pixels() * layer.outputPitch() * layer.resultBytes();
+  if (input + output <= hardware.l2.bytes)
+    layer.input = layer.output = mortise::kL2Base;
+  return layer;
+}
 
-std::unique_ptr<PlannedKernel> planProduct(KernelOp kernel, const mortise::Hardware &hardware,
-                                           const WeightBytes &weights, std::string &why) {
-  if (hasComputedRight(kernel, weights))
-    return planMatrices(kernel, hardware, weights, why);
-  std::optional<ProductKernel> product = readProduct(kernel, hardware, weights, why);
+/// `cycles`: estimated.
+std::unique_ptr<PlannedKernel> planRead(std::optional<ProductKernel> product, KernelOp kernel,
+                                        const mortise::Hardware &hardware, const WeightBytes &weights,
+                                        double &cycles, std::string &why) {
   if (!product)
     return nullptr;
   std::optional<MapCode> map;
@@ -88,11 +106,29 @@ std::unique_ptr<PlannedKernel> planProduct(KernelOp kernel, const mortise::Hardw
     return nullptr;
   if (map)
     product->layer.map = map->stage();
-  if (!cutProduct(product->layer, hardware, bytesOf(map, hardware))) {
+  std::optional<GroupCut> cut =
+      cutGroups(atLikelyAddresses(product->layer, hardware), hardware, bytesOf(map, hardware));
+  if (!cut) {
     why = kDoesNotFit;
     return nullptr;
   }
+  cycles = cut->cycles;
   return std::make_unique<PlannedProduct>(kernel, std::move(*product), std::move(map), hardware, weights);
+}
+
+} // namespace
+
+std::unique_ptr<PlannedKernel> planProduct(KernelOp kernel, const mortise::Hardware &hardware,
+                                           const WeightBytes &weights, std::string &why) {
+  if (hasComputedRight(kernel, weights))
+    return planMatrices(kernel, hardware, weights, why);
+  double cycles = 0;
+  return planRead(readProduct(kernel, hardware, weights, why), kernel, hardware, weights, cycles, why);
+}
+
+std::unique_ptr<PlannedKernel> planDepthwise(KernelOp kernel, const mortise::Hardware &hardware,
+                                             const WeightBytes &weights, double &cycles, std::string &why) {
+  return planRead(readDepthwise(kernel, hardware, weights, why), kernel, hardware, weights, cycles, why);
 }
 
 } // namespace tenon::npu

@@ -30,6 +30,14 @@ struct WindowCode {
   ChannelOperands operands;    ///< as window.tables has them
   int64_t channels = 0;        ///< that are computed together
   CompiledKernel kernel, last; ///< the last has fewer channels, or no code
+
+  /// The vector core's, estimated.
+  double cycles(const mortise::Hardware &hardware) const {
+    std::vector<int64_t> arguments(window.tables.size() + 3, 0);
+    arguments[2] = window.outputHeight();
+    return double(estimateCycles(kernel, hardware, arguments)) * double(window.image.images) *
+           double(window.channels) / double(channels);
+  }
 };
 
 class WindowReader : KernelReader {
@@ -272,8 +280,13 @@ private:
 } // namespace
 
 std::unique_ptr<PlannedKernel> planWindow(KernelOp kernel, const mortise::Hardware &hardware,
-                                          const WeightBytes &, std::string &why) {
+                                          const WeightBytes &weights, std::string &why) {
   std::optional<WindowCode> code = WindowReader(kernel, hardware, why).make();
+  double onArray = 0;
+  std::string whyNotOnArray;
+  std::unique_ptr<PlannedKernel> array = planDepthwise(kernel, hardware, weights, onArray, whyNotOnArray);
+  if (array && (!code || onArray < code->cycles(hardware)))
+    return array;
   return code ? std::make_unique<PlannedWindow>(kernel, std::move(*code)) : nullptr;
 }
 

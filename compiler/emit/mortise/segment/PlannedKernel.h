@@ -38,6 +38,9 @@ using PlanKernel = std::unique_ptr<PlannedKernel>(KernelOp kernel, const mortise
                                                   const WeightBytes &weights, std::string &why);
 PlanKernel planProduct, planMatrices, planMap, planMovement, planWindow, planColumns, planRowwise,
     planAttention;
+/// A depthwise convolution on the array; `cycles`: estimated.
+std::unique_ptr<PlannedKernel> planDepthwise(KernelOp kernel, const mortise::Hardware &hardware,
+                                             const WeightBytes &weights, double &cycles, std::string &why);
 /// The same, whatever the kernel's kind.
 PlanKernel planOf;
 /// Whether a kernel of the family reduce combines elements along the last axis.

@@ -36,8 +36,29 @@ public:
       if (!hasKnownSizes(op))
         return std::nullopt;
     auto conv = dyn_cast<PackedConvOp>(product);
-    if (!(conv ? readConv(conv) : readContract(cast<PackedContractOp>(product))) ||
-        !readFactors(elementOf(product->getOperand(0)), elementOf(product->getOperand(1)), found.layer))
+    if (!(conv ? readPacked(conv) : readContract(cast<PackedContractOp>(product))))
+      return std::nullopt;
+    return finish(product);
+  }
+
+  std::optional<ProductKernel> readChannelwise() {
+    auto convs = kernel.getBody().front().getOps<ConvOp>();
+    if (!llvm::hasSingleElement(convs))
+      return refuse("it has no convolution with a filter for each channel");
+    ConvOp conv = *convs.begin();
+    for (mlir::Operation &op : kernel.getBody().front())
+      if (!hasKnownSizes(op))
+        return std::nullopt;
+    if (!elementOf(conv.getInput()).isInteger(8) || !isa<BlockArgument>(conv.getInput()))
+      return refuse("only convolutions of 8-bit integers multiply zeros for nothing");
+    if (!readChannels(conv))
+      return std::nullopt;
+    return finish(conv);
+  }
+
+private:
+  std::optional<ProductKernel> finish(mlir::Operation *product) {
+    if (!readFactors(elementOf(product->getOperand(0)), elementOf(product->getOperand(1)), found.layer))
       return std::nullopt;
     DrainChain chain = drainChain(product->getResult(0), constants);
     found.layer.drain = chain.form;
@@ -52,10 +73,9 @@ public:
     return std::move(found);
   }
 
-private:
-  bool readConv(PackedConvOp conv) {
-    ArrayRef<int64_t> input = cast<RankedTensorType>(conv.getInput().getType()).getShape();
-    ArrayRef<int64_t> filter = cast<RankedTensorType>(conv.getFilter().getType()).getShape();
+  /// The image and the window; `window`: its sizes.
+  template <typename ConvLike> bool readWindow(ConvLike conv, ArrayRef<int64_t> window, int64_t groups) {
+    ArrayRef<int64_t> input = shapeOf(conv.getInput());
     size_t rank = conv.getStrides().size();
     if (rank > 2)
       return decline("windows have at most two axes");
@@ -65,12 +85,12 @@ private:
     p.images = input.front();
     p.width = input[rank];
     p.height = rank == 2 ? input[1] : 1;
-    p.groups = filter[0];
-    p.channels = input.back() / p.groups;
-    p.outputs = cast<RankedTensorType>(conv.getType()).getShape().back() / p.groups;
+    p.groups = groups;
+    p.channels = input.back() / groups;
+    p.outputs = shapeOf(conv.getResult()).back() / groups;
     p.padValue = conv.getPadValue();
     auto axis = [&](size_t d) {
-      return WindowAxis{filter[2 + d], conv.getStrides()[d], conv.getDilations()[d], conv.getLow()[d],
+      return WindowAxis{window[d], conv.getStrides()[d], conv.getDilations()[d], conv.getLow()[d],
                         conv.getHigh()[d]};
     };
     p.x = axis(rank - 1);
@@ -79,6 +99,25 @@ private:
     for (const WindowAxis &a : {p.x, p.y})
       if (a.low < 0 || a.high < 0)
         return decline("the window crops its input");
+    return true;
+  }
+
+  bool readChannels(ConvOp conv) {
+    ArrayRef<int64_t> filter = shapeOf(conv.getFilter());
+    int64_t channels = shapeOf(conv.getInput()).back(), together = hardware.matrix.columns;
+    if (static_cast<int64_t>(conv.getGroups()) != channels || filter.back() != channels)
+      return decline("it has several filters for a channel");
+    while (channels % together != 0)
+      --together;
+    found.depthwise = true;
+    return readWindow(conv, filter, channels / together);
+  }
+
+  bool readPacked(PackedConvOp conv) {
+    ArrayRef<int64_t> filter = shapeOf(conv.getFilter());
+    size_t rank = conv.getStrides().size();
+    if (!readWindow(conv, filter.drop_front(2), filter[0]))
+      return false;
     found.panels.group = conv.getGroup();
     found.panels.panels = filter[1];
     found.panels.channelGroups = filter[2 + rank];
@@ -86,7 +125,7 @@ private:
     auto isPoint = [](const WindowAxis &a) {
       return a.size == 1 && a.stride == 1 && a.low == 0 && a.high == 0;
     };
-    if (isPoint(p.x) && isPoint(p.y))
+    if (isPoint(found.layer.x) && isPoint(found.layer.y))
       flatten();
     return true;
   }
@@ -119,7 +158,8 @@ private:
     if (!bytes)
       return decline("the right operand is no weight");
     const Product &p = found.layer;
-    int64_t elements = found.panels.elements(p.groups, p.y.size * p.x.size);
+    int64_t taps = p.y.size * p.x.size;
+    int64_t elements = found.depthwise ? p.groups * p.channels * taps : found.panels.elements(p.groups, taps);
     return elements * mortise::typeBits(p.right) / 8 <= static_cast<int64_t>(bytes->size()) ||
            decline("the weights have fewer elements than their type says");
   }
@@ -142,9 +182,14 @@ std::vector<uint8_t> ProductKernel::pack(const mortise::Hardware &hardware,
     for (int64_t o = 0; o < layer.outputs; ++o) {
       uint8_t *panel = bytes.data() + (g * packed.panels + o / columns) * packed.panelBytes;
       for (int64_t tap = 0; tap < taps; ++tap)
-        for (int64_t c = 0; c < layer.channels; ++c)
+        for (int64_t c = 0; c < layer.channels; ++c) {
+          if (depthwise && c != o)
+            continue;
+          int64_t index =
+              depthwise ? (tap * layer.groups + g) * layer.channels + c : panels.indexOf(g, tap, taps, c, o);
           std::memcpy(panel + (tap * layer.channels + c) * packed.rowBytes + o % columns * size,
-                      from.data() + panels.indexOf(g, tap, taps, c, o) * size, static_cast<size_t>(size));
+                      from.data() + index * size, static_cast<size_t>(size));
+        }
       uint8_t *tables = panel + packed.rows * packed.rowBytes + o % columns * 4;
       for (const std::vector<uint32_t> *table : {&bias, &scale}) {
         if (table->empty())
@@ -155,6 +200,11 @@ std::vector<uint8_t> ProductKernel::pack(const mortise::Hardware &hardware,
       }
     }
   return bytes;
+}
+
+std::optional<ProductKernel> readDepthwise(KernelOp kernel, const mortise::Hardware &hardware,
+                                           const WeightBytes &weights, std::string &why) {
+  return Reader(kernel, hardware, weights, why).readChannelwise();
 }
 
 std::optional<ProductKernel> readProduct(KernelOp kernel, const mortise::Hardware &hardware,

@@ -35,7 +35,8 @@ struct ProductKernel {
   mlir::Value filter;                 ///< the right operand, in the region
   mlir::Value drained;                ///< what the drain stores
   KernelPanels panels;                ///< of the filter
-  std::vector<uint32_t> bias, scale;  ///< words of the drain's tables
+  bool depthwise = false; ///< the filter has a number for each channel; outputs of a group see their own one
+  std::vector<uint32_t> bias, scale; ///< words of the drain's tables
 
   /// From the panels of Kernel to those of the machine, with the drain's tables.
   std::vector<uint8_t> pack(const mortise::Hardware &hardware, const WeightBytes &weights) const;
@@ -45,5 +46,12 @@ struct ProductKernel {
 /// is in the way.
 std::optional<ProductKernel> readProduct(KernelOp kernel, const mortise::Hardware &hardware,
                                          const WeightBytes &weights, std::string &why);
+
+/// Reads a depthwise convolution of integers as one of groups: as many channels as the array has columns see
+/// filters that are zero but for their own channel. The array is busy with zeros then, which is still faster
+/// than the vector core on machines with few lanes. Zeros times what is no number would be none: floats are
+/// declined.
+std::optional<ProductKernel> readDepthwise(KernelOp kernel, const mortise::Hardware &hardware,
+                                           const WeightBytes &weights, std::string &why);
 
 } // namespace tenon::npu

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/segment/SegmentCompiler.h"
 
+#include "compiler/emit/mortise/segment/FoldImagePads.h"
 #include "compiler/emit/mortise/segment/JoinRows.h"
 #include "compiler/emit/mortise/segment/PlannedKernel.h"
 #include "compiler/emit/mortise/segment/UnpackRight.h"
@@ -135,6 +136,7 @@ Lowering mortiseLowering(WeightBytes weights) {
                                const OperandBytes &) {
     OwningOpRef<KernelOp> joined(segment.clone());
     unpackRight(*joined, hardware, weights);
+    foldImagePads(*joined, hardware, weights);
     joinRows(*joined, hardware);
     return SegmentBuilder(*joined, hardware, weights).build();
   };

@@ -15,8 +15,8 @@ namespace tenon::npu {
 namespace {
 
 ImageLines imageOf(const Product &p) {
-  return {p.images,   p.height, p.width, p.groups * p.channels * p.leftBytes(), p.leftBytes(), p.y, p.x,
-          p.padValue, p.input,  0};
+  return {p.images, p.height,   p.width, p.groups * p.channels * p.leftBytes(), p.leftBytes(), p.y,
+          p.x,      p.padValue, p.input, p.inputPitch() * p.leftBytes()};
 }
 
 class ProductEmitter {
@@ -30,23 +30,20 @@ public:
                  cut.mapTablesAt(scratchpad)) {}
 
   void emit() {
-    int64_t chunk = cut_.resident ? cut_.resident : packed_.panels;
-    auto panels = [&](const Tile &tile, int64_t group, int64_t first) {
-      for (int64_t panel = first; panel < std::min(first + chunk, packed_.panels); ++panel)
-        multiply(tile, group * packed_.panels + panel);
+    int64_t all = p_.groups * packed_.panels;
+    auto panels = [&](const Tile &tile, int64_t first, int64_t end) {
+      for (int64_t panel = first; panel < end; ++panel)
+        multiply(tile, panel);
     };
     if (!cut_.resident) {
       for (const Tile &tile : tiles_)
-        for (int64_t group = 0; group < p_.groups; ++group)
-          panels(tile, group, 0);
+        panels(tile, 0, all);
       return;
     }
-    for (int64_t group = 0; group < p_.groups; ++group)
-      for (int64_t first = 0; first < packed_.panels; first += chunk) {
+    for (int64_t run = 0; run < all; run += packed_.adjacent)
+      for (int64_t first = run, end = run + packed_.adjacent; first < end; first += cut_.resident, ++chunks_)
         for (const Tile &tile : tiles_)
-          panels(tile, group, first);
-        ++chunks_;
-      }
+          panels(tile, first, std::min(first + cut_.resident, end));
   }
 
 private:
@@ -102,7 +99,7 @@ private:
     int64_t at = 0;
     if (cut_.resident) {
       at = weightAt_ + chunks_ % cut_.weightBuffers * cut_.weightBytes +
-           panel % packed_.panels % cut_.resident * packed_.panelBytes;
+           panel % packed_.adjacent % cut_.resident * packed_.panelBytes;
       if (panel <= loadedPanel_)
         return at;
       loadedPanel_ = panel;

@@ -74,6 +74,8 @@ struct MapStage {
 struct Product {
   int64_t images = 1, height = 1, width = 1;     ///< of the input, without padding
   int64_t groups = 1, channels = 1, outputs = 1; ///< channels and outputs of a group
+  /// Groups of the image and the result in memory, of which the product has some; 0: it has all.
+  int64_t memoryGroups = 0;
   WindowAxis y, x;
   int64_t padValue = 0;
   mortise::Type left = mortise::Type::U8, right = mortise::Type::I8;
@@ -86,17 +88,23 @@ struct Product {
   int64_t outputWidth() const { return (width + x.low + x.high - x.extent()) / x.stride + 1; }
   int64_t pixels() const { return images * outputHeight() * outputWidth(); }
   int64_t macs() const { return pixels() * groups * outputs * channels * y.size * x.size; }
+  /// Channels from a pixel to the next in memory, of the input and of the result.
+  int64_t inputPitch() const { return (memoryGroups ? memoryGroups : groups) * channels; }
+  int64_t outputPitch() const { return (memoryGroups ? memoryGroups : groups) * outputs; }
   int64_t leftBytes() const { return mortise::typeBits(left) / 8; }
   int64_t drainBytes() const { return mortise::typeBits(drain.type) / 8; }
   int64_t resultBytes() const { return map ? map->resultBytes : drainBytes(); }
+  /// Groups [first, first + count) of it, at addresses that are known already.
+  Product part(int64_t first, int64_t count, const mortise::Hardware &hardware) const;
 };
 
 /// The weights as memory holds them: for each group and each panel of `columns` outputs, rows of the panel's
 /// width in the order of window row, window column, channel, then the tables of the drain. Outputs beyond the
 /// last are zero.
 struct PackedWeights {
-  int64_t panels = 0; ///< in a group
-  int64_t rows = 0;   ///< of a panel
+  int64_t panels = 0;   ///< in a group
+  int64_t adjacent = 0; ///< panels whose outputs lie beside each other: of a group, of all if they are full
+  int64_t rows = 0;     ///< of a panel
   int64_t rowBytes = 0;
   int64_t panelBytes = 0; ///< with tables, rounded to whole bursts
   int64_t bytes = 0;      ///< of all groups
@@ -127,8 +135,8 @@ struct DepthSlice {
 struct ProductCut {
   int64_t rows = 1; ///< output rows of a tile
   int64_t span = 1; ///< output pixels of a row of a tile
-  /// Panels whose weights lie in the scratchpad while all tiles go by, before the next ones come. 0: tiles
-  /// are outermost, and weights come anew for each of them, `piece` weight tiles at a time.
+  /// Adjacent panels whose weights lie in the scratchpad while all tiles go by, before the next ones come. 0:
+  /// tiles are outermost, and weights come anew for each of them, `piece` weight tiles at a time.
   int64_t resident = 0;
   int64_t piece = 1;
   DepthSlice slice; ///< in its place where there are slices; buffers are of slices then
@@ -151,6 +159,16 @@ struct ProductCut {
   int64_t mapTablesAt(int64_t scratchpad) const { return mapAt(scratchpad) + mapBuffers * mapBytes; }
   int64_t scratchpadBytes() const { return mapTablesAt(0) + mapTableBytes; }
 };
+/// Groups of a product that are computed together, one part after the other, and the cut of such a part.
+struct GroupCut {
+  int64_t groups = 1;
+  ProductCut cut;
+  double cycles = 0; ///< estimated, of all groups
+};
+/// The fastest by estimate; nothing where one group alone does not fit.
+std::optional<GroupCut> cutGroups(const Product &product, const mortise::Hardware &hardware,
+                                  int64_t scratchpadBytes);
+
 /// The best cut that fits `scratchpadBytes`; nothing where a row of the output needs more than there is.
 std::optional<ProductCut> cutProduct(const Product &product, const mortise::Hardware &hardware,
                                      int64_t scratchpadBytes);

@@ -31,12 +31,14 @@ public:
     // Rows of whole lines, or parts of one line.
     int64_t parts = ceilDiv(width, half), span = ceilDiv(width, parts);
     int64_t most = parts > 1 ? 1 : std::min(height, half / width);
-    for (int64_t count = ceilDiv(height, most); count <= height;
-         count = count < 8 ? count + 1 : count * 5 / 4) {
+    int64_t last = 0;
+    for (int64_t count = ceilDiv(height, most); last != 1; count = count < 8 ? count + 1 : count * 5 / 4) {
       ProductCut cut;
-      cut.rows = ceilDiv(height, count);
+      cut.rows = ceilDiv(height, std::min(count, height));
       cut.span = span;
-      withRows(cut);
+      if (cut.rows != last)
+        withRows(cut);
+      last = cut.rows;
     }
     return best_;
   }
@@ -47,7 +49,7 @@ private:
     cut.inputBytes =
         alignedBytes(lines * (p_.width + p_.x.low + p_.x.high) * p_.groups * p_.channels * p_.leftBytes());
     int64_t burst = memoryOf(p_.output, h_).burst;
-    int64_t whole = std::min(packed_.panels, ceilDiv(burst, h_.matrix.columns * p_.resultBytes()));
+    int64_t whole = std::min(packed_.adjacent, ceilDiv(burst, h_.matrix.columns * p_.resultBytes()));
     for (cut.stored = whole; cut.stored >= 1; cut.stored /= 2) {
       ResultTile results(p_, h_, cut.rows * cut.span, cut.stored);
       if (!results.isRegular())
@@ -65,9 +67,9 @@ private:
             consider(cut);
         }
         cut.piece = all;
-        for (int64_t chunks = 1; chunks <= packed_.panels;
+        for (int64_t chunks = 1; chunks <= packed_.adjacent;
              chunks = chunks < 8 ? chunks + 1 : chunks * 3 / 2) {
-          int64_t panels = ceilDiv(ceilDiv(packed_.panels, chunks), cut.stored) * cut.stored;
+          int64_t panels = upTo(ceilDiv(packed_.adjacent, chunks), cut.stored);
           if (panels == cut.resident)
             continue;
           cut.resident = panels;
@@ -120,24 +122,33 @@ private:
                         : loads * std::max(work / loads, (load + latency) / double(buffers - 1));
   }
 
+  /// Of the lines of a tile, where pixels of the product may lie apart.
+  double loadCycles(const ProductCut &cut, const mortise::MemoryTiming &in) const {
+    int64_t pixel = p_.groups * p_.channels * p_.leftBytes(), pitch = p_.inputPitch() * p_.leftBytes();
+    return pixel == pitch ? double(cut.inputBytes) / in.bytesPerCycle
+                          : transferCycles(pixel, cut.inputBytes / pixel, pitch, pixel, in);
+  }
+
   /// Roughly: the array's work beside the memories' traffic, and what nothing hides.
   void estimate(ProductCut &cut) const {
     const auto &in = memoryOf(p_.input, h_), &out = memoryOf(p_.output, h_), &from = memoryOf(p_.weights, h_);
     int64_t tiles = p_.images * ceilDiv(p_.outputHeight(), cut.rows) * ceilDiv(p_.outputWidth(), cut.span);
     int64_t panels = packed_.panels * p_.groups, inputs = p_.images * ceilDiv(p_.outputHeight(), cut.rows);
-    int64_t chunks = cut.resident ? p_.groups * ceilDiv(packed_.panels, cut.resident) : 1;
+    int64_t runs = panels / packed_.adjacent;
+    int64_t chunks = cut.resident ? runs * ceilDiv(packed_.adjacent, cut.resident) : 1;
     double matrix = matrixCycles(cut);
 
     double inputLoads = double(inputs == 1 ? 1 : inputs * chunks);
-    double inputLoad = double(cut.inputBytes) / in.bytesPerCycle;
+    double inputLoad = loadCycles(cut, in);
     double weightLoads =
         cut.resident ? double(panels) : double(tiles * panels * ceilDiv(int64_t(tiles_.size()), cut.piece));
     double weightCycles = double(packed_.bytes) / from.bytesPerCycle;
     if (!cut.resident)
       weightCycles = weightLoads * transferCycles(deepest(cut.piece) * packed_.rowBytes, 1,
                                                   tiles_[0].rows * cut.piece * packed_.rowBytes, 0, from);
-    int64_t run = std::min(packed_.panels, cut.stored) * h_.matrix.columns * p_.resultBytes();
-    int64_t bursts = ceilDiv(packed_.panels, cut.stored) * ceilDiv(run, out.burst) * p_.groups;
+    int64_t run = std::min(packed_.adjacent, cut.stored) * h_.matrix.columns * p_.resultBytes();
+    int64_t stores = runs * ceilDiv(packed_.adjacent, cut.stored); // of a pixel
+    int64_t bursts = stores * ceilDiv(run, out.burst);
     double outputCycles = double(p_.pixels()) * double(bursts * out.burst) / out.bytesPerCycle;
     double dram = 0, l2 = 0;
     for (auto [cycles, where] : {std::pair(inputLoads * inputLoad, &in), std::pair(weightCycles, &from),
@@ -151,7 +162,7 @@ private:
       for (const MapStage::Operand &operand : p_.map->operands)
         if (operand.period == 0)
           dram += double(p_.pixels()) * double(ceilDiv(run * operand.bytes, p_.resultBytes())) *
-                  double(ceilDiv(packed_.panels, cut.stored) * p_.groups) / h_.dram.bytesPerCycle;
+                  double(stores) / h_.dram.bytesPerCycle;
     }
     double byInput = pipelined(inputLoads, inputLoad, matrix, cut.inputBuffers);
     double byWeights = 0;
@@ -185,9 +196,25 @@ private:
 
 } // namespace
 
+Product Product::part(int64_t first, int64_t count, const mortise::Hardware &hardware) const {
+  Product some = *this;
+  PackedWeights packed = packedWeights(*this, hardware);
+  some.memoryGroups = memoryGroups ? memoryGroups : groups;
+  some.groups = count;
+  some.input += first * channels * leftBytes();
+  some.weights += first * packed.panels * packed.panelBytes;
+  some.output += first * outputs * resultBytes();
+  if (map)
+    for (MapStage::Operand &operand : some.map->operands)
+      if (operand.period != 1)
+        operand.memory += first * outputs * operand.bytes;
+  return some;
+}
+
 PackedWeights packedWeights(const Product &p, const mortise::Hardware &h) {
   PackedWeights packed;
   packed.panels = ceilDiv(p.outputs, h.matrix.columns);
+  packed.adjacent = p.outputs % h.matrix.columns == 0 ? p.groups * packed.panels : packed.panels;
   packed.rows = p.y.size * p.x.size * p.channels;
   packed.rowBytes = h.matrix.columns * int64_t(mortise::typeBits(p.right)) / 8;
   int64_t burst = std::max({int64_t(64), h.dram.burst, h.l2.burst});
@@ -224,6 +251,29 @@ static void useRoom(ProductCut &cut, int64_t scratchpadBytes) {
     if (cut.scratchpadBytes() > scratchpadBytes)
       --*buffers;
   }
+}
+
+std::optional<GroupCut> cutGroups(const Product &product, const mortise::Hardware &hardware,
+                                  int64_t scratchpadBytes) {
+  std::optional<GroupCut> best;
+  auto consider = [&](int64_t groups) {
+    std::optional<ProductCut> cut = cutProduct(
+        groups == product.groups ? product : product.part(0, groups, hardware), hardware, scratchpadBytes);
+    double cycles = cut ? cut->cycles * double(product.groups) / double(groups) : 0;
+    if (cut && (!best || cycles < best->cycles))
+      best = {groups, *cut, cycles};
+  };
+  // Parts of equal size, and those whose pixels are whole bursts.
+  int64_t burst = std::max<int64_t>(1, memoryOf(product.input, hardware).burst /
+                                           (product.channels * product.leftBytes()));
+  int64_t last = 0;
+  for (int64_t parts = 1; parts <= product.groups; parts = parts < 4 ? parts + 1 : parts * 3 / 2) {
+    int64_t groups = ceilDiv(product.groups, parts), whole = std::min(product.groups, upTo(groups, burst));
+    for (int64_t count : {groups, whole})
+      if (count != last)
+        consider(last = count);
+  }
+  return best;
 }
 
 std::optional<ProductCut> cutProduct(const Product &product, const mortise::Hardware &hardware,

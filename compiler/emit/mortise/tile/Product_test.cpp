@@ -83,7 +83,7 @@ uint8_t quantized(const Product &p, const Data &d, int32_t sum, size_t channel) 
   return uint8_t(std::min(std::max(rounded, double(p.drain.low)), double(p.drain.high)));
 }
 
-Stream streamOf(Product &p, const Hardware &h, const ProductCut &cut) {
+Stream streamOf(Product &p, const Hardware &h, const ProductCut &cut, int64_t together = 0) {
   Stream stream;
   stream.nodes = {"layer"};
   uint64_t next = 0;
@@ -96,13 +96,25 @@ Stream streamOf(Product &p, const Hardware &h, const ProductCut &cut) {
   p.input = tensor("b0", Role::Input, Type::U8, p.images * p.height * p.width * p.groups * p.channels);
   p.weights = tensor("b1", Role::Input, Type::I8, packedWeights(p, h).bytes);
   p.output = tensor("b2", Role::Output, p.drain.type, p.pixels() * p.groups * p.outputs * p.resultBytes());
-  emitProduct(p, cut, h, 0, stream);
+  if (!together) {
+    emitProduct(p, cut, h, 0, stream);
+    return stream;
+  }
+  for (int64_t first = 0; first < p.groups; first += together) {
+    Product part = p.part(first, std::min(together, p.groups - first), h);
+    std::optional<ProductCut> own = cutProduct(part, h, h.scratchpad.bytes);
+    if (own)
+      emitProduct(part, *own, h, 0, stream);
+    else
+      ADD_FAILURE() << "a part does not fit";
+  }
   return stream;
 }
 
-void check(Product p, const ProductCut &cut, const Hardware &h, std::mt19937 &random,
-           const std::string &what) {
-  FinishedStream finished = finishStream(streamOf(p, h, cut), h, {});
+/// `together`: groups that are computed together, each part as it is best for it; 0: all, as `cut` says.
+void check(Product p, const ProductCut &cut, const Hardware &h, std::mt19937 &random, const std::string &what,
+           int64_t together = 0) {
+  FinishedStream finished = finishStream(streamOf(p, h, cut, together), h, {});
   ASSERT_EQ(finished.error, "") << what;
   Data d = randomData(p, random);
   std::vector<uint8_t> packed = pack(p, h, d);
@@ -161,6 +173,29 @@ TEST(Product, computesWhatLoopsDo) {
     if (std::optional<ProductCut> cut = cutProduct(p, h, h.scratchpad.bytes))
       check(p, *cut, h, random, "case " + std::to_string(i) + " on " + h.name);
   }
+}
+
+/// Some groups at a time, whose panels are adjacent where groups have as many outputs as the array.
+TEST(Product, computesGroupsInParts) {
+  std::mt19937 random(19);
+  int full = 0;
+  for (int i = 0; i < 60; ++i) {
+    Hardware h = mortise::loadHardware(kPresets[i % 4]);
+    Product p = randomProduct(random);
+    p.groups = 2 + int64_t(random() % 5);
+    if (i % 3) {
+      p.channels = std::min<int64_t>(p.channels, 16);
+      p.outputs = h.matrix.columns;
+    }
+    std::optional<GroupCut> cut = cutGroups(p, h, h.scratchpad.bytes);
+    if (!cut)
+      continue;
+    EXPECT_LE(cut->groups, p.groups);
+    full += int(i % 3 != 0);
+    int64_t together = i % 2 ? cut->groups : 1 + int64_t(random() % uint64_t(cut->groups));
+    check(p, cut->cut, h, random, "case " + std::to_string(i) + " on " + h.name, together);
+  }
+  EXPECT_GT(full, 20);
 }
 
 TEST(Product, computesWhatLoopsDoInSlicesOfTheDepth) {

@@ -340,7 +340,7 @@ private:
 
 std::optional<ProductCut> cutSlices(const Product &product, const mortise::Hardware &hardware,
                                     int64_t scratchpadBytes, double cycles) {
-  if (product.groups != 1)
+  if (product.groups != 1 || product.memoryGroups > 1)
     return std::nullopt;
   return SliceCutter(product, hardware, scratchpadBytes, cycles).best();
 }

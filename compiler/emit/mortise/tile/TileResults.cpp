@@ -24,20 +24,20 @@ std::vector<Tile> tilesOf(const Product &p, const ProductCut &cut) {
 
 TileResults::TileResults(const Product &p, const ProductCut &cut, const mortise::Hardware &h,
                          Commands &commands, int64_t resultAt, int64_t mapAt, int64_t tablesAt)
-    : p_(p), cut_(cut), h_(h), commands_(commands), panels_(packedWeights(p, h).panels), resultAt_(resultAt),
+    : p_(p), cut_(cut), h_(h), commands_(commands), packed_(packedWeights(p, h)), resultAt_(resultAt),
       mapAt_(mapAt), tablesAt_(tablesAt) {}
 
 /// Drains a panel; `stored` panels leave together, after the vector core's part.
 void TileResults::store(const Tile &tile, int64_t panel, int64_t sums, int64_t tables) {
-  int64_t inGroup = panel % panels_, within = inGroup % cut_.stored, columns = h_.matrix.columns;
+  int64_t inRun = panel % packed_.adjacent, within = inRun % cut_.stored, columns = h_.matrix.columns;
   int64_t pitch = cut_.stored * columns, size = p_.drainBytes();
   bool floats = p_.left == mortise::Type::Bf16 || p_.left == mortise::Type::F16;
   int64_t at = resultAt_ + results_ % cut_.resultBuffers * cut_.resultBytes;
   commands_.drain(sums, tile.pixels(), outputsOf(panel), p_.drain, columns, tables,
                   at + within * columns * size, pitch * size, floats);
-  if (within + 1 < cut_.stored && inGroup + 1 < panels_)
+  if (within + 1 < cut_.stored && inRun + 1 < packed_.adjacent)
     return;
-  int64_t first = inGroup - within, group = panel / panels_;
+  int64_t first = inRun - within, group = (panel - inRun) / packed_.panels;
   int64_t channel = group * p_.outputs + first * columns, width = within * columns + outputsOf(panel);
   if (p_.map) {
     at = runMap(tile, at, channel, width);
@@ -51,12 +51,12 @@ void TileResults::store(const Tile &tile, int64_t panel, int64_t sums, int64_t t
 /// The element of the result where a tile's channels begin.
 int64_t TileResults::placeOf(const Tile &tile, int64_t channel) const {
   int64_t pixel = (tile.image * p_.outputHeight() + tile.row) * p_.outputWidth() + tile.column;
-  return pixel * p_.groups * p_.outputs + channel;
+  return pixel * p_.outputPitch() + channel;
 }
 
 /// `width` channels of a tile's pixels, of `size` bytes each, as the scratchpad and the memory have them.
 TransferBlock TileResults::blockOf(const Tile &tile, int64_t width, int64_t size) const {
-  int64_t pitch = cut_.stored * h_.matrix.columns * size, channels = p_.groups * p_.outputs * size;
+  int64_t pitch = cut_.stored * h_.matrix.columns * size, channels = p_.outputPitch() * size;
   TransferBlock block;
   block.bytes = width * size;
   block.count[0] = tile.columns;

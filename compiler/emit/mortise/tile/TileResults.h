@@ -55,7 +55,7 @@ public:
   /// together. `tables`: where the panel's bias and scale lie.
   void store(const Tile &tile, int64_t panel, int64_t sums, int64_t tables);
   int64_t outputsOf(int64_t panel) const {
-    return std::min(h_.matrix.columns, p_.outputs - panel % panels_ * h_.matrix.columns);
+    return std::min(h_.matrix.columns, p_.outputs - panel % packed_.panels * h_.matrix.columns);
   }
 
 private:
@@ -69,7 +69,8 @@ private:
   const ProductCut &cut_;
   const mortise::Hardware &h_;
   Commands &commands_;
-  int64_t panels_, resultAt_, mapAt_, tablesAt_, results_ = 0;
+  PackedWeights packed_;
+  int64_t resultAt_, mapAt_, tablesAt_, results_ = 0;
   bool haveTables_ = false;
 };
 
