@@ -82,9 +82,27 @@ private:
     if (number == loadedInput_)
       return;
     loadedInput_ = number;
+    if (cut_.wholeImage) {
+      loadLines(tile);
+      return;
+    }
     inputOf_ = inputAt_ + inputs_ % cut_.inputBuffers * cut_.inputBytes;
     ++inputs_;
     image_.load(commands_, inputOf_, tile.image, tile.row, tile.rows);
+  }
+
+  /// The lines of a tile that are not there yet; an only image stays.
+  void loadLines(const Tile &tile) {
+    int64_t first = tile.row * p_.y.stride, end = first + image_.linesOf(tile.rows);
+    if (tile.image != loadedImage_ || (first == 0 && p_.images > 1))
+      loadedLines_ = 0;
+    loadedImage_ = tile.image;
+    inputOf_ = inputAt_ + first * lineBytes();
+    first = std::max(first, loadedLines_);
+    if (first >= end)
+      return;
+    image_.loadLines(commands_, inputAt_ + first * lineBytes(), tile.image, first, end - first);
+    loadedLines_ = end;
   }
 
   /// Weight tiles [first, end) of a panel, and its tables with the last. Returns their address.
@@ -126,6 +144,7 @@ private:
   TileResults results_;
   int64_t inputOf_ = 0, weightsOf_ = 0; ///< the buffers in use
   int64_t loadedInput_ = -1, loadedPiece_ = -1, loadedPanel_ = -1;
+  int64_t loadedImage_ = -1, loadedLines_ = 0; ///< of whole images
   int64_t inputs_ = 0, weightLoads_ = 0, chunks_ = 0, products_ = 0;
 };
 

@@ -72,8 +72,8 @@ private:
 void emitSlices(const Product &product, const ProductCut &cut, const mortise::Hardware &hardware,
                 int64_t scratchpad, Stream &stream);
 
-/// The fastest cut with slices that is estimated to take fewer than `cycles`; nothing where there is none.
+/// The best cut with slices whose price is estimated to be below `price`; nothing where there is none.
 std::optional<ProductCut> cutSlices(const Product &product, const mortise::Hardware &hardware,
-                                    int64_t scratchpadBytes, double cycles);
+                                    int64_t scratchpadBytes, double price);
 
 } // namespace tenon::npu

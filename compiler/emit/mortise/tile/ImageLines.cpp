@@ -11,11 +11,16 @@
 namespace tenon::npu {
 
 void ImageLines::load(Commands &commands, int64_t local, int64_t image, int64_t row, int64_t rows) const {
+  loadLines(commands, local, image, row * y.stride, linesOf(rows));
+}
+
+void ImageLines::loadLines(Commands &commands, int64_t local, int64_t image, int64_t from,
+                           int64_t lines) const {
   auto fill = [&](int64_t at, int64_t bytes, int64_t count, int64_t stride) {
     if (bytes > 0)
       commands.fill(commands.inputChannel(), at, bytes, count, stride, padValue, elementBytes);
   };
-  int64_t first = row * y.stride - y.low, lines = linesOf(rows);
+  int64_t first = from - y.low;
   int64_t above = std::clamp<int64_t>(-first, 0, lines),
           below = std::clamp<int64_t>(first + lines - height, 0, lines - above),
           inside = lines - above - below;

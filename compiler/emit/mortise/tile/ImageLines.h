@@ -26,6 +26,8 @@ struct ImageLines {
 
   /// The lines that output rows [row, row + rows) of an image read, one behind the other at `local`.
   void load(Commands &commands, int64_t local, int64_t image, int64_t row, int64_t rows) const;
+  /// Lines [from, from + lines) of an image, counted from its padding's first, at `local`.
+  void loadLines(Commands &commands, int64_t local, int64_t image, int64_t from, int64_t lines) const;
 };
 
 } // namespace tenon::npu

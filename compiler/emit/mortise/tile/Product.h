@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // A layer of multiply-accumulates for the matrix unit, and how it is cut: which rows of the output a tile
-// has, which weights stay, what is loaded how often. The cut is chosen by a model of cycles and carried out
-// as commands of a stream.
+// has, which weights stay, what is loaded how often. The cut is chosen by a model of cycles and traffic and
+// carried out as commands of a stream.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -139,6 +139,9 @@ struct ProductCut {
   /// tiles are outermost, and weights come anew for each of them, `piece` weight tiles at a time.
   int64_t resident = 0;
   int64_t piece = 1;
+  /// The input's one buffer holds an image, of which each line is loaded once: tiles share the lines that
+  /// windows of both read. Else a buffer holds the lines of a tile.
+  bool wholeImage = false;
   DepthSlice slice; ///< in its place where there are slices; buffers are of slices then
   int64_t inputBuffers = 2, weightBuffers = 2, resultBuffers = 2, mapBuffers = 2;
   static constexpr int64_t kTableBuffers = 2; ///< of slices; else tables lie behind a panel's weights
@@ -149,6 +152,7 @@ struct ProductCut {
   int64_t mapBytes = 0;      ///< of one buffer of the vector core's part: its operands and result
   int64_t mapTableBytes = 0; ///< of its tables
   double cycles = 0;         ///< estimated
+  double traffic = 0;        ///< estimated cycles of the memories
   std::string limit;         ///< what the estimate is limited by: "matrix", "memory", "vector"
 
   /// Buffers follow each other: inputs, weights, tables, results, the vector core's, its tables.
@@ -158,6 +162,11 @@ struct ProductCut {
   int64_t mapAt(int64_t scratchpad) const { return resultsAt(scratchpad) + resultBuffers * resultBytes; }
   int64_t mapTablesAt(int64_t scratchpad) const { return mapAt(scratchpad) + mapBuffers * mapBytes; }
   int64_t scratchpadBytes() const { return mapTablesAt(0) + mapTableBytes; }
+
+  /// What is weighed: time, and traffic, which is most of the energy.
+  static double price(double cycles, double traffic) { return cycles + kTraffic * traffic; }
+  double price() const { return price(cycles, traffic); }
+  static constexpr double kTraffic = 0.2;
 };
 /// Groups of a product that are computed together, one part after the other, and the cut of such a part.
 struct GroupCut {
@@ -165,7 +174,7 @@ struct GroupCut {
   ProductCut cut;
   double cycles = 0; ///< estimated, of all groups
 };
-/// The fastest by estimate; nothing where one group alone does not fit.
+/// The best by estimate; nothing where one group alone does not fit.
 std::optional<GroupCut> cutGroups(const Product &product, const mortise::Hardware &hardware,
                                   int64_t scratchpadBytes);
 

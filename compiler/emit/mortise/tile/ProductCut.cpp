@@ -1,4 +1,4 @@
-//===- ProductCut.cpp - which cut of a product is fastest --------------------===//
+//===- ProductCut.cpp - which cut of a product is best --------------------===//
 //
 // Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -45,9 +45,6 @@ public:
 
 private:
   void withRows(ProductCut cut) {
-    int64_t lines = (cut.rows - 1) * p_.y.stride + p_.y.extent();
-    cut.inputBytes =
-        alignedBytes(lines * (p_.width + p_.x.low + p_.x.high) * p_.groups * p_.channels * p_.leftBytes());
     int64_t burst = memoryOf(p_.output, h_).burst;
     int64_t whole = std::min(packed_.adjacent, ceilDiv(burst, h_.matrix.columns * p_.resultBytes()));
     for (cut.stored = whole; cut.stored >= 1; cut.stored /= 2) {
@@ -57,27 +54,43 @@ private:
       cut.resultBytes = results.drained(p_);
       cut.mapBytes = results.ofMap(p_);
       cut.mapTableBytes = results.tables(p_);
-      for (cut.inputBuffers = 1; cut.inputBuffers <= 2; ++cut.inputBuffers) {
-        auto all = int64_t(tiles_.size());
-        cut.resident = 0;
-        for (int64_t pieces = 1; pieces <= all; pieces = pieces < 4 ? pieces + 1 : pieces * 3 / 2) {
-          cut.piece = ceilDiv(all, pieces);
-          cut.weightBytes = alignedBytes(deepest(cut.piece) * packed_.rowBytes + tableBytes(p_, h_));
-          for (cut.weightBuffers = 1; cut.weightBuffers <= 4; ++cut.weightBuffers)
-            consider(cut);
-        }
-        cut.piece = all;
-        for (int64_t chunks = 1; chunks <= packed_.adjacent;
-             chunks = chunks < 8 ? chunks + 1 : chunks * 3 / 2) {
-          int64_t panels = upTo(ceilDiv(packed_.adjacent, chunks), cut.stored);
-          if (panels == cut.resident)
-            continue;
-          cut.resident = panels;
-          cut.weightBytes = panels * packed_.panelBytes;
-          for (cut.weightBuffers = 1; cut.weightBuffers <= 2; ++cut.weightBuffers)
-            consider(cut);
-        }
+      cut.wholeImage = false;
+      cut.inputBytes = alignedBytes(linesOf(cut.rows) * lineBytes());
+      for (cut.inputBuffers = 1; cut.inputBuffers <= 2; ++cut.inputBuffers)
+        withInput(cut);
+      // Lines that share a word would wait for each other's readers.
+      if (cut.rows < p_.outputHeight() && lineBytes() % h_.scratchpad.width == 0) {
+        cut.wholeImage = true;
+        cut.inputBytes = alignedBytes(linesOf(p_.outputHeight()) * lineBytes());
+        cut.inputBuffers = 1;
+        withInput(cut);
       }
+    }
+  }
+
+  int64_t linesOf(int64_t rows) const { return (rows - 1) * p_.y.stride + p_.y.extent(); }
+  int64_t lineBytes() const {
+    return (p_.width + p_.x.low + p_.x.high) * p_.groups * p_.channels * p_.leftBytes();
+  }
+
+  void withInput(ProductCut cut) {
+    auto all = int64_t(tiles_.size());
+    cut.resident = 0;
+    for (int64_t pieces = 1; pieces <= all; pieces = pieces < 4 ? pieces + 1 : pieces * 3 / 2) {
+      cut.piece = ceilDiv(all, pieces);
+      cut.weightBytes = alignedBytes(deepest(cut.piece) * packed_.rowBytes + tableBytes(p_, h_));
+      for (cut.weightBuffers = 1; cut.weightBuffers <= 4; ++cut.weightBuffers)
+        consider(cut);
+    }
+    cut.piece = all;
+    for (int64_t chunks = 1; chunks <= packed_.adjacent; chunks = chunks < 8 ? chunks + 1 : chunks * 3 / 2) {
+      int64_t panels = upTo(ceilDiv(packed_.adjacent, chunks), cut.stored);
+      if (panels == cut.resident)
+        continue;
+      cut.resident = panels;
+      cut.weightBytes = panels * packed_.panelBytes;
+      for (cut.weightBuffers = 1; cut.weightBuffers <= 2; ++cut.weightBuffers)
+        consider(cut);
     }
   }
 
@@ -95,7 +108,7 @@ private:
     if (cut.scratchpadBytes() > scratchpad_)
       return;
     estimate(cut);
-    if (!best_ || cut.cycles < best_->cycles)
+    if (!best_ || cut.price() < best_->price())
       best_ = cut;
   }
 
@@ -122,11 +135,12 @@ private:
                         : loads * std::max(work / loads, (load + latency) / double(buffers - 1));
   }
 
-  /// Of the lines of a tile, where pixels of the product may lie apart.
-  double loadCycles(const ProductCut &cut, const mortise::MemoryTiming &in) const {
+  /// Of so many lines of the image, where pixels of the product may lie apart.
+  double loadCycles(int64_t lines, const mortise::MemoryTiming &in) const {
     int64_t pixel = p_.groups * p_.channels * p_.leftBytes(), pitch = p_.inputPitch() * p_.leftBytes();
-    return pixel == pitch ? double(cut.inputBytes) / in.bytesPerCycle
-                          : transferCycles(pixel, cut.inputBytes / pixel, pitch, pixel, in);
+    int64_t bytes = lines * lineBytes();
+    return pixel == pitch ? double(bytes) / in.bytesPerCycle
+                          : transferCycles(pixel, bytes / pixel, pitch, pixel, in);
   }
 
   /// Roughly: the array's work beside the memories' traffic, and what nothing hides.
@@ -138,8 +152,12 @@ private:
     int64_t chunks = cut.resident ? runs * ceilDiv(packed_.adjacent, cut.resident) : 1;
     double matrix = matrixCycles(cut);
 
-    double inputLoads = double(inputs == 1 ? 1 : inputs * chunks);
-    double inputLoad = loadCycles(cut, in);
+    bool stays = cut.wholeImage ? p_.images == 1 : inputs == 1;
+    double inputLoads = double(stays ? inputs : inputs * chunks);
+    double inputLoad = loadCycles(linesOf(cut.rows), in);
+    double inputCycles = inputLoads * inputLoad;
+    if (cut.wholeImage) // each line once
+      inputCycles = double(p_.images * (stays ? 1 : chunks)) * loadCycles(linesOf(p_.outputHeight()), in);
     double weightLoads =
         cut.resident ? double(panels) : double(tiles * panels * ceilDiv(int64_t(tiles_.size()), cut.piece));
     double weightCycles = double(packed_.bytes) / from.bytesPerCycle;
@@ -151,8 +169,8 @@ private:
     int64_t bursts = stores * ceilDiv(run, out.burst);
     double outputCycles = double(p_.pixels()) * double(bursts * out.burst) / out.bytesPerCycle;
     double dram = 0, l2 = 0;
-    for (auto [cycles, where] : {std::pair(inputLoads * inputLoad, &in), std::pair(weightCycles, &from),
-                                 std::pair(outputCycles, &out)})
+    for (auto [cycles, where] :
+         {std::pair(inputCycles, &in), std::pair(weightCycles, &from), std::pair(outputCycles, &out)})
       (where == &h_.l2 ? l2 : dram) += cycles;
 
     double vector = 0;
@@ -164,7 +182,9 @@ private:
           dram += double(p_.pixels()) * double(ceilDiv(run * operand.bytes, p_.resultBytes())) *
                   double(stores) / h_.dram.bytesPerCycle;
     }
-    double byInput = pipelined(inputLoads, inputLoad, matrix, cut.inputBuffers);
+    // Lines of a whole image need not wait for those of the tile before.
+    double byInput = cut.wholeImage ? pipelined(inputLoads, inputCycles / inputLoads, matrix, 2)
+                                    : pipelined(inputLoads, inputLoad, matrix, cut.inputBuffers);
     double byWeights = 0;
     if (!cut.resident)
       byWeights = pipelined(weightLoads, weightCycles / weightLoads, matrix, cut.weightBuffers);
@@ -183,6 +203,7 @@ private:
         (cut.resident ? double(packed_.panelBytes) : double(cut.weightBytes)) / from.bytesPerCycle;
     cut.cycles = longest + inputLoad + firstWeights + double(cut.resultBytes) / out.bytesPerCycle +
                  3 * double(h_.dram.latency + h_.dma.setup);
+    cut.traffic = dram + l2;
     cut.limit = vector > std::max(matrix, memory) ? "vector" : matrix >= memory ? "matrix" : "memory";
   }
 
@@ -256,12 +277,15 @@ static void useRoom(ProductCut &cut, int64_t scratchpadBytes) {
 std::optional<GroupCut> cutGroups(const Product &product, const mortise::Hardware &hardware,
                                   int64_t scratchpadBytes) {
   std::optional<GroupCut> best;
+  double price = 0;
   auto consider = [&](int64_t groups) {
     std::optional<ProductCut> cut = cutProduct(
         groups == product.groups ? product : product.part(0, groups, hardware), hardware, scratchpadBytes);
-    double cycles = cut ? cut->cycles * double(product.groups) / double(groups) : 0;
-    if (cut && (!best || cycles < best->cycles))
-      best = {groups, *cut, cycles};
+    double parts = double(product.groups) / double(groups);
+    if (cut && (!best || cut->price() * parts < price)) {
+      best = {groups, *cut, cut->cycles * parts};
+      price = cut->price() * parts;
+    }
   };
   // Parts of equal size, and those whose pixels are whole bursts.
   int64_t burst = std::max<int64_t>(1, memoryOf(product.input, hardware).burst /
@@ -285,8 +309,8 @@ std::optional<ProductCut> cutProduct(const Product &product, const mortise::Hard
   std::optional<ProductCut> whole;
   if (lineBytes <= hardware.dma.maxCount)
     whole = Cutter(product, hardware, scratchpadBytes).best();
-  double cycles = whole ? whole->cycles : std::numeric_limits<double>::infinity();
-  std::optional<ProductCut> slices = cutSlices(product, hardware, scratchpadBytes, cycles);
+  double price = whole ? whole->price() : std::numeric_limits<double>::infinity();
+  std::optional<ProductCut> slices = cutSlices(product, hardware, scratchpadBytes, price);
   if (slices)
     whole = slices;
   if (whole)

@@ -250,6 +250,25 @@ TEST(Product, computesWhatLoopsDoInSlicesOfEveryKind) {
   }
 }
 
+/// Whole images in one buffer, of which tiles share lines; weights that stay or come anew.
+TEST(Product, computesWhatLoopsDoWithWholeImages) {
+  std::mt19937 random(19);
+  for (int i = 0; i < 80; ++i) {
+    Hardware h = mortise::loadHardware(kPresets[i % 4]);
+    Product p = randomProduct(random);
+    std::optional<ProductCut> cut = cutProduct(p, h, h.scratchpad.bytes);
+    if (!cut || cut->slice)
+      continue;
+    cut->rows = 1 + int64_t(random() % uint64_t(cut->rows));
+    int64_t line = (p.width + p.x.low + p.x.high) * p.groups * p.channels;
+    cut->wholeImage = true;
+    cut->inputBuffers = 1;
+    cut->inputBytes = ((p.outputHeight() - 1) * p.y.stride + p.y.extent()) * line / 64 * 64 + 64;
+    h.scratchpad.bytes = int64_t(1) << 24; // whatever it takes
+    check(p, *cut, h, random, "case " + std::to_string(i) + " on " + h.name);
+  }
+}
+
 /// Cycles of a layer without its data; input and output lie in the second level where there is one.
 double cyclesOf(Product p, const Hardware &h, double *share) {
   Stream stream;
@@ -331,6 +350,35 @@ TEST(Product, takesWhatVelaSays) {
     double share = 0, cycles = cyclesOf(p, h, &share);
     EXPECT_GT(cycles, 0);
     EXPECT_LT(cycles / l.vela, l.most) << l.size << " x " << l.channels << " x " << l.outputs;
+  }
+}
+
+/// Layers whose input, weights and output fit the scratchpad together move little more than these.
+TEST(Product, movesOnceWhatFitsTheScratchpad) {
+  Hardware h = mortise::loadHardware("edge-512k");
+  struct Layer {
+    int64_t size, channels, outputs, window;
+  };
+  for (const Layer &l : {Layer{56, 64, 64, 1}, Layer{56, 64, 64, 3}, Layer{28, 128, 128, 3},
+                         Layer{14, 1024, 256, 1}, Layer{14, 256, 1024, 1}, Layer{14, 128, 256, 3}}) {
+    Product p;
+    p.height = p.width = l.size;
+    p.channels = l.channels;
+    p.outputs = l.outputs;
+    p.y = p.x = {l.window, 1, 1, l.window / 2, l.window / 2};
+    p.drain = {Type::U8, true, true, 3, 0, 255};
+    std::optional<ProductCut> cut = cutProduct(p, h, h.scratchpad.bytes);
+    ASSERT_TRUE(cut);
+    FinishedStream finished = finishStream(streamOf(p, h, *cut), h, {});
+    ASSERT_EQ(finished.error, "");
+    sim::Options timing;
+    timing.functional = false;
+    sim::Statistics cost = sim::Machine(h, finished.program, timing).run();
+    int64_t least = p.height * p.width * p.channels + packedWeights(p, h).bytes +
+                    p.pixels() * p.outputs * p.resultBytes();
+    ASSERT_LE(least, h.scratchpad.bytes);
+    EXPECT_LE(double(cost.dram.read + cost.dram.write), 1.15 * double(least))
+        << l.size << " x " << l.channels << " x " << l.outputs << " x " << l.window;
   }
 }
 

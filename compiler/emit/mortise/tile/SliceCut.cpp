@@ -1,4 +1,4 @@
-//===- SliceCut.cpp - which slices of a product's depth are fastest --------------------===//
+//===- SliceCut.cpp - which slices of a product's depth are best --------------------===//
 //
 // Part of the Tenon project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -116,8 +116,8 @@ private:
 
 class SliceCutter {
 public:
-  SliceCutter(const Product &p, const mortise::Hardware &h, int64_t scratchpad, double cycles)
-      : p_(p), h_(h), scratchpad_(scratchpad), packed_(packedWeights(p, h)), cycles_(cycles) {}
+  SliceCutter(const Product &p, const mortise::Hardware &h, int64_t scratchpad, double price)
+      : p_(p), h_(h), scratchpad_(scratchpad), packed_(packedWeights(p, h)), price_(price) {}
 
   std::optional<ProductCut> best() {
     int64_t sums = h_.accumulatorRows(), width = p_.outputWidth(), height = p_.outputHeight();
@@ -220,7 +220,7 @@ private:
     SliceCosts costs = costsOf(cut, geometry);
     for (bool keep : {false, true}) {
       cut.slice.keep = keep;
-      if ((keep && tiles == 1) || bound(cut, costs, tiles, slices, groups) >= cycles_)
+      if ((keep && tiles == 1) || bound(cut, costs, tiles, slices, groups) >= price_)
         continue;
       int64_t first = keep ? slices : std::min<int64_t>(2, slices * groups);
       for (int64_t more : {int64_t(0), int64_t(1), int64_t(2), slices}) {
@@ -300,7 +300,16 @@ private:
     return costs;
   }
 
-  /// What no order of the work can be faster than.
+  /// Of the memories, with the results and what the vector core reads beside them.
+  double traffic(const ProductCut &cut, const SliceCosts &costs, int64_t tiles, int64_t slices,
+                 int64_t groups) const {
+    bool inputStays = tiles * slices <= cut.inputBuffers;
+    double each = costs.input * double(slices * tiles) / double(inputStays ? groups : 1) +
+                  costs.weights * double(slices * (cut.slice.keep ? 1 : tiles)) +
+                  (costs.output + costs.operands) * double(tiles);
+    return each * double(groups) * lastGroup(groups);
+  }
+  /// The price that no order of the work can be below.
   double bound(const ProductCut &cut, const SliceCosts &costs, int64_t tiles, int64_t slices,
                int64_t groups) const {
     double inputs =
@@ -309,7 +318,8 @@ private:
     double output = costs.output * double(tiles * groups);
     double weights = costs.weights * double(slices * groups * (cut.slice.keep ? 1 : tiles));
     double same = input + (costs.out == costs.in ? output : 0) + (costs.from == costs.in ? weights : 0);
-    return std::max({array, same, weights}) * lastGroup(groups);
+    double cycles = std::max({array, same, weights}), all = input + output + weights;
+    return ProductCut::price(cycles, all) * lastGroup(groups);
   }
   /// The last group may be smaller than the others.
   double lastGroup(int64_t groups) const {
@@ -318,13 +328,14 @@ private:
 
   void consider(ProductCut &cut, const SliceCosts &costs, int64_t tiles, int64_t slices, int64_t groups) {
     cut.cycles = Timeline(cut, costs, h_, slices, tiles).run(groups) * lastGroup(groups);
-    if (cut.cycles >= cycles_)
+    cut.traffic = traffic(cut, costs, tiles, slices, groups);
+    if (cut.price() >= price_)
       return;
     double array = costs.products * double(tiles * slices * groups);
     cut.limit = costs.vector * double(tiles * groups) > 0.8 * cut.cycles ? "vector"
                 : array > 0.8 * cut.cycles                               ? "matrix"
                                                                          : "memory";
-    cycles_ = cut.cycles;
+    price_ = cut.price();
     best_ = cut;
   }
 
@@ -332,17 +343,17 @@ private:
   const mortise::Hardware &h_;
   int64_t scratchpad_;
   PackedWeights packed_;
-  double cycles_; ///< of the best
+  double price_; ///< of the best
   std::optional<ProductCut> best_;
 };
 
 } // namespace
 
 std::optional<ProductCut> cutSlices(const Product &product, const mortise::Hardware &hardware,
-                                    int64_t scratchpadBytes, double cycles) {
+                                    int64_t scratchpadBytes, double price) {
   if (product.groups != 1 || product.memoryGroups > 1)
     return std::nullopt;
-  return SliceCutter(product, hardware, scratchpadBytes, cycles).best();
+  return SliceCutter(product, hardware, scratchpadBytes, price).best();
 }
 
 } // namespace tenon::npu
