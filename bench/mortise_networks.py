@@ -10,12 +10,12 @@ model's nodes that stay on the CPU, with reasons.
 import argparse
 import collections
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from mortise_layers import is_transfer, overlap, spans, works
+from mortise_run import tenon
 
 MODELS = (
     "resnet50_int8",
@@ -27,13 +27,6 @@ MODELS = (
     "ppocr4_rec:bf16=x=1x3x48x320",
     "minilm:bf16=input_ids=1x128,attention_mask=1x128",
 )
-
-
-def tenon(*arguments) -> str:
-    done = subprocess.run(["tenon", *map(str, arguments)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"tenon {arguments[0]}: {done.stderr.strip()}")
-    return done.stdout
 
 
 class Network:
@@ -69,7 +62,10 @@ class Network:
         cycles, ideal = (sum(row[key] for row in rows) for key in ("cycles", "ideal_cycles"))
         dram = sum(sum(row["traffic"]["dram"].values()) for row in rows)
         energy = sum(row["energy_total_pj"] for row in rows)
-        together = overlap(json.loads(trace.read_text())["traceEvents"])
+        found = works(json.loads(trace.read_text())["traceEvents"])
+        together = overlap(
+            spans([*filter(is_transfer, found)]), spans([work for work in found if work.lane == "matrix"])
+        )
         print(
             f"{self.name}: {cycles} cycles, {ideal / cycles:.1%} of the array's peak, array at work in {together:.1%} "
             f"of the transfers' time, DRAM {dram / 1e6:.1f} MB, "
@@ -86,29 +82,6 @@ class Network:
                 reasons[node["op"], "; ".join(node.get("stays") or [])] += 1
         for (operation, why), count in reasons.most_common():
             print(f"  {count:4} {operation}: {why}")
-
-
-def overlap(events: list) -> float:
-    """The share of the time in which a DMA channel is at work that the array works, too."""
-    engines = {(e["pid"], e["tid"]): e["args"]["name"] for e in events if e["ph"] == "M" and "tid" in e}
-    marks = collections.defaultdict(list)  # of a program: (time, what begins or ends, +1 or -1)
-    for e in events:
-        if e["ph"] != "X" or e["name"].startswith("wait"):
-            continue
-        engine = engines[e["pid"], e["tid"]]
-        kind = "array" if engine == "matrix" else "dma" if engine.startswith(("in", "out")) else ""
-        if kind:
-            marks[e["pid"]] += [(e["ts"], kind, 1), (e["ts"] + e["dur"], kind, -1)]
-    moving = both = 0.0
-    for program in marks.values():
-        busy, last = collections.Counter(), 0.0
-        for time, kind, step in sorted(program):
-            if busy["dma"]:
-                moving += time - last
-                both += time - last if busy["array"] else 0
-            busy[kind] += step
-            last = time
-    return both / moving if moving else 0.0
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ import numpy as np
 import peer_networks
 import peer_onnx
 import yaml
-from mortise_networks import tenon
+from mortise_run import tenon
 
 PRESETS = Path(__file__).parent.parent / "isa" / "mortise" / "presets"
 

@@ -8,14 +8,13 @@ import csv
 import io
 import json
 import math
-import shutil
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from mortise_run import ROOT, tenon
+
 NETWORKS = ROOT / "sim/workloads/networks"
 COLUMNS = ["name", "kind", "h", "w", "cin", "cout", "r", "s", "stride", "type"]
 
@@ -67,11 +66,6 @@ The presets resemble machines; how far, this page tells. `bench/mortise_silicon.
 tier. Nothing is fitted to these figures.
 
 """
-
-
-def tenon(*arguments: str | Path) -> str:
-    program = shutil.which("tenon") or ROOT / "build/release/tools/tenon/tenon"
-    return subprocess.run([program, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
 
 
 @dataclass(frozen=True)

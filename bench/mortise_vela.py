@@ -14,10 +14,6 @@ layers. Vela's figures are in bench/data/vela.csv (bench/vela_estimates.py write
 import argparse
 import collections
 import csv
-import json
-import shutil
-import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +21,8 @@ from pathlib import Path
 import onnx
 import peer_networks
 import peer_onnx
+from mortise_run import ROOT, profile
 
-ROOT = Path(__file__).resolve().parents[1]
 VELA = ROOT / "bench/data/vela.csv"
 TOLERANCES = {"u55-256": 0.10, "u65-512": 0.20}
 TOTAL = 1.10
@@ -55,27 +51,11 @@ class Row:
         return self.kind == "conv" and not 1 - tolerance <= self.array / self.npu <= 1 + tolerance
 
 
-def tenon(*arguments: str | Path) -> None:
-    program = shutil.which("tenon") or ROOT / "build/release/tools/tenon/tenon"
-    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"tenon {arguments[0]}: {done.stderr.strip()}")
-
-
 def read_vela(network: str, machine: str) -> tuple[list[dict], dict]:
     """Vela's layers and its total."""
     lines = [line for line in VELA.read_text().splitlines() if not line.startswith("#")]
     rows = [row for row in csv.DictReader(lines) if (row["network"], row["machine"]) == (network, machine)]
     return [row for row in rows if row["layer"] != "total"], next(row for row in rows if row["layer"] == "total")
-
-
-def profile(model: Path, machine: str) -> list[dict]:
-    """The nodes of every command on the machine, with the peaks of what limits them."""
-    with tempfile.TemporaryDirectory() as folder:
-        package, report = Path(folder) / "n.tenon", Path(folder) / "n.json"
-        tenon("compile", model, "-o", package, "--target", f"mortise:{machine}")
-        tenon("profile", package, "--device", "mortise", "--json", report)
-        return [row for row in json.loads(report.read_text())["rows"] if row["cycles"]]
 
 
 def measured(commands: list[dict]) -> dict[str, Row]:
@@ -190,7 +170,7 @@ def summary(network: str, machine: str, rows: list[Row], total: dict) -> str:
 
 def compare(network: str, model: Path, machine: str) -> tuple[list[Row], dict]:
     layers, total = read_vela(network, machine)
-    commands = profile(model, machine)
+    commands, _ = profile(model, machine)
     cells = sum(command["macs"] for command in commands) / sum(command["ideal_cycles"] for command in commands)
     return side_by_side(layers, measured(commands), node_names(model, layers), round(cells)), total
 

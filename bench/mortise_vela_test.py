@@ -1,14 +1,10 @@
 """Tests of the comparison with Vela: reading of profiles, matching of layers, totals."""
 
-import shutil
-from pathlib import Path
-
+import mortise_run
 import mortise_vela
 import peer_networks
 import peer_onnx
 import pytest
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def command(cycles: int, *nodes: tuple) -> dict:
@@ -66,7 +62,7 @@ def test_rows_say_what_differs():
 
 
 def test_small_network(tmp_path):
-    if not shutil.which("tenon") and not (ROOT / "build/release/tools/tenon/tenon").exists():
+    if mortise_run.program() is None:
         pytest.skip("the command `tenon` is not built")
     net = peer_networks.Builder(6.0)
     net.channels, net.size = 16, 12
@@ -80,7 +76,7 @@ def test_small_network(tmp_path):
         | {"layer": layer.name, "npu": 1, "op": 1, "sram": 0, "dram": 0, "flash": 0}
         for layer in net.layers
     ]
-    commands = mortise_vela.profile(model, "u55-256")
+    commands, _ = mortise_run.profile(model, "u55-256")
     names = mortise_vela.node_names(model, layers)
     assert names == {"expand": "expand", "depthwise": "depthwise", "project": "project"}
     rows = mortise_vela.side_by_side(layers, mortise_vela.measured(commands), names, 256)
