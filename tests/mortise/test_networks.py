@@ -68,22 +68,27 @@ def depthwise_block(channels, kernel, stride):
     return net
 
 
-def run_both(tenon, folder, model, inputs, *flags):
-    """Results on the CPU and on Mortise, the kernels that stay on the CPU, and cycles."""
-    results = []
+MORTISE = "mortise:edge-512k"
+
+
+def run_on(tenon, target, folder, model, inputs, *flags):
+    """The result `y` on a target, the kernels that stay on the CPU, and cycles."""
+    package, explain, stats = folder / "m.tenon", folder / "why.yaml", folder / "stats.json"
     for name, value in inputs.items():
         np.save(folder / f"{name}.npy", value)
     bound = [word for name in inputs for word in ("--input", f"{name}={folder / name}.npy")]
-    for target in ("native", "mortise:edge-512k"):
-        package, explain = folder / "m.tenon", folder / "why.yaml"
-        done = tenon("compile", model, "-o", package, "--target", target, "--explain", explain, *flags)
-        assert done.returncode == 0, done.stderr
-        out, stats = folder / target[:3], folder / "stats.json"
-        done = tenon("run", package, *bound, "--output-dir", out, "--stats", stats)
-        assert done.returncode == 0, done.stderr
-        results.append(np.load(out / "y.npy"))
+    done = tenon("compile", model, "-o", package, "--target", target, "--explain", explain, *flags)
+    assert done.returncode == 0, done.stderr
+    done = tenon("run", package, *bound, "--output-dir", folder / "out", "--stats", stats)
+    assert done.returncode == 0, done.stderr
     stays = [remark for remark in explain.read_text().split("--- ") if remark.startswith("!Missed")]
-    return *results, stays, json.loads(stats.read_text())["cycles"]
+    return np.load(folder / "out/y.npy"), stays, json.loads(stats.read_text()).get("cycles")
+
+
+def run_both(tenon, folder, model, inputs, *flags):
+    """Results on the CPU and on Mortise, the kernels that stay on the CPU, and cycles."""
+    cpu, _, _ = run_on(tenon, "native", folder, model, inputs, *flags)
+    return cpu, *run_on(tenon, MORTISE, folder, model, inputs, *flags)
 
 
 @pytest.mark.parametrize(("channels", "kernel", "stride"), [(16, 3, 1), (72, 3, 2), (128, 5, 1)])
@@ -130,29 +135,17 @@ def test_attention_block(tenon, tmp_path, length, heads, depth, mask):
     if mask:
         added = np.where(random.random((1, 1, length if mask == "queries" else 1, length)) < 0.3, -1e9, 0)
     attention_block(length, heads, depth, added).save(model)
-    np.save(tmp_path / "x.npy", random.normal(size=(1, length, heads * depth)).astype(np.float32))
-    results = {}
-    for name, options in {
-        "exact": ("--target", "native"),
-        "rounded": ("--target", "native", "--precision", "bf16"),
-        "mortise": ("--target", "mortise:edge-512k", "--precision", "bf16"),
-    }.items():
-        package, explain = tmp_path / "m.tenon", tmp_path / "why.yaml"
-        done = tenon("compile", model, "-o", package, "--explain", explain, *options)
-        assert done.returncode == 0, done.stderr
-        done = tenon("run", package, "--input", f"x={tmp_path / 'x.npy'}", "--output-dir", tmp_path / name)
-        assert done.returncode == 0, done.stderr
-        results[name] = np.load(tmp_path / name / "y.npy")
-    stays = [remark for remark in explain.read_text().split("--- ") if remark.startswith("!Missed")]
+    inputs = {"x": random.normal(size=(1, length, heads * depth)).astype(np.float32)}
+    exact, _, _ = run_on(tenon, "native", tmp_path, model, inputs)
+    rounded, npu, stays, _ = run_both(tenon, tmp_path, model, inputs, "--precision", "bf16")
     assert not [remark for remark in stays if re.search(r"Family: +(attention|contraction)", remark)]
-    error = {name: np.abs(result - results["exact"]).max() for name, result in results.items()}
-    assert error["mortise"] <= 1.5 * error["rounded"] + 0.005
+    assert np.abs(npu - exact).max() <= 1.5 * np.abs(rounded - exact).max() + 0.005
 
 
 def test_attention_in_f32_stays(tenon, tmp_path):
     model, explain = tmp_path / "m.onnx", tmp_path / "why.yaml"
     attention_block(40, 2, 32, None).save(model)
-    done = tenon("compile", model, "-o", tmp_path / "m.tenon", "--target", "mortise:edge-512k", "--explain", explain)
+    done = tenon("compile", model, "-o", tmp_path / "m.tenon", "--target", MORTISE, "--explain", explain)
     assert done.returncode == 0, done.stderr
     assert "--precision bf16 rounds them" in re.sub(r"\s+", " ", explain.read_text())
 
@@ -183,20 +176,12 @@ def biased_shortcut(outputs, quantized):
 def test_numbers_for_each_channel_behind_products(tenon, tmp_path, outputs, quantized):
     model = tmp_path / "m.onnx"
     biased_shortcut(outputs, quantized).save(model)
-    np.save(tmp_path / "x.npy", np.random.default_rng(1).normal(size=(1, 16, 9, 14)).astype(np.float32))
-    results, options = {}, [] if quantized else ["--precision", "bf16"]
-    for target in ("native", "mortise:edge-512k"):
-        package, explain = tmp_path / "m.tenon", tmp_path / "why.yaml"
-        done = tenon("compile", model, "-o", package, "--target", target, "--explain", explain, *options)
-        assert done.returncode == 0, done.stderr
-        done = tenon("run", package, "--input", f"x={tmp_path / 'x.npy'}", "--output-dir", tmp_path / target[:3])
-        assert done.returncode == 0, done.stderr
-        results[target] = np.load(tmp_path / target[:3] / "y.npy")
-    stays = [remark for remark in explain.read_text().split("--- ") if remark.startswith("!Missed")]
+    x = np.random.default_rng(1).normal(size=(1, 16, 9, 14)).astype(np.float32)
+    flags = [] if quantized else ["--precision", "bf16"]
+    expected, found, stays, _ = run_both(tenon, tmp_path, model, {"x": x}, *flags)
     assert not [
         remark for remark in stays if re.search(r"Name: +OnCpu\n.*Family: +(conv|contraction)", remark, re.DOTALL)
     ]
-    expected, found = results["native"], results["mortise:edge-512k"]
     assert np.abs(expected - found).max() <= (0.0201 if quantized else 0.01 * np.abs(expected).max())
     assert np.unique(expected).size > 3
 
@@ -327,20 +312,12 @@ def chain_behind_a_byte(depthwise, pieces):
 @pytest.mark.parametrize("depthwise", [False, True], ids=["product", "window"])
 def test_chains_behind_a_byte_are_looked_up(tenon, tmp_path, depthwise):
     model, cycles = tmp_path / "m.onnx", {}
-    np.save(tmp_path / "x.npy", np.random.default_rng(1).normal(size=(1, 16, 24, 24)).astype(np.float32))
+    x = np.random.default_rng(1).normal(size=(1, 16, 24, 24)).astype(np.float32)
     hard_swish = (("Add", 3.0, 0.07, 77), ("Clip", None, 6 / 255, 0), ("Div", 6.0, 1 / 255, 0))
     for pieces in ((), hard_swish):
         chain_behind_a_byte(depthwise, pieces).save(model)
-        results = {}
-        for target in ("native", "mortise:edge-512k"):
-            package, stats, out = tmp_path / "m.tenon", tmp_path / "stats.json", tmp_path / target[:3]
-            done = tenon("compile", model, "-o", package, "--target", target)
-            assert done.returncode == 0, done.stderr
-            done = tenon("run", package, "--input", f"x={tmp_path / 'x.npy'}", "--output-dir", out, "--stats", stats)
-            assert done.returncode == 0, done.stderr
-            results[target] = np.load(out / "y.npy")
-        np.testing.assert_array_equal(results["native"], results["mortise:edge-512k"])
-        assert np.unique(results["native"]).size > 20
-        cycles[pieces] = json.loads(stats.read_text())["cycles"]
+        cpu, npu, _, cycles[pieces] = run_both(tenon, tmp_path, model, {"x": x})
+        np.testing.assert_array_equal(cpu, npu)
+        assert np.unique(cpu).size > 20
     # 432 vectors: the divisions of a chain would take some fifty cycles for each.
     assert cycles[hard_swish] - cycles[()] < 432 * 20
