@@ -108,7 +108,7 @@ LogicalResult Compilation::lower(Phase phase) {
     if (failed(runKernel(*module)))
       return failure();
     if (settings.mortise) {
-      lowering = mortiseLowering(*module, product.weights);
+      lowering = mortiseLowering(*module, product.weights, settings.cascades);
       runSegments(*module, *settings.mortise, lowering);
     }
     return success();

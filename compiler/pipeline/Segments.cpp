@@ -35,13 +35,14 @@ void runSegments(ModuleOp module, const mortise::Hardware &hardware, const npu::
   }
 }
 
-npu::Lowering mortiseLowering(ModuleOp module, std::shared_ptr<importer::WeightStore> store) {
-  return npu::mortiseLowering([module, store = std::move(store)](GetWeightOp read) mutable {
+npu::Lowering mortiseLowering(ModuleOp module, std::shared_ptr<importer::WeightStore> store, bool cascades) {
+  auto weights = [module, store = std::move(store)](GetWeightOp read) mutable {
     auto weight = module.lookupSymbol<WeightOp>(read.getWeight());
     return weight ? store->bytes(weight.getPath(), static_cast<uint64_t>(weight.getOffset()),
                                  static_cast<uint64_t>(weight.getLength()))
                   : std::nullopt;
-  });
+  };
+  return npu::mortiseLowering(std::move(weights), {.cascades = cascades});
 }
 
 /// The numbers of the model's nodes that a location names.

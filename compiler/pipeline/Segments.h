@@ -26,7 +26,8 @@ std::map<int64_t, std::set<std::string>> placeNodes(mlir::ModuleOp module, const
                                                     const npu::Lowering &lowering);
 
 /// How this compiler gets kernels of a module, whose weights are in `store`, onto a machine.
-npu::Lowering mortiseLowering(mlir::ModuleOp module, std::shared_ptr<importer::WeightStore> store);
+npu::Lowering mortiseLowering(mlir::ModuleOp module, std::shared_ptr<importer::WeightStore> store,
+                              bool cascades = true);
 
 /// Collects the segments of a package while its functions are planned.
 class SegmentEmitter {

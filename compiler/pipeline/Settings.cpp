@@ -147,6 +147,7 @@ const StringMap<Apply> &optionTable() {
     t["optimize-for"] = choice({"latency"}, {"memory", "energy"});
     t["precision"] = oneOfTwo(&Settings::bf16, "f32", "bf16");
     t["winograd"] = oneOfTwo(&Settings::winograd, "off", "on");
+    t["cascades"] = oneOfTwo(&Settings::cascades, "off", "on");
     t["int8-saturate"] = oneOfTwo(&Settings::int8Saturate, "off", "on");
     t["emit"] = choice({"package"}, {"static"});
     return t;

@@ -30,6 +30,7 @@ struct Settings {
   bool bf16 = false;         // products of f32 take operands rounded to bf16
   bool int8Saturate = false; // sums of two products of bytes may saturate at 16 bits
   bool winograd = true;      // 3x3 convolutions by fewer products where that wins
+  bool cascades = true;      // tensors between a machine's kernels stay in its scratchpad where that pays
   Phase stopAfter = Phase::Emit;
   std::string dumpFolder;  // one .mlir per phase; empty: none
   std::string explainFile; // remarks as YAML; empty: none

@@ -29,6 +29,7 @@ void CompileFlags::add(CLI::App &command) {
   addText(command, "optimize-for", "latency, memory or energy", "GOAL");
   addText(command, "precision", "f32 or bf16", "TYPE");
   addText(command, "winograd", "on or off", "ON|OFF");
+  addText(command, "cascades", "on or off: tensors that stay in a machine's scratchpad", "ON|OFF");
   addText(command, "int8-saturate", "on or off", "ON|OFF");
   addText(command, "jobs", "threads of the compiler", "N");
   addText(command, "cache", "keep compiled kernels there for the next time", "DIR");

@@ -226,7 +226,13 @@ private:
 
 class PlannedAttention : public PlannedKernel {
 public:
-  PlannedAttention(KernelOp kernel, AttentionCode code) : PlannedKernel(kernel), code(std::move(code)) {}
+  PlannedAttention(KernelOp kernel, AttentionCode code, const mortise::Hardware &hardware)
+      : PlannedKernel(kernel), code(std::move(code)), hardware(hardware) {}
+
+  /// It was planned for all of the scratchpad.
+  std::optional<double> cycles(const KernelPlaces &places) override {
+    return places.room < hardware.scratchpad.bytes ? std::nullopt : std::optional(0.0);
+  }
 
   std::string emit(SegmentProgram &program, uint32_t node, std::optional<int64_t>) override {
     StaticAttention &attention = code.plan.attention;
@@ -249,6 +255,7 @@ public:
 
 private:
   AttentionCode code;
+  const mortise::Hardware &hardware;
 };
 
 } // namespace
@@ -256,7 +263,7 @@ private:
 std::unique_ptr<PlannedKernel> planAttention(KernelOp kernel, const mortise::Hardware &hardware,
                                              const WeightBytes &, std::string &why) {
   std::optional<AttentionCode> code = AttentionReader(kernel, hardware, why).make();
-  return code ? std::make_unique<PlannedAttention>(kernel, std::move(*code)) : nullptr;
+  return code ? std::make_unique<PlannedAttention>(kernel, std::move(*code), hardware) : nullptr;
 }
 
 } // namespace tenon::npu

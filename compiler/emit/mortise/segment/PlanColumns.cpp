@@ -23,6 +23,7 @@ struct ColumnsCode {
   mlir::Value input;        ///< what is reduced, in the region
   ChannelOperands operands; ///< as columns.tables has them
   CompiledKernel kernel;
+  std::optional<CompiledKernel> inPlace; ///< for a resident input
 };
 
 class ColumnsReader : KernelReader {
@@ -49,6 +50,10 @@ public:
     if (!compiled)
       return std::nullopt;
     code.kernel = std::move(*compiled);
+    Columns resident = c;
+    resident.inPlace = true;
+    std::string declined; // then it reads memory
+    code.inPlace = columnsKernel(resident, body(), hardware, declined);
     return std::move(code);
   }
 
@@ -141,16 +146,34 @@ private:
 
 class PlannedColumns : public PlannedKernel {
 public:
-  PlannedColumns(KernelOp kernel, ColumnsCode code) : PlannedKernel(kernel), code(std::move(code)) {}
+  PlannedColumns(KernelOp kernel, ColumnsCode code, const mortise::Hardware &hardware)
+      : PlannedKernel(kernel), code(std::move(code)), hardware(hardware) {}
+
+  llvm::SmallVector<OperandUse> uses() override {
+    llvm::SmallVector<OperandUse> uses;
+    uses.push_back({code.input, code.inPlace ? std::optional(plain()) : std::nullopt});
+    for (mlir::Value table : code.operands.values())
+      uses.push_back({table, std::nullopt});
+    return uses;
+  }
+  bool writes(const ResidentFrame &frame) override { return !frame.hasBorder(); }
+  std::optional<double> cycles(const KernelPlaces &places) override {
+    Columns columns = code.columns;
+    columns.inPlace = isResident(places.addressOf(code.input));
+    if (columns.bufferBytes(hardware) > std::min(places.room, bytesBesideAny(hardware)))
+      return std::nullopt;
+    return movedCycles(places, hardware);
+  }
 
   std::string emit(SegmentProgram &program, uint32_t node, std::optional<int64_t>) override {
     Columns &columns = code.columns;
-    columns.kernel = program.addKernel(code.kernel);
     columns.node = node;
     columns.input = program.addressOf(code.input);
+    columns.inPlace = isResident(columns.input);
+    columns.kernel = program.addKernel(columns.inPlace ? *code.inPlace : code.kernel);
     columns.output = program.addressOf(kernel.getResult(0));
     program.locate(columns.tables, code.operands);
-    program.emitPlaced(bytesBesideAny(program.hardware), [&](int64_t start) {
+    program.emitPlaced(program.room(bytesBesideAny(program.hardware)), [&](int64_t start) {
       emitColumns(columns, program.hardware, start, program.stream);
       return true;
     });
@@ -160,6 +183,7 @@ public:
 
 private:
   ColumnsCode code;
+  const mortise::Hardware &hardware;
 };
 
 } // namespace
@@ -167,7 +191,7 @@ private:
 std::unique_ptr<PlannedKernel> planColumns(KernelOp kernel, const mortise::Hardware &hardware,
                                            const WeightBytes &, std::string &why) {
   std::optional<ColumnsCode> code = ColumnsReader(kernel, hardware, why).make();
-  return code ? std::make_unique<PlannedColumns>(kernel, std::move(*code)) : nullptr;
+  return code ? std::make_unique<PlannedColumns>(kernel, std::move(*code), hardware) : nullptr;
 }
 
 } // namespace tenon::npu

@@ -25,10 +25,30 @@ int64_t bytesOf(const MatricesKernel &product, const std::optional<MapCode> &map
 
 class PlannedMatrices : public PlannedKernel {
 public:
-  PlannedMatrices(KernelOp kernel, MatricesKernel product, std::optional<MapCode> map, ProductCut cut)
-      : PlannedKernel(kernel), product(std::move(product)), map(std::move(map)), cut(std::move(cut)) {}
+  PlannedMatrices(KernelOp kernel, MatricesKernel product, std::optional<MapCode> map, ProductCut cut,
+                  const mortise::Hardware &hardware)
+      : PlannedKernel(kernel), product(std::move(product)), map(std::move(map)), cut(std::move(cut)),
+        hardware(hardware) {}
 
   Location location() override { return product.product->getLoc(); }
+
+  llvm::SmallVector<OperandUse> uses() override {
+    llvm::SmallVector<OperandUse> uses = {{product.left, plain()}, {product.right, std::nullopt}};
+    for (mlir::Value operand : product.startOperands)
+      uses.push_back({operand, std::nullopt});
+    if (map)
+      for (const MapCode::Operand &operand : map->operands)
+        uses.push_back({operand.value, std::nullopt});
+    return uses;
+  }
+  bool writes(const ResidentFrame &frame) override { return !frame.hasBorder() && !map; }
+  std::optional<double> cycles(const KernelPlaces &places) override {
+    std::optional<ProductCut> there = cutIn(places, places.room);
+    // Smaller tiles leave the array idle for longer.
+    if (!there || there->rows < cut.rows || there->resident < cut.resident)
+      return std::nullopt;
+    return movedCycles(places, hardware);
+  }
 
   std::string emit(SegmentProgram &program, uint32_t node, std::optional<int64_t>) override {
     Matrices &matrices = product.matrices;
@@ -46,7 +66,9 @@ public:
       for (auto [operand, value] : llvm::zip_equal(matrices.start->operands, product.startOperands))
         operand.memory = program.addressOf(value);
     }
-    program.emitPlaced(bytesOf(product, map, program.hardware), [&](int64_t start) {
+    int64_t bytes = program.room(bytesOf(product, map, program.hardware));
+    cut = *cutMatrices(matrices, hardware, bytes);
+    program.emitPlaced(bytes, [&](int64_t start) {
       emitMatrices(matrices, cut, program.hardware, start, program.stream);
       return true;
     });
@@ -56,9 +78,17 @@ public:
   }
 
 private:
+  std::optional<ProductCut> cutIn(const KernelPlaces &places, int64_t room) const {
+    Matrices matrices = product.matrices;
+    matrices.layer.input = places.addressOf(product.left);
+    matrices.layer.output = places.addressOf(kernel->getResult(0));
+    return cutMatrices(matrices, hardware, std::min(room, bytesOf(product, map, hardware)));
+  }
+
   MatricesKernel product;
   std::optional<MapCode> map; ///< what the vector core does of it
-  ProductCut cut;
+  ProductCut cut;             ///< with all of the scratchpad
+  const mortise::Hardware &hardware;
 };
 
 } // namespace
@@ -78,7 +108,8 @@ std::unique_ptr<PlannedKernel> planMatrices(KernelOp kernel, const mortise::Hard
     why = "a row of its output needs more scratchpad or accumulators than there are";
     return nullptr;
   }
-  return std::make_unique<PlannedMatrices>(kernel, std::move(*product), std::move(map), std::move(*cut));
+  return std::make_unique<PlannedMatrices>(kernel, std::move(*product), std::move(map), std::move(*cut),
+                                           hardware);
 }
 
 } // namespace tenon::npu

@@ -434,7 +434,28 @@ private:
 
 class PlannedRowwise : public PlannedKernel {
 public:
-  PlannedRowwise(KernelOp kernel, RowwiseCode code) : PlannedKernel(kernel), code(std::move(code)) {}
+  PlannedRowwise(KernelOp kernel, RowwiseCode code, const mortise::Hardware &hardware)
+      : PlannedKernel(kernel), code(std::move(code)), hardware(hardware) {}
+
+  llvm::SmallVector<OperandUse> uses() override {
+    llvm::SmallVector<OperandUse> uses;
+    for (auto [operand, value] : llvm::zip_equal(code.work.operands, code.operands)) {
+      bool dense = operand.stays() || operand.isDense(code.work.length);
+      uses.push_back({value, dense ? std::optional(plain()) : std::nullopt});
+    }
+    return uses;
+  }
+  bool writes(const ResidentFrame &frame) override { return !frame.hasBorder(); }
+  std::optional<double> cycles(const KernelPlaces &places) override {
+    Rowwise work = code.work;
+    work.output = places.addressOf(kernel.getResult(0));
+    for (auto [operand, value] : llvm::zip_equal(work.operands, code.operands))
+      operand.memory = places.addressOf(value);
+    work.scratchpadBytes = std::min(work.scratchpadBytes, places.room);
+    if (work.tileRows() == 0)
+      return std::nullopt;
+    return movedCycles(places, hardware);
+  }
 
   std::string emit(SegmentProgram &program, uint32_t node, std::optional<int64_t>) override {
     Rowwise &work = code.work;
@@ -443,6 +464,7 @@ public:
     work.output = program.addressOf(kernel.getResult(0));
     for (auto [operand, value] : llvm::zip_equal(work.operands, code.operands))
       operand.memory = program.addressOf(value);
+    work.scratchpadBytes = program.room(work.scratchpadBytes);
     program.emitPlaced(work.scratchpadBytes, [&](int64_t start) {
       emitRowwise(work, program.hardware, start, program.stream);
       return true;
@@ -453,6 +475,7 @@ public:
 
 private:
   RowwiseCode code;
+  const mortise::Hardware &hardware;
 };
 
 } // namespace
@@ -472,7 +495,7 @@ bool reducesRows(KernelOp kernel) {
 std::unique_ptr<PlannedKernel> planRowwise(KernelOp kernel, const mortise::Hardware &hardware,
                                            const WeightBytes &, std::string &why) {
   std::optional<RowwiseCode> code = RowwiseReader(kernel, hardware, why).make();
-  return code ? std::make_unique<PlannedRowwise>(kernel, std::move(*code)) : nullptr;
+  return code ? std::make_unique<PlannedRowwise>(kernel, std::move(*code), hardware) : nullptr;
 }
 
 } // namespace tenon::npu

@@ -245,7 +245,29 @@ private:
 
 class PlannedWindow : public PlannedKernel {
 public:
-  PlannedWindow(KernelOp kernel, WindowCode code) : PlannedKernel(kernel), code(std::move(code)) {}
+  PlannedWindow(KernelOp kernel, WindowCode code, const mortise::Hardware &hardware)
+      : PlannedKernel(kernel), code(std::move(code)), hardware(hardware) {}
+
+  llvm::SmallVector<OperandUse> uses() override {
+    llvm::SmallVector<OperandUse> uses;
+    bool whole = code.channels == code.window.channels;
+    uses.push_back({code.image, whole ? std::optional(code.window.image.frame()) : std::nullopt});
+    for (mlir::Value table : code.operands.values())
+      uses.push_back({table, std::nullopt});
+    return uses;
+  }
+  bool writes(const ResidentFrame &frame) override {
+    return !frame.hasBorder() && code.channels == code.window.channels &&
+           windowWritesInPlace(code.window, hardware);
+  }
+  std::optional<double> cycles(const KernelPlaces &places) override {
+    Window window = code.window.part(0, code.channels);
+    window.image.memory = places.addressOf(code.image);
+    window.output = places.addressOf(kernel.getResult(0));
+    if (!windowFits(window, hardware, std::min(places.room, bytesBesideAny(hardware))))
+      return std::nullopt;
+    return movedCycles(places, hardware);
+  }
 
   Location location() override { return code.moving->getLoc(); }
 
@@ -264,7 +286,7 @@ public:
       int64_t count = std::min(code.channels, window.channels - first);
       Window part = window.part(first, count);
       part.kernel = count == code.channels ? whole : last;
-      int64_t bytes = bytesBesideAny(hardware);
+      int64_t bytes = program.room(bytesBesideAny(hardware));
       if (!program.emitPlaced(
               bytes, [&](int64_t start) { return emitWindow(part, hardware, start, bytes, program.stream); }))
         return "a row of its output does not fit the scratchpad";
@@ -275,6 +297,7 @@ public:
 
 private:
   WindowCode code;
+  const mortise::Hardware &hardware;
 };
 
 } // namespace
@@ -287,7 +310,7 @@ std::unique_ptr<PlannedKernel> planWindow(KernelOp kernel, const mortise::Hardwa
   std::unique_ptr<PlannedKernel> array = planDepthwise(kernel, hardware, weights, onArray, whyNotOnArray);
   if (array && (!code || onArray < code->cycles(hardware)))
     return array;
-  return code ? std::make_unique<PlannedWindow>(kernel, std::move(*code)) : nullptr;
+  return code ? std::make_unique<PlannedWindow>(kernel, std::move(*code), hardware) : nullptr;
 }
 
 } // namespace tenon::npu

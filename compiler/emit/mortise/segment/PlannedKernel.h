@@ -12,6 +12,19 @@
 
 namespace tenon::npu {
 
+/// An operand of a kernel, and how it must lie to be read in the scratchpad.
+struct OperandUse {
+  mlir::Value value;                  ///< in the kernel's region
+  std::optional<ResidentFrame> frame; ///< nothing: it must lie in memory
+};
+
+/// Where a kernel's operands and result would lie while it runs.
+struct KernelPlaces {
+  llvm::function_ref<int64_t(mlir::Value)> addressOf;
+  ResidentFrame frame; ///< of the result, where it is resident
+  int64_t room = 0;    ///< bytes of the scratchpad for buffers
+};
+
 /// What becomes of a kernel. Planning decides whether the machine takes it; emitting appends its commands
 /// once addresses are known.
 class PlannedKernel {
@@ -25,11 +38,22 @@ public:
   /// The segment stores it so where nothing else reads it.
   virtual mlir::Value repacked() { return {}; }
   virtual std::vector<uint8_t> pack() { return {}; }
+  /// The operands, or nothing where the kernel reads all of them in memory.
+  virtual llvm::SmallVector<OperandUse> uses() { return {}; }
+  /// Whether the result may be resident and lie like this.
+  virtual bool writes(const ResidentFrame &) { return false; }
+  /// Estimated cycles, of which only differences between places count; nothing where it cannot run there.
+  virtual std::optional<double> cycles(const KernelPlaces &places) = 0;
   /// Appends the commands. `stored`: where the repacked weight lies if the segment stores it. Returns what
   /// is in the way, or nothing.
   virtual std::string emit(SegmentProgram &program, uint32_t node, std::optional<int64_t> stored) = 0;
 
 protected:
+  /// How a tensor lies whose elements are as in memory.
+  static ResidentFrame plain() { return {}; }
+  /// Of work on the vector core: a part of the time for what it moves. Most of that is hidden.
+  double movedCycles(const KernelPlaces &places, const mortise::Hardware &hardware);
+
   KernelOp kernel;
 };
 

@@ -6,10 +6,12 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/segment/SegmentCompiler.h"
 
+#include "compiler/dialect/tenon/BufferTable.h"
 #include "compiler/emit/mortise/segment/FoldImagePads.h"
 #include "compiler/emit/mortise/segment/JoinRows.h"
 #include "compiler/emit/mortise/segment/PlannedKernel.h"
 #include "compiler/emit/mortise/segment/UnpackRight.h"
+#include "compiler/emit/mortise/tile/Transfers.h"
 #include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
@@ -62,20 +64,43 @@ std::string nodeName(Location location) {
   return text.empty() ? "kernel" : text;
 }
 
+} // namespace
+
+double PlannedKernel::movedCycles(const KernelPlaces &places, const mortise::Hardware &hardware) {
+  constexpr double kExposed = 0.3;
+  auto cyclesOf = [&](mlir::Value value) {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    if (!type || !type.hasStaticShape())
+      return 0.0;
+    double bytes = static_cast<double>(type.getNumElements() * storageBytes(type.getElementType()));
+    return bytes / memoryOf(places.addressOf(value), hardware).bytesPerCycle;
+  };
+  double sum = cyclesOf(kernel->getResult(0));
+  for (BlockArgument argument : kernel.getBody().front().getArguments().take_front(kernel.getInputs().size()))
+    sum += cyclesOf(argument);
+  return kExposed * sum;
+}
+
+namespace {
+
 class SegmentBuilder {
 public:
-  SegmentBuilder(KernelOp segment, const mortise::Hardware &hardware, const WeightBytes &weights)
-      : segment(segment), hardware(hardware), weights(weights) {}
+  SegmentBuilder(KernelOp segment, const mortise::Hardware &hardware, const WeightBytes &weights,
+                 const LoweringOptions &options)
+      : segment(segment), hardware(hardware), weights(weights), options(options) {}
 
   FailureOr<CompiledSegment> build() {
     if (failed(planAll()))
       return failure();
-    SegmentProgram program(segment, hardware, storedBytes);
+    ResidentTensors residents;
+    if (options.cascades)
+      residents = chooseResidents();
+    SegmentProgram program(segment, hardware, storedBytes, residents);
     for (auto &[kernel, plan] : plans) {
       std::optional<int64_t> stored;
       if (auto operand = storedOperands.find(kernel); operand != storedOperands.end())
         stored = program.addressOf(operand->second);
-      uint32_t node = program.beginKernel(nodeName(plan->location()));
+      uint32_t node = program.beginKernel(nodeName(plan->location()), kernel);
       if (std::string why = plan->emit(program, node, stored); !why.empty())
         return refuse(kernel, why);
     }
@@ -88,6 +113,13 @@ public:
   }
 
 private:
+  ResidentTensors chooseResidents() {
+    std::vector<std::pair<KernelOp, PlannedKernel *>> kernels;
+    for (auto &[kernel, plan] : plans)
+      kernels.emplace_back(kernel, plan.get());
+    return {segment, kernels, hardware};
+  }
+
   LogicalResult planAll() {
     for (KernelOp kernel : segment.getBody().front().getOps<KernelOp>()) {
       std::string why;
@@ -118,6 +150,7 @@ private:
   KernelOp segment;
   const mortise::Hardware &hardware;
   const WeightBytes &weights;
+  const LoweringOptions &options;
   std::vector<std::pair<KernelOp, std::unique_ptr<PlannedKernel>>> plans;
   llvm::DenseMap<mlir::Value, int64_t> storedBytes;
   llvm::DenseMap<mlir::Operation *, mlir::Value> storedOperands; ///< of a kernel
@@ -126,19 +159,19 @@ private:
 
 } // namespace
 
-Lowering mortiseLowering(WeightBytes weights) {
+Lowering mortiseLowering(WeightBytes weights, LoweringOptions options) {
   Lowering lowering;
   lowering.takes = [weights](KernelOp kernel, SizeAnalysis &, const mortise::Hardware &hardware) {
     std::string why;
     return planOf(kernel, hardware, weights, why) ? std::string() : why;
   };
-  lowering.compile = [weights](KernelOp segment, SizeAnalysis &, const mortise::Hardware &hardware,
-                               const OperandBytes &) {
+  lowering.compile = [weights, options](KernelOp segment, SizeAnalysis &, const mortise::Hardware &hardware,
+                                        const OperandBytes &) {
     OwningOpRef<KernelOp> joined(segment.clone());
     unpackRight(*joined, hardware, weights);
     foldImagePads(*joined, hardware, weights);
     joinRows(*joined, hardware);
-    return SegmentBuilder(*joined, hardware, weights).build();
+    return SegmentBuilder(*joined, hardware, weights, options).build();
   };
   return lowering;
 }

@@ -16,7 +16,12 @@
 
 namespace tenon::npu {
 
+/// What may be turned off to measure what it is worth.
+struct LoweringOptions {
+  bool cascades = true; ///< tensors between kernels stay in the scratchpad where that pays
+};
+
 /// The lowering of Mortise. `weights` gives the bytes of weights while the module is compiled.
-Lowering mortiseLowering(WeightBytes weights);
+Lowering mortiseLowering(WeightBytes weights, LoweringOptions options = {});
 
 } // namespace tenon::npu

@@ -26,12 +26,6 @@ int64_t bytesOf(mlir::Value value) {
   return type.getNumElements() * storageBytes(type.getElementType());
 }
 
-mlir::Value rootOf(mlir::Value value) {
-  while (isa_and_nonnull<ReshapeOp, tensor::CastOp>(value.getDefiningOp()))
-    value = value.getDefiningOp()->getOperand(0);
-  return value;
-}
-
 /// A value that lives inside the segment: from the kernel that computes it to the last that reads it.
 struct Lifetime {
   mlir::Value value;
@@ -41,7 +35,8 @@ struct Lifetime {
 } // namespace
 
 SegmentMemory::SegmentMemory(KernelOp segment, const mortise::Hardware &hardware,
-                             const llvm::DenseMap<mlir::Value, int64_t> &replaced)
+                             const llvm::DenseMap<mlir::Value, int64_t> &replaced,
+                             const ResidentTensors &residents)
     : hardware(hardware) {
   mlir::Block &body = segment.getBody().front();
   unsigned number = 0;
@@ -52,7 +47,7 @@ SegmentMemory::SegmentMemory(KernelOp segment, const mortise::Hardware &hardware
   }
   for (mlir::Value result : body.getTerminator()->getOperands())
     addresses[rootOf(result)] = place("b" + std::to_string(number++), mortise::Role::Output, bytesOf(result));
-  placeInside(segment);
+  placeInside(segment, residents);
 }
 
 int64_t SegmentMemory::place(const std::string &name, mortise::Role role, int64_t bytes) {
@@ -68,7 +63,7 @@ int64_t SegmentMemory::addConstant(const std::string &name, std::vector<uint8_t>
 }
 
 /// Into the second level by size, the largest first, each as low as those allow that live at the same time.
-void SegmentMemory::placeInside(KernelOp segment) {
+void SegmentMemory::placeInside(KernelOp segment, const ResidentTensors &residents) {
   std::vector<Lifetime> inside;
   llvm::DenseMap<Operation *, int64_t> position;
   for (auto [i, op] : llvm::enumerate(segment.getBody().front()))
@@ -76,6 +71,10 @@ void SegmentMemory::placeInside(KernelOp segment) {
   for (Operation &op : segment.getBody().front()) {
     if (!isa<KernelOp>(op) || addresses.contains(op.getResult(0)))
       continue;
+    if (const ResidentTensor *resident = residents.find(op.getResult(0))) {
+      addresses[op.getResult(0)] = resident->address;
+      continue;
+    }
     Lifetime life{op.getResult(0), aligned(bytesOf(op.getResult(0))), position[&op], position[&op], -1};
     SmallVector<mlir::Value> open = {op.getResult(0)};
     while (!open.empty())

@@ -21,11 +21,16 @@ class SegmentProgram {
 public:
   /// `replaced`: bytes of the segment's operands that the package stores in another layout.
   SegmentProgram(KernelOp segment, const mortise::Hardware &hardware,
-                 const llvm::DenseMap<mlir::Value, int64_t> &replaced)
-      : hardware(hardware), segment(segment), memory(segment, hardware, replaced), buffers(hardware) {}
+                 const llvm::DenseMap<mlir::Value, int64_t> &replaced, const ResidentTensors &residents)
+      : hardware(hardware), segment(segment), residents(residents),
+        memory(segment, hardware, replaced, residents), buffers(hardware) {}
 
-  /// Commands from here on belong to a kernel of the model; returns its number for them.
-  uint32_t beginKernel(std::string name);
+  /// Commands from here on belong to the next kernel of the model; returns its number for them.
+  uint32_t beginKernel(std::string name, KernelOp kernel);
+  /// Of `bytes` of the scratchpad those that resident tensors leave to the kernel at hand.
+  int64_t room(int64_t bytes) const { return residents.room(stream.nodes.size() - 1, bytes); }
+  /// How the kernel's result lies where it is resident.
+  ResidentFrame frameOf(KernelOp kernel) const;
   /// A line of the report on how the kernel was cut.
   void report(const llvm::Twine &how);
 
@@ -60,7 +65,10 @@ public:
   Stream stream;
 
 private:
+  void fillBorder(const ResidentTensor &tensor, uint32_t node);
+
   KernelOp segment;
+  const ResidentTensors &residents;
   SegmentMemory memory;
   std::string reported;
   BufferRing buffers;

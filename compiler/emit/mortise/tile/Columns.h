@@ -24,12 +24,15 @@ struct Columns {
   Id load = Id::VldUb, store = Id::VstUb;
   int64_t elementBytes = 1, resultBytes = 1;
   std::vector<ChannelTable> tables;
-  int64_t input = 0, output = 0; ///< addresses in memory
+  int64_t input = 0, output = 0; ///< addresses in memory, or resident
+  bool inPlace = false;          ///< the input is resident, and one tile has all channels
   uint32_t kernel = 0;           ///< in Stream::kernels
   uint32_t node = 0;
 
   /// Channels of a tile: whole vectors, so that there are several tiles and two of them fit; 0: none does.
   int64_t tileChannels(const mortise::Hardware &hardware) const;
+  /// Bytes of the scratchpad that the buffers need.
+  int64_t bufferBytes(const mortise::Hardware &hardware) const;
 };
 
 /// What a kernel computes. `values`: of the tables, for the lanes' channels.

@@ -27,6 +27,13 @@ void Commands::loadBytes(unsigned channel, int64_t local, int64_t memory, int64_
   transfer(channel, local, memory, block, false);
 }
 
+int64_t Commands::fetch(unsigned channel, int64_t local, int64_t memory, int64_t bytes) {
+  if (isResident(memory))
+    return residentAt(memory);
+  loadBytes(channel, local, memory, bytes);
+  return local;
+}
+
 void Commands::loadRows(unsigned channel, int64_t local, int64_t localStride, int64_t memory,
                         int64_t memoryStride, int64_t bytes, int64_t count) {
   TransferBlock block;
@@ -222,14 +229,14 @@ void Commands::multiply(int64_t local, const Rows &rows, int64_t depth, mortise:
   c.accesses = {here, there};
 }
 
-void Commands::drain(int64_t sums, int64_t rows, int64_t columns, const DrainForm &form, int64_t width,
-                     int64_t tables, int64_t local, int64_t pitch, bool fromFloat) {
+void Commands::drain(int64_t sums, const Rows &pixels, int64_t columns, const DrainForm &form, int64_t width,
+                     int64_t tables, int64_t local, bool fromFloat) {
   Command &c = push(unsigned(Engine::Drain), Id::Drain);
   c.a = sums;
   c.b = local;
   int64_t bias = form.bias ? tables : -1, scale = form.scale ? tables + (form.bias ? width * 4 : 0) : -1;
-  c.fields = {{Field::N0, rows},
-              {Field::N1, 1},
+  c.fields = {{Field::N0, pixels.count[0]},
+              {Field::N1, pixels.count[1]},
               {Field::N2, 1},
               {Field::N, columns},
               {Field::Type, int64_t(form.type)},
@@ -240,17 +247,20 @@ void Commands::drain(int64_t sums, int64_t rows, int64_t columns, const DrainFor
               {Field::Low, form.low},
               {Field::High, form.high},
               {Field::Step, std::bit_cast<int32_t>(form.step)}};
-  if (rows > 1)
-    c.fields.push_back({Field::L0, pitch});
+  constexpr Field strides[] = {Field::L0, Field::L1};
   Access from, to;
   from.space = Space::Accumulators;
   from.base = sums;
-  from.run = rows;
+  from.run = pixels.count[0] * pixels.count[1];
   to.write = true;
   to.base = local;
   to.run = columns * int64_t(mortise::typeBits(form.type)) / 8;
-  to.count[0] = rows;
-  to.stride[0] = pitch;
+  for (int axis = 0; axis < 2; ++axis) {
+    if (pixels.count[axis] > 1)
+      c.fields.push_back({strides[axis], pixels.stride[axis]});
+    to.count[axis] = pixels.count[axis];
+    to.stride[axis] = pixels.stride[axis];
+  }
   c.accesses = {from, to};
   for (int64_t table : {bias, scale})
     if (table >= 0) {

@@ -36,13 +36,21 @@ public:
   unsigned outputChannel() const { return unsigned(mortise::Engine::Out0); }
 
   void loadBytes(unsigned channel, int64_t local, int64_t memory, int64_t bytes);
+  /// Where `bytes` of a tensor lie for who reads them: a resident tensor's are there, others go to `local`.
+  int64_t fetch(unsigned channel, int64_t local, int64_t memory, int64_t bytes);
+  /// Where a part of a tensor is written: a resident tensor's in its place, others at `local`.
+  static int64_t target(int64_t local, int64_t memory) {
+    return isResident(memory) ? residentAt(memory) : local;
+  }
   void loadRows(unsigned channel, int64_t local, int64_t localStride, int64_t memory, int64_t memoryStride,
                 int64_t bytes, int64_t count);
   void loadBlock(unsigned channel, int64_t local, int64_t memory, const TransferBlock &block) {
     transfer(channel, local, memory, block, false);
   }
+  /// Nothing is stored where the tensor is resident.
   void storeBlock(unsigned channel, int64_t local, int64_t memory, const TransferBlock &block) {
-    transfer(channel, local, memory, block, true);
+    if (!isResident(memory))
+      transfer(channel, local, memory, block, true);
   }
   /// Counts must be within a descriptor's limits.
   void loadElements(unsigned channel, int64_t local, int64_t memory, const ElementBlock &block) {
@@ -61,9 +69,9 @@ public:
                 bool transposed = false);
   void multiply(int64_t local, const Rows &rows, int64_t depth, mortise::Type type, int64_t sums,
                 int64_t columns, bool accumulate);
-  /// `tables`: where bias and scale lie, `width` words each; `pitch`: bytes from a pixel to the next.
-  void drain(int64_t sums, int64_t rows, int64_t columns, const DrainForm &form, int64_t width,
-             int64_t tables, int64_t local, int64_t pitch, bool fromFloat);
+  /// `tables`: where bias and scale lie, `width` words each; `pixels`: where they go.
+  void drain(int64_t sums, const Rows &pixels, int64_t columns, const DrainForm &form, int64_t width,
+             int64_t tables, int64_t local, bool fromFloat);
 
   /// Runs a kernel: `arguments` go to r1, r2, ...; it reads and writes ranges of the scratchpad, or rows of
   /// the accumulators.

@@ -23,9 +23,16 @@ int64_t tableBytes(const Columns &c) {
 
 } // namespace
 
+int64_t Columns::bufferBytes(const mortise::Hardware &h) const {
+  int64_t width = tileChannels(h), input = inPlace ? 0 : alignedBytes(rows * width * elementBytes);
+  return tableBytes(*this) + 2 * (input + alignedBytes(width * resultBytes));
+}
+
 int64_t Columns::tileChannels(const mortise::Hardware &h) const {
   int64_t lanes = h.vector.lanes, vectors = (channels + lanes - 1) / lanes;
   constexpr int64_t kMost = 8;
+  if (inPlace)
+    return vectors * lanes;
   for (int64_t count = std::clamp<int64_t>(vectors / 4, 1, kMost); count > 0; --count) {
     int64_t tile =
         alignedBytes(rows * count * lanes * elementBytes) + alignedBytes(count * lanes * resultBytes);
@@ -37,7 +44,7 @@ int64_t Columns::tileChannels(const mortise::Hardware &h) const {
 
 std::optional<CompiledKernel> columnsKernel(const Columns &c, const ColumnsBody &body,
                                             const mortise::Hardware &h, std::string &why) {
-  int64_t lanes = h.vector.lanes, pitch = c.tileChannels(h) * c.elementBytes;
+  int64_t lanes = h.vector.lanes, pitch = (c.inPlace ? c.channels : c.tileChannels(h)) * c.elementBytes;
   // Several sums at a time: one would wait for each addition.
   int64_t chains = std::min<int64_t>(4, c.rows);
   constexpr int64_t kMostOffset = 32767; // of a load
@@ -106,17 +113,23 @@ void emitColumns(const Columns &c, const mortise::Hardware &h, int64_t scratchpa
     tableAt.push_back(at);
     at += table.localBytes(1);
   }
-  int64_t inputBytes = alignedBytes(c.rows * pitch), resultBytes = alignedBytes(width * c.resultBytes),
-          tile = 0;
+  int64_t inputBytes = c.inPlace ? 0 : alignedBytes(c.rows * pitch),
+          resultBytes = alignedBytes(width * c.resultBytes), tile = 0;
   for (int64_t outer = 0; outer < c.outer; ++outer)
     for (int64_t first = 0; first < c.channels; first += width, ++tile) {
       int64_t channels = std::min(width, c.channels - first), from = at + tile % 2 * inputBytes,
-              to = at + 2 * inputBytes + tile % 2 * resultBytes;
-      commands.loadRows(commands.inputChannel(), from, pitch,
-                        c.input + (outer * c.rows * c.channels + first) * c.elementBytes,
-                        c.channels * c.elementBytes, channels * c.elementBytes, c.rows);
+              memory = c.output + (outer * c.channels + first) * c.resultBytes,
+              to = Commands::target(at + 2 * inputBytes + tile % 2 * resultBytes, memory);
+      int64_t input = c.input + (outer * c.rows * c.channels + first) * c.elementBytes;
+      if (c.inPlace)
+        from = residentAt(input);
+      else
+        commands.loadRows(commands.inputChannel(), from, pitch, input, c.channels * c.elementBytes,
+                          channels * c.elementBytes, c.rows);
       std::vector<int64_t> arguments = {from, to, (channels + lanes - 1) / lanes, channels};
-      std::vector<Commands::Range> ranges = {{from, inputBytes, false}, {to, resultBytes, true}};
+      std::vector<Commands::Range> ranges = {
+          {from, c.inPlace ? c.rows * c.channels * c.elementBytes : inputBytes, false},
+          {to, channels * c.resultBytes, true}};
       for (size_t t = 0; t < c.tables.size(); ++t) {
         const ChannelTable &table = c.tables[t];
         arguments.push_back(tableAt[t] + (table.perChannel ? first * table.bytes : 0));
@@ -125,8 +138,7 @@ void emitColumns(const Columns &c, const mortise::Hardware &h, int64_t scratchpa
       commands.run(c.kernel, std::move(arguments), ranges);
       TransferBlock block;
       block.bytes = channels * c.resultBytes;
-      commands.storeBlock(commands.outputChannel(), to,
-                          c.output + (outer * c.channels + first) * c.resultBytes, block);
+      commands.storeBlock(commands.outputChannel(), to, memory, block);
     }
 }
 

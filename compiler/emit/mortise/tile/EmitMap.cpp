@@ -22,7 +22,11 @@ bool emitMap(const Map &map, const mortise::Hardware &h, int64_t scratchpad, int
   tables += alignedBytes(stage.tableBytes);
   // Tiles of whole rows; without a period, of whole vectors.
   int64_t unit = period ? period : lanes, units = (map.elements + unit - 1) / unit;
-  int64_t unitBytes = unit * stage.elementBytes() + 64 * int64_t(stage.operands.size() + 1) / 8;
+  // What is resident needs no buffers.
+  int64_t elementBytes = isResident(map.result) ? 0 : stage.resultBytes;
+  for (const MapStage::Operand &operand : stage.operands)
+    elementBytes += operand.period || isResident(operand.memory) ? 0 : operand.bytes;
+  int64_t unitBytes = unit * elementBytes + 64 * int64_t(stage.operands.size() + 1) / 8;
   int64_t room = (scratchpadBytes - tables) / 2 - 64 * int64_t(stage.operands.size() + 1) - lanes * 4;
   // At least four tiles, so that loading, computing and storing overlap.
   constexpr int64_t kTiles = 4, kLeastBytes = 4096;
@@ -38,7 +42,8 @@ bool emitMap(const Map &map, const mortise::Hardware &h, int64_t scratchpad, int
     tableAt.push_back(table);
     if (!operand.period)
       continue;
-    commands.loadBytes(commands.inputChannel(), table, operand.memory, operand.period * operand.bytes);
+    tableAt.back() =
+        commands.fetch(commands.inputChannel(), table, operand.memory, operand.period * operand.bytes);
     table += alignedBytes(std::max(operand.period, lanes) * operand.bytes);
   }
   int64_t numbers = table;
@@ -51,10 +56,12 @@ bool emitMap(const Map &map, const mortise::Hardware &h, int64_t scratchpad, int
   // A row's last vector reaches beyond its end.
   for (const MapStage::Operand &operand : stage.operands) {
     offset.push_back(bufferBytes);
-    bufferBytes += operand.period ? 0 : alignedBytes((step * unit + lanes) * operand.bytes);
+    bufferBytes += operand.period || isResident(operand.memory)
+                       ? 0
+                       : alignedBytes((step * unit + lanes) * operand.bytes);
   }
   int64_t resultOffset = bufferBytes;
-  bufferBytes += alignedBytes((step * unit + lanes) * stage.resultBytes);
+  bufferBytes += isResident(map.result) ? 0 : alignedBytes((step * unit + lanes) * stage.resultBytes);
   if (table + 2 * bufferBytes > scratchpad + scratchpadBytes)
     return false;
   for (int64_t first = 0, tile = 0; first < units; first += step, ++tile) {
@@ -66,21 +73,22 @@ bool emitMap(const Map &map, const mortise::Hardware &h, int64_t scratchpad, int
       const MapStage::Operand &operand = stage.operands[i];
       int64_t local = operand.period ? tableAt[i] : at + offset[i];
       if (!operand.period)
-        commands.loadBytes(commands.inputChannel(), local, operand.memory + from * operand.bytes,
-                           elements * operand.bytes);
+        local = commands.fetch(commands.inputChannel(), local, operand.memory + from * operand.bytes,
+                               elements * operand.bytes);
       arguments.push_back(local);
       ranges.push_back(
           {local, (operand.period ? std::max(operand.period, lanes) : count * unit) * operand.bytes, false});
     }
-    arguments.push_back(at + resultOffset);
+    int64_t to = Commands::target(at + resultOffset, map.result + from * stage.resultBytes);
+    arguments.push_back(to);
     if (stage.tableBytes) {
       arguments.push_back(numbers);
       ranges.push_back({numbers, stage.tableBytes, false});
     }
     arguments.push_back(count);
-    ranges.push_back({at + resultOffset, count * unit * stage.resultBytes, true});
+    ranges.push_back({to, count * unit * stage.resultBytes, true});
     commands.run(stage.kernel, std::move(arguments), ranges);
-    commands.storeBlock(commands.outputChannel(), at + resultOffset, map.result + from * stage.resultBytes,
+    commands.storeBlock(commands.outputChannel(), to, map.result + from * stage.resultBytes,
                         {elements * stage.resultBytes, {1, 1}, {0, 0}, {0, 0}});
   }
   return true;

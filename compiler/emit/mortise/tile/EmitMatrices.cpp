@@ -79,6 +79,11 @@ int64_t tableBytes(const Product &p, const mortise::Hardware &h) {
   return (int64_t(p.drain.bias) + int64_t(p.drain.scale)) * h.matrix.columns * 4;
 }
 
+/// Bytes of a buffer for rows of the left operand.
+int64_t leftBytes(const Product &p, int64_t rows) {
+  return isResident(p.input) ? 0 : alignedBytes(rows * p.channels * p.leftBytes());
+}
+
 /// Bytes of start operands behind the left rows (`perRow`) or the right columns.
 int64_t startBytes(const Matrices &m, bool perRow, int64_t count, const mortise::Hardware &h) {
   if (!m.start)
@@ -127,6 +132,7 @@ private:
     const Tile *tile;
     int64_t first, panel; ///< of the part of the right operand; of the matrix
     int64_t left = 0, right = 0;
+    int64_t rows = 0; ///< where the left operand's rows are: in its buffer, or resident
   };
   int64_t partColumns(const Step &s) const {
     return std::min(cut_.resident * h_.matrix.columns, p_.outputs - s.first * h_.matrix.columns);
@@ -143,6 +149,8 @@ private:
     bool sameRight = before && before->tile->image == s.tile->image && before->first == s.first;
     s.right = sameRight ? before->right : loadRight(s);
     s.left = before && before->tile == s.tile ? before->left : loadLeft(*s.tile);
+    int64_t row = (s.tile->image * p_.height + s.tile->row) * p_.channels * p_.leftBytes();
+    s.rows = Commands::target(s.left, p_.input + row);
     if (m_.start)
       start(s, sumsOf(i));
   }
@@ -159,9 +167,9 @@ private:
   int64_t loadLeft(const Tile &tile) {
     int64_t at = leftAt_ + lefts_++ % cut_.inputBuffers * cut_.inputBytes,
             rowBytes = p_.channels * p_.leftBytes();
-    commands_.loadBytes(commands_.inputChannel(), at,
-                        p_.input + (tile.image * p_.height + tile.row) * rowBytes, tile.rows * rowBytes);
-    loadStart(true, at + alignedBytes(cut_.rows * rowBytes), tile.image, p_.height, tile.row, tile.rows);
+    commands_.fetch(commands_.inputChannel(), at, p_.input + (tile.image * p_.height + tile.row) * rowBytes,
+                    tile.rows * rowBytes);
+    loadStart(true, at + leftBytes(p_, cut_.rows), tile.image, p_.height, tile.row, tile.rows);
     return at;
   }
 
@@ -185,7 +193,7 @@ private:
 
   void start(const Step &s, int64_t sums) {
     int64_t rows = startRows(h_), count = ceilDiv(s.tile->rows, rows), columns = h_.matrix.columns;
-    int64_t row = s.left + alignedBytes(cut_.rows * p_.channels * p_.leftBytes()),
+    int64_t row = s.left + leftBytes(p_, cut_.rows),
             column = s.right + right_.localBytes(cut_.resident * columns);
     std::vector<int64_t> arguments = {mortise::kAccumulatorBase + sums * columns * 4};
     std::vector<Commands::Range> ranges = {{sums, count * rows, true, Space::Accumulators}};
@@ -214,7 +222,7 @@ private:
       int64_t depth = std::min(h_.matrix.rows, p_.channels - k);
       int64_t at = s.right + (right_.transposed() ? column * pitch + k * size : k * pitch + column * size);
       commands_.loadTile(at, depth, outputs, pitch, p_.right, right_.transposed());
-      commands_.multiply(s.left + k * p_.leftBytes(), rows, depth, p_.left, sums, outputs, k > 0 || m_.start);
+      commands_.multiply(s.rows + k * p_.leftBytes(), rows, depth, p_.left, sums, outputs, k > 0 || m_.start);
     }
     results_.store(*s.tile, s.panel, sums, tablesAt_ + s.panel * tableBytes(p_, h_));
   }
@@ -255,7 +263,7 @@ std::optional<ProductCut> cutMatrices(const Matrices &m, const mortise::Hardware
          parts = parts < 8 ? parts + 1 : parts * 5 / 4) {
       cut.resident = resident;
       cut.rows = ceilDiv(p.height, parts);
-      cut.inputBytes = alignedBytes(cut.rows * p.channels * p.leftBytes()) + startBytes(m, true, cut.rows, h);
+      cut.inputBytes = leftBytes(p, cut.rows) + startBytes(m, true, cut.rows, h);
       cut.weightBytes = right.localBytes(resident * columns) + startBytes(m, false, resident * columns, h);
       for (cut.stored = std::min(resident, ceilDiv(memoryOf(p.output, h).burst, columns * p.resultBytes()));
            cut.stored >= 1; cut.stored /= 2) {
@@ -264,7 +272,7 @@ std::optional<ProductCut> cutMatrices(const Matrices &m, const mortise::Hardware
         ResultTile results(p, h, cut.rows, cut.stored);
         if (!results.isRegular())
           continue;
-        cut.resultBytes = results.drained(p);
+        cut.resultBytes = p.map || !isResident(p.output) ? results.drained(p) : 0;
         cut.mapBytes = results.ofMap(p);
         cut.mapTableBytes = results.tables(p);
         if (cut.scratchpadBytes() <= scratchpadBytes)

@@ -14,11 +14,6 @@ namespace tenon::npu {
 
 namespace {
 
-ImageLines imageOf(const Product &p) {
-  return {p.images, p.height,   p.width, p.groups * p.channels * p.leftBytes(), p.leftBytes(), p.y,
-          p.x,      p.padValue, p.input, p.inputPitch() * p.leftBytes()};
-}
-
 class ProductEmitter {
 public:
   ProductEmitter(const Product &p, const ProductCut &cut, const mortise::Hardware &h, int64_t scratchpad,
@@ -84,6 +79,10 @@ private:
     loadedInput_ = number;
     if (cut_.wholeImage) {
       loadLines(tile);
+      return;
+    }
+    if (image_.isResident()) {
+      inputOf_ = image_.residentLines(tile.image, tile.row);
       return;
     }
     inputOf_ = inputAt_ + inputs_ % cut_.inputBuffers * cut_.inputBytes;

@@ -24,16 +24,16 @@ int64_t resultRowBytes(const Rowwise &w) { return (w.isRow ? w.length : 1) * w.r
 
 /// Of all operands that change, and of the result.
 int64_t movingBytes(const Rowwise &w, int64_t rows) {
-  int64_t sum = tileBytes(rows, resultRowBytes(w));
+  int64_t sum = isResident(w.output) ? 0 : tileBytes(rows, resultRowBytes(w));
   for (const RowOperand &operand : w.operands)
-    sum += operand.stays() ? 0 : tileBytes(rows, operand.rowBytes(w.length));
+    sum += operand.stays() || isResident(operand.memory) ? 0 : tileBytes(rows, operand.rowBytes(w.length));
   return sum;
 }
 
 int64_t stayingBytes(const Rowwise &w) {
   int64_t sum = keptBytes(w);
   for (const RowOperand &operand : w.operands)
-    sum += operand.stays() ? tileBytes(1, operand.rowBytes(w.length)) : 0;
+    sum += operand.stays() && !isResident(operand.memory) ? tileBytes(1, operand.rowBytes(w.length)) : 0;
   return sum;
 }
 
@@ -87,7 +87,7 @@ int64_t Rowwise::tileRows() const {
     return 0;
   int64_t perRow = resultRowBytes(*this);
   for (const RowOperand &operand : operands)
-    perRow += operand.stays() ? 0 : operand.rowBytes(length);
+    perRow += operand.stays() || isResident(operand.memory) ? 0 : operand.rowBytes(length);
   int64_t count = std::min(std::max((rows + kTiles - 1) / kTiles, kLeastBytes / perRow + 1), rows);
   while (movingBytes(*this, count) > room)
     count = std::min(count - 1, room / perRow);
@@ -101,12 +101,16 @@ void emitRowwise(const Rowwise &w, const mortise::Hardware &h, int64_t scratchpa
   std::vector<int64_t> places;
   for (const RowOperand &operand : w.operands) {
     int64_t bytes = operand.rowBytes(w.length);
+    if (isResident(operand.memory)) {
+      places.push_back(residentAt(operand.memory));
+      continue;
+    }
     places.push_back(reserve((operand.stays() ? 1 : 2) * tileBytes(operand.stays() ? 1 : step, bytes)));
     if (operand.stays())
       commands.loadBytes(commands.inputChannel(), places.back(), operand.memory, bytes);
   }
-  int64_t resultBytes = tileBytes(step, resultRowBytes(w)), result = reserve(2 * resultBytes),
-          kept = reserve(keptBytes(w));
+  int64_t resultBytes = isResident(w.output) ? 0 : tileBytes(step, resultRowBytes(w)),
+          result = reserve(2 * resultBytes), kept = reserve(keptBytes(w));
   for (int64_t first = 0, tile = 0; first < w.rows; first += step, ++tile) {
     int64_t count = std::min(step, w.rows - first);
     std::vector<int64_t> arguments;
@@ -114,14 +118,16 @@ void emitRowwise(const Rowwise &w, const mortise::Hardware &h, int64_t scratchpa
     for (size_t i = 0; i < places.size(); ++i) {
       const RowOperand &operand = w.operands[i];
       int64_t bytes = operand.rowBytes(w.length), at = places[i];
-      if (!operand.stays()) {
+      if (isResident(operand.memory)) {
+        at += operand.stays() ? 0 : first * bytes;
+      } else if (!operand.stays()) {
         at += tile % 2 * tileBytes(step, bytes);
         loadRows(commands, operand, h, w.length, first, count, at);
       }
       arguments.push_back(at);
       ranges.push_back({at, (operand.stays() ? 1 : count) * bytes, false});
     }
-    int64_t to = result + tile % 2 * resultBytes;
+    int64_t to = Commands::target(result + tile % 2 * resultBytes, w.output + first * resultRowBytes(w));
     arguments.push_back(to);
     ranges.push_back({to, count * resultRowBytes(w), true});
     if (w.kept) {

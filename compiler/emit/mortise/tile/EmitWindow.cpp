@@ -67,10 +67,14 @@ struct WindowBuffers {
     for (const ChannelTable &table : w.tables)
       tables += table.localBytes(w.pixelsOfVector(lanes));
   }
-  int64_t input(int64_t rows) const {
-    return alignedBytes(w.image.linesOf(rows) * w.image.lineBytes() + lanes * w.image.elementBytes);
+  int64_t input(int64_t rows) const { return w.image.isResident() ? 0 : alignedBytes(touched(rows)); }
+  /// Bytes that a tile reads.
+  int64_t touched(int64_t rows) const {
+    return w.image.linesOf(rows) * w.image.lineBytes() + lanes * w.image.elementBytes;
   }
-  int64_t result(int64_t rows) const { return alignedBytes(rows * w.resultPitch(lanes)); }
+  int64_t result(int64_t rows) const {
+    return isResident(w.output) ? 0 : alignedBytes(rows * w.resultPitch(lanes));
+  }
   bool fit(int64_t rows, int64_t bytes) const { return tables + 2 * (input(rows) + result(rows)) <= bytes; }
 };
 
@@ -89,6 +93,15 @@ int64_t windowChannels(const Window &w, const mortise::Hardware &h, int64_t scra
       break;
   }
   return 0;
+}
+
+bool windowFits(const Window &w, const mortise::Hardware &h, int64_t scratchpadBytes) {
+  return WindowBuffers(w, h.vector.lanes).fit(1, scratchpadBytes);
+}
+
+bool windowWritesInPlace(const Window &w, const mortise::Hardware &h) {
+  return w.channels == w.allChannels &&
+         w.resultPitch(h.vector.lanes) == w.outputWidth() * w.channels * w.resultBytes;
 }
 
 bool emitWindow(const Window &w, const mortise::Hardware &h, int64_t scratchpad, int64_t scratchpadBytes,
@@ -118,16 +131,21 @@ bool emitWindow(const Window &w, const mortise::Hardware &h, int64_t scratchpad,
   for (int64_t image = 0; image < w.image.images; ++image)
     for (int64_t row = 0; row < height; row += step, ++tile) {
       int64_t rows = std::min(step, height - row), from = input + tile % 2 * inputBytes(step),
-              to = result + tile % 2 * resultBytes(step);
-      w.image.load(commands, from, image, row, rows);
+              pixel = w.allChannels * w.resultBytes,
+              memory = w.output + (image * height + row) * w.outputWidth() * pixel,
+              to = Commands::target(result + tile % 2 * resultBytes(step), memory);
+      if (w.image.isResident())
+        from = w.image.residentLines(image, row);
+      else
+        w.image.load(commands, from, image, row, rows);
       std::vector<int64_t> arguments = {from, to, rows};
-      std::vector<Commands::Range> ranges = {{from, inputBytes(rows), false}, {to, resultBytes(rows), true}};
+      std::vector<Commands::Range> ranges = {{from, buffers.touched(rows), false},
+                                             {to, rows * w.resultPitch(lanes), true}};
       for (size_t t = 0; t < w.tables.size(); ++t) {
         arguments.push_back(tableAt[t]);
         ranges.push_back({tableAt[t], w.tables[t].localBytes(repeats), false});
       }
       commands.run(w.kernel, std::move(arguments), ranges);
-      int64_t pixel = w.allChannels * w.resultBytes;
       bool joined = w.allChannels == w.channels;
       TransferBlock block;
       block.bytes = (joined ? w.outputWidth() : 1) * w.channels * w.resultBytes;
@@ -137,8 +155,7 @@ bool emitWindow(const Window &w, const mortise::Hardware &h, int64_t scratchpad,
       block.count[1] = rows;
       block.local[1] = w.resultPitch(lanes);
       block.memory[1] = w.outputWidth() * pixel;
-      commands.storeBlock(commands.outputChannel(), to,
-                          w.output + (image * height + row) * w.outputWidth() * pixel, block);
+      commands.storeBlock(commands.outputChannel(), to, memory, block);
     }
   return true;
 }

@@ -10,6 +10,13 @@
 
 namespace tenon::npu {
 
+ImageLines imageOf(const Product &p) {
+  // A resident image is read where it lies, with the channels of all groups.
+  int64_t memory = p.inputPitch() * p.leftBytes(),
+          local = isResident(p.input) ? memory : p.groups * p.channels * p.leftBytes();
+  return {p.images, p.height, p.width, local, p.leftBytes(), p.y, p.x, p.padValue, p.input, memory};
+}
+
 void ImageLines::load(Commands &commands, int64_t local, int64_t image, int64_t row, int64_t rows) const {
   loadLines(commands, local, image, row * y.stride, linesOf(rows));
 }

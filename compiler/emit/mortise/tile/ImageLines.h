@@ -24,10 +24,25 @@ struct ImageLines {
   /// Lines that so many rows of the output read.
   int64_t linesOf(int64_t rows) const { return (rows - 1) * y.stride + y.extent(); }
 
+  /// Whether the image stays in the scratchpad, within the border that windows read.
+  bool isResident() const { return npu::isResident(memory); }
+  /// The border that a resident image has.
+  ResidentFrame frame() const {
+    ResidentFrame frame = {y.low,        y.high, x.low,  x.high, padValue,
+                           elementBytes, images, height, width,  pixelBytes};
+    return frame.hasBorder() ? frame : ResidentFrame();
+  }
+  /// Where the lines of a resident image lie that output rows from `row` on read.
+  int64_t residentLines(int64_t image, int64_t row) const {
+    return residentAt(memory) + (image * (y.low + height + y.high) + row * y.stride) * lineBytes();
+  }
   /// The lines that output rows [row, row + rows) of an image read, one behind the other at `local`.
   void load(Commands &commands, int64_t local, int64_t image, int64_t row, int64_t rows) const;
   /// Lines [from, from + lines) of an image, counted from its padding's first, at `local`.
   void loadLines(Commands &commands, int64_t local, int64_t image, int64_t from, int64_t lines) const;
 };
+
+/// The images that a product reads.
+ImageLines imageOf(const Product &product);
 
 } // namespace tenon::npu

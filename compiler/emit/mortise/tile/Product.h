@@ -13,6 +13,7 @@
 #pragma once
 
 #include "compiler/emit/mortise/stream/Stream.h"
+#include "compiler/emit/mortise/tile/Resident.h"
 
 namespace tenon::npu {
 
@@ -80,8 +81,11 @@ struct Product {
   int64_t padValue = 0;
   mortise::Type left = mortise::Type::U8, right = mortise::Type::I8;
   DrainForm drain;
-  std::optional<MapStage> map;                ///< of what the drain stores
-  int64_t input = 0, weights = 0, output = 0; ///< addresses in memory
+  std::optional<MapStage> map; ///< of what the drain stores
+  /// Addresses in memory. Input, output and the map's operands that are as large as the result may be
+  /// resident: the input with a border as the window wants it, the output as `frame` says.
+  int64_t input = 0, weights = 0, output = 0;
+  ResidentFrame frame = {}; ///< of a resident output with a border; it is of this product's pixels then
   uint32_t node = 0;
 
   int64_t outputHeight() const { return (height + y.low + y.high - y.extent()) / y.stride + 1; }
@@ -96,6 +100,16 @@ struct Product {
   int64_t resultBytes() const { return map ? map->resultBytes : drainBytes(); }
   /// Groups [first, first + count) of it, at addresses that are known already.
   Product part(int64_t first, int64_t count, const mortise::Hardware &hardware) const;
+  /// Whether the vector core's part works on pixels that lie as in the tensor, because some of its operands
+  /// or its result are resident: all channels of a tile leave together then.
+  bool isDense() const {
+    if (!map)
+      return false;
+    bool any = isResident(output);
+    for (const MapStage::Operand &operand : map->operands)
+      any |= operand.period == 0 && isResident(operand.memory);
+    return any;
+  }
 };
 
 /// The weights as memory holds them: for each group and each panel of `columns` outputs, rows of the panel's
@@ -153,6 +167,7 @@ struct ProductCut {
   int64_t mapTableBytes = 0; ///< of its tables
   double cycles = 0;         ///< estimated
   double traffic = 0;        ///< estimated cycles of the memories
+  int64_t neededBytes = 0;   ///< of the scratchpad; what is used beyond them only hides waiting
   std::string limit;         ///< what the estimate is limited by: "matrix", "memory", "vector"
 
   /// Buffers follow each other: inputs, weights, tables, results, the vector core's, its tables.
@@ -173,6 +188,7 @@ struct GroupCut {
   int64_t groups = 1;
   ProductCut cut;
   double cycles = 0; ///< estimated, of all groups
+  double price = 0;  ///< of all groups
 };
 /// The best by estimate; nothing where one group alone does not fit.
 std::optional<GroupCut> cutGroups(const Product &product, const mortise::Hardware &hardware,

@@ -45,16 +45,27 @@ public:
 
 private:
   void withRows(ProductCut cut) {
+    bool dense = p_.isDense(), drains = p_.map || !isResident(p_.output);
+    // Dense pixels have the channels of all groups.
+    if (dense && (p_.memoryGroups || packed_.adjacent != p_.groups * packed_.panels))
+      return;
     int64_t burst = memoryOf(p_.output, h_).burst;
     int64_t whole = std::min(packed_.adjacent, ceilDiv(burst, h_.matrix.columns * p_.resultBytes()));
-    for (cut.stored = whole; cut.stored >= 1; cut.stored /= 2) {
+    for (cut.stored = dense ? packed_.adjacent : whole; cut.stored >= 1;
+         cut.stored = dense ? 0 : cut.stored / 2) {
       ResultTile results(p_, h_, cut.rows * cut.span, cut.stored);
       if (!results.isRegular())
         continue;
-      cut.resultBytes = results.drained(p_);
+      cut.resultBytes = drains ? results.drained(p_) : 0;
       cut.mapBytes = results.ofMap(p_);
       cut.mapTableBytes = results.tables(p_);
       cut.wholeImage = false;
+      if (isResident(p_.input)) {
+        cut.inputBytes = 0;
+        cut.inputBuffers = 1;
+        withInput(cut);
+        continue;
+      }
       cut.inputBytes = alignedBytes(linesOf(cut.rows) * lineBytes());
       for (cut.inputBuffers = 1; cut.inputBuffers <= 2; ++cut.inputBuffers)
         withInput(cut);
@@ -178,13 +189,14 @@ private:
       auto elements = double(p_.pixels()) * double(packed_.panels * p_.groups * h_.matrix.columns);
       vector = elements / double(h_.vector.lanes) * p_.map->vectorCycles;
       for (const MapStage::Operand &operand : p_.map->operands)
-        if (operand.period == 0)
+        if (operand.period == 0 && !isResident(operand.memory))
           dram += double(p_.pixels()) * double(ceilDiv(run * operand.bytes, p_.resultBytes())) *
                   double(stores) / h_.dram.bytesPerCycle;
     }
     // Lines of a whole image need not wait for those of the tile before.
-    double byInput = cut.wholeImage ? pipelined(inputLoads, inputCycles / inputLoads, matrix, 2)
-                                    : pipelined(inputLoads, inputLoad, matrix, cut.inputBuffers);
+    double byInput = isResident(p_.input) ? matrix
+                     : cut.wholeImage     ? pipelined(inputLoads, inputCycles / inputLoads, matrix, 2)
+                                          : pipelined(inputLoads, inputLoad, matrix, cut.inputBuffers);
     double byWeights = 0;
     if (!cut.resident)
       byWeights = pipelined(weightLoads, weightCycles / weightLoads, matrix, cut.weightBuffers);
@@ -246,9 +258,10 @@ PackedWeights packedWeights(const Product &p, const mortise::Hardware &h) {
 
 std::vector<WeightTile> weightTiles(const Product &p, const mortise::Hardware &h) {
   // Neighbouring pixels continue each other where nothing lies between them.
-  bool joined = p.groups == 1 && (p.x.dilation == 1 || p.x.size == 1);
+  int64_t pixel = isResident(p.input) ? p.inputPitch() : p.groups * p.channels;
+  bool joined = pixel == p.channels && (p.x.dilation == 1 || p.x.size == 1);
   int64_t runs = joined ? 1 : p.x.size, run = joined ? p.x.size * p.channels : p.channels;
-  int64_t step = p.x.dilation * p.groups * p.channels;
+  int64_t step = p.x.dilation * pixel;
   std::vector<WeightTile> tiles;
   for (int64_t r = 0; r < p.y.size; ++r)
     for (int64_t s = 0; s < runs; ++s) {
@@ -283,8 +296,8 @@ std::optional<GroupCut> cutGroups(const Product &product, const mortise::Hardwar
         groups == product.groups ? product : product.part(0, groups, hardware), hardware, scratchpadBytes);
     double parts = double(product.groups) / double(groups);
     if (cut && (!best || cut->price() * parts < price)) {
-      best = {groups, *cut, cut->cycles * parts};
       price = cut->price() * parts;
+      best = {groups, *cut, cut->cycles * parts, price};
     }
   };
   // Parts of equal size, and those whose pixels are whole bursts.
@@ -310,11 +323,14 @@ std::optional<ProductCut> cutProduct(const Product &product, const mortise::Hard
   if (lineBytes <= hardware.dma.maxCount)
     whole = Cutter(product, hardware, scratchpadBytes).best();
   double price = whole ? whole->price() : std::numeric_limits<double>::infinity();
-  std::optional<ProductCut> slices = cutSlices(product, hardware, scratchpadBytes, price);
-  if (slices)
-    whole = slices;
-  if (whole)
-    useRoom(*whole, scratchpadBytes);
+  // Slices are copies of parts of the input, and leave before all channels are there.
+  if (!isResident(product.input) && !product.isDense())
+    if (std::optional<ProductCut> slices = cutSlices(product, hardware, scratchpadBytes, price))
+      whole = slices;
+  if (!whole)
+    return whole;
+  whole->neededBytes = whole->scratchpadBytes();
+  useRoom(*whole, scratchpadBytes);
   return whole;
 }
 

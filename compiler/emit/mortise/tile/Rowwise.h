@@ -34,6 +34,8 @@ struct RowOperand {
 
   /// Whether every row reads the same.
   bool stays() const;
+  /// Whether rows follow each other, as a resident tensor must have them.
+  bool isDense(int64_t length) const { return axes.size() == 1 && axes[0].stride == (isRow ? length : 1); }
   /// Bytes that a row reads.
   int64_t rowBytes(int64_t length) const { return (isRow ? length : 1) * bytes; }
 };

@@ -201,7 +201,7 @@ private:
     for (int64_t stored : {most, int64_t(1)}) {
       cut.stored = stored;
       ResultTile results(p_, h_, cut.rows * cut.span, stored);
-      cut.resultBytes = results.drained(p_);
+      cut.resultBytes = p_.map || !isResident(p_.output) ? results.drained(p_) : 0;
       cut.mapBytes = results.ofMap(p_);
       cut.mapTableBytes = results.tables(p_);
       for (int64_t buffers : {int64_t(2), int64_t(1)}) {

@@ -21,9 +21,10 @@ struct Tile {
 /// The tiles of a cut: images, rows of tiles, tiles of a row, the last innermost.
 std::vector<Tile> tilesOf(const Product &product, const ProductCut &cut);
 
-/// How the results of a tile lie in the scratchpad: `stored` panels beside each other, pixels below.
+/// How the results of a tile lie in the scratchpad: `stored` panels beside each other, pixels below. Dense
+/// ones have no room behind a pixel's last channel.
 struct ResultTile {
-  int64_t channels = 0; ///< of a pixel
+  int64_t channels = 0; ///< from a pixel to the next
   int64_t row = 0;      ///< elements: whole vectors and whole pixels, where numbers for each channel repeat
   int64_t elements = 0; ///< whole rows
 
@@ -54,12 +55,15 @@ public:
   /// Drains a panel (counted over all groups); `stored` panels, which must come one after the other, leave
   /// together. `tables`: where the panel's bias and scale lie.
   void store(const Tile &tile, int64_t panel, int64_t sums, int64_t tables);
+  /// Whether the drain writes into a resident tensor.
+  bool drainsInPlace() const { return !p_.map && isResident(p_.output); }
   int64_t outputsOf(int64_t panel) const {
     return std::min(h_.matrix.columns, p_.outputs - panel % packed_.panels * h_.matrix.columns);
   }
 
 private:
   int64_t placeOf(const Tile &tile, int64_t channel) const;
+  int64_t residentPlace(const Tile &tile, int64_t channel, int64_t size) const;
   TransferBlock blockOf(const Tile &tile, int64_t width, int64_t size) const;
   int64_t runMap(const Tile &tile, int64_t drained, int64_t channel, int64_t width);
   void loadOperand(const MapStage::Operand &operand, const ResultTile &results, const Tile &tile,
@@ -70,7 +74,7 @@ private:
   const mortise::Hardware &h_;
   Commands &commands_;
   PackedWeights packed_;
-  int64_t resultAt_, mapAt_, tablesAt_, results_ = 0;
+  int64_t pitch_, resultAt_, mapAt_, tablesAt_, results_ = 0;
   bool haveTables_ = false;
 };
 

@@ -6,8 +6,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
-#include "isa/mortise/Hardware.h"
-#include "isa/mortise/Program.h"
+#include "compiler/emit/mortise/tile/Resident.h"
 
 #include <algorithm>
 #include <numeric>
@@ -17,8 +16,11 @@ namespace tenon::npu {
 inline int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 inline int64_t upTo(int64_t value, int64_t multiple) { return ceilDiv(value, multiple) * multiple; }
 
-/// The memory that an address lies in.
+/// The memory that an address lies in. What is resident costs no time, as nothing is transferred.
 inline const mortise::MemoryTiming &memoryOf(int64_t address, const mortise::Hardware &h) {
+  static const mortise::MemoryTiming none = {0, 1e12, 0, 1};
+  if (isResident(address))
+    return none;
   return uint64_t(address) >= mortise::kL2Base ? h.l2 : h.dram;
 }
 

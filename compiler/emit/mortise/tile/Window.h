@@ -66,6 +66,11 @@ std::optional<CompiledKernel> windowKernel(const Window &window, const WindowBod
 /// `scratchpadBytes`; 0: not one.
 int64_t windowChannels(const Window &window, const mortise::Hardware &hardware, int64_t scratchpadBytes);
 
+/// Whether a row of the output and what it reads fit `scratchpadBytes`, twice.
+bool windowFits(const Window &window, const mortise::Hardware &hardware, int64_t scratchpadBytes);
+/// Whether the result of all channels may be written where a resident tensor has it.
+bool windowWritesInPlace(const Window &window, const mortise::Hardware &hardware);
+
 /// Appends the commands. False where a row of the output needs more than `scratchpadBytes`.
 bool emitWindow(const Window &window, const mortise::Hardware &hardware, int64_t scratchpad,
                 int64_t scratchpadBytes, Stream &stream);
