@@ -46,15 +46,15 @@ private:
 
   /// The highest place that is free while a tensor lives.
   std::optional<int64_t> placeOf(size_t tensor) const {
-    std::vector<std::pair<int64_t, int64_t>> taken; // from, to
+    std::vector<std::pair<int64_t, int64_t>> taken; // to, from: those whose lives do not meet may overlap
     for (size_t other = 0; other < tensors.size(); ++other)
       if (chosen.places[other] && meets(tensor, other))
-        taken.emplace_back(*chosen.places[other], *chosen.places[other] + tensors[other].bytes);
+        taken.emplace_back(*chosen.places[other] + tensors[other].bytes, *chosen.places[other]);
     std::sort(taken.rbegin(), taken.rend());
     // Words and banks as at the scratchpad's beginning.
     int64_t alignment = hardware.scratchpad.banks * hardware.scratchpad.width, end = ceiling;
     auto below = [&](int64_t top) { return (top - tensors[tensor].bytes) / alignment * alignment; };
-    for (auto [from, to] : taken) {
+    for (auto [to, from] : taken) {
       if (end - tensors[tensor].bytes >= 0 && below(end) >= to)
         break;
       end = std::min(end, from);

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/segment/SegmentProgram.h"
 
-#include "compiler/emit/mortise/tile/Commands.h"
+#include "compiler/emit/mortise/tile/ImageLines.h"
 #include "compiler/emit/mortise/tile/TileKernel.h"
 
 #include <cstring>
@@ -18,7 +18,8 @@ uint32_t SegmentProgram::beginKernel(std::string name, KernelOp kernel) {
   auto node = static_cast<uint32_t>(stream.nodes.size()) - 1;
   if (const ResidentTensor *result = residents.find(kernel.getResult(0))) {
     report("its result stays in the scratchpad");
-    fillBorder(*result, node);
+    Commands commands(stream, hardware, node);
+    fillBorder(commands, result->address, result->frame);
   }
   return node;
 }
@@ -26,25 +27,6 @@ uint32_t SegmentProgram::beginKernel(std::string name, KernelOp kernel) {
 ResidentFrame SegmentProgram::frameOf(KernelOp kernel) const {
   const ResidentTensor *result = residents.find(kernel.getResult(0));
   return result ? result->frame : ResidentFrame();
-}
-
-/// What lies around the images, which windows read.
-void SegmentProgram::fillBorder(const ResidentTensor &tensor, uint32_t node) {
-  const ResidentFrame &frame = tensor.frame;
-  Commands commands(stream, hardware, node);
-  auto fill = [&](int64_t at, int64_t bytes, int64_t count) {
-    if (bytes > 0 && count > 0)
-      commands.fill(commands.inputChannel(), at, bytes, count, frame.lineBytes(), frame.value,
-                    frame.elementBytes);
-  };
-  for (int64_t image = 0; frame.hasBorder() && image < frame.images; ++image) {
-    int64_t at = residentAt(tensor.address) + image * frame.imageBytes(), line = frame.lineBytes();
-    int64_t behind = at + frame.first() + frame.width * frame.pixelBytes; // the first line's pixels
-    // The end of a line and the beginning of the next are one piece.
-    fill(at, frame.first(), 1);
-    fill(behind, (frame.left + frame.right) * frame.pixelBytes, frame.height - 1);
-    fill(behind + (frame.height - 1) * line, frame.right * frame.pixelBytes + frame.bottom * line, 1);
-  }
 }
 
 void SegmentProgram::report(const llvm::Twine &how) {

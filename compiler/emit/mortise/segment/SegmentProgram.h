@@ -65,8 +65,6 @@ public:
   Stream stream;
 
 private:
-  void fillBorder(const ResidentTensor &tensor, uint32_t node);
-
   KernelOp segment;
   const ResidentTensors &residents;
   SegmentMemory memory;

@@ -10,6 +10,22 @@
 
 namespace tenon::npu {
 
+void fillBorder(Commands &commands, int64_t address, const ResidentFrame &frame) {
+  auto fill = [&](int64_t at, int64_t bytes, int64_t count) {
+    if (bytes > 0 && count > 0)
+      commands.fill(commands.inputChannel(), at, bytes, count, frame.lineBytes(), frame.value,
+                    frame.elementBytes);
+  };
+  for (int64_t image = 0; frame.hasBorder() && image < frame.images; ++image) {
+    int64_t at = residentAt(address) + image * frame.imageBytes(), line = frame.lineBytes();
+    int64_t behind = at + frame.first() + frame.width * frame.pixelBytes; // the first line's pixels
+    // The end of a line and the beginning of the next are one piece.
+    fill(at, frame.first(), 1);
+    fill(behind, (frame.left + frame.right) * frame.pixelBytes, frame.height - 1);
+    fill(behind + (frame.height - 1) * line, frame.right * frame.pixelBytes + frame.bottom * line, 1);
+  }
+}
+
 ImageLines imageOf(const Product &p) {
   // A resident image is read where it lies, with the channels of all groups.
   int64_t memory = p.inputPitch() * p.leftBytes(),

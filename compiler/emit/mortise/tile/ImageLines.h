@@ -42,6 +42,9 @@ struct ImageLines {
   void loadLines(Commands &commands, int64_t local, int64_t image, int64_t from, int64_t lines) const;
 };
 
+/// Fills what lies around the images of a resident tensor.
+void fillBorder(Commands &commands, int64_t address, const ResidentFrame &frame);
+
 /// The images that a product reads.
 ImageLines imageOf(const Product &product);
 
