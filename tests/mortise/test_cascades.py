@@ -48,7 +48,9 @@ class Network:
     def save(self, path, last):
         self.add("Identity", last)
         self.nodes[-1].output[0] = "y"
-        ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, self.shape if name == "x" else None) for name in "xy"]
+        ends = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, self.shape if name == "x" else None) for name in "xy"
+        ]
         graph = helper.make_graph(self.nodes, "g", ends[:1], ends[1:], self.constants)
         onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
 
@@ -106,6 +108,8 @@ CHAINS = [
     (normalized_rows, [1, 96, 192]),
 ]
 
+STAYING = inverted_bottleneck, normalized_rows
+
 
 class Ran:
     """A model on a machine: its result, cycles, DRAM traffic and what was said of its kernels."""
@@ -145,7 +149,7 @@ def test_chain(tenon, tmp_path, build, shape, machine):
     assert np.abs(on.result - cpu.result).max() <= 0.0501
     assert np.unique(cpu.result).size > 5
     assert off.stays == 0
-    if machine == "edge-512k":
+    if machine == "edge-512k" and build in STAYING:
         assert on.stays > 0
         assert on.traffic < off.traffic
 

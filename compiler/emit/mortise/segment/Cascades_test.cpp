@@ -24,15 +24,16 @@ CascadeTensor tensor(int64_t kibibytes, size_t first, size_t last) {
 
 /// Kernels that take a cycle for each byte of their tensors that does not stay, and need `least` bytes.
 CascadeCycles costs(const std::vector<CascadeTensor> &tensors, std::vector<int64_t> least) {
-  return [&tensors, least](size_t kernel, const CascadePlaces &places, int64_t room) -> std::optional<double> {
-    if (room < least[kernel])
-      return std::nullopt;
-    double cycles = 0;
-    for (size_t t = 0; t < tensors.size(); ++t)
-      if (!places[t] && (tensors[t].first == kernel || tensors[t].last == kernel))
-        cycles += double(tensors[t].bytes);
-    return cycles;
-  };
+  return
+      [&tensors, least](size_t kernel, const CascadePlaces &places, int64_t room) -> std::optional<double> {
+        if (room < least[kernel])
+          return std::nullopt;
+        double cycles = 0;
+        for (size_t t = 0; t < tensors.size(); ++t)
+          if (!places[t] && (tensors[t].first == kernel || tensors[t].last == kernel))
+            cycles += double(tensors[t].bytes);
+        return cycles;
+      };
 }
 
 TEST(Cascades, keepTensorsOneBehindTheOther) {

@@ -16,8 +16,9 @@ namespace tenon::npu {
 uint32_t SegmentProgram::beginKernel(std::string name, KernelOp kernel) {
   stream.nodes.push_back(std::move(name));
   auto node = static_cast<uint32_t>(stream.nodes.size()) - 1;
+  resultStays = false;
   if (const ResidentTensor *result = residents.find(kernel.getResult(0))) {
-    report("its result stays in the scratchpad");
+    resultStays = true;
     Commands commands(stream, hardware, node);
     fillBorder(commands, result->address, result->frame);
   }
@@ -30,7 +31,9 @@ ResidentFrame SegmentProgram::frameOf(KernelOp kernel) const {
 }
 
 void SegmentProgram::report(const llvm::Twine &how) {
-  reported += (stream.nodes.back() + ": " + how + "\n").str();
+  reported +=
+      (stream.nodes.back() + ": " + how + (resultStays ? ", its result stays in the scratchpad" : "") + "\n")
+          .str();
 }
 
 uint32_t SegmentProgram::addKernel(const CompiledKernel &kernel) {

@@ -69,6 +69,7 @@ private:
   const ResidentTensors &residents;
   SegmentMemory memory;
   std::string reported;
+  bool resultStays = false; ///< of the kernel at hand
   BufferRing buffers;
   unsigned lookUps = 0; ///< tables so far
 };

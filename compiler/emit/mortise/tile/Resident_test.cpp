@@ -21,7 +21,9 @@ struct Chain {
   Product first, second;
 
   int64_t between() const { return first.pixels() * first.groups * first.outputs; }
-  int64_t outputBytes() const { return second.pixels() * second.groups * second.outputs * second.resultBytes(); }
+  int64_t outputBytes() const {
+    return second.pixels() * second.groups * second.outputs * second.resultBytes();
+  }
   ResidentFrame frame() const { return imageOf(second).frame(); }
   int64_t residentBytes() const { return frame().hasBorder() ? frame().bytes() : between(); }
 };
