@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/mortise/tile/EmitSlices.h"
 
+#include "compiler/emit/mortise/tile/ImageLines.h"
 #include "compiler/emit/mortise/tile/TileResults.h"
 
 #include <algorithm>
@@ -32,7 +33,7 @@ public:
   SliceEmitter(const Product &p, const ProductCut &cut, const mortise::Hardware &h, int64_t scratchpad,
                Stream &stream)
       : p_(p), cut_(cut), h_(h), commands_(stream, h, p.node), geometry_(p, cut, h),
-        packed_(geometry_.packed()), tiles_(tilesOf(p, cut)), inputAt_(scratchpad),
+        packed_(geometry_.packed()), image_(imageOf(p)), tiles_(tilesOf(p, cut)), inputAt_(scratchpad),
         weightAt_(inputAt_ + cut.inputBuffers * cut.inputBytes),
         tablesAt_(weightAt_ + cut.weightBuffers * cut.weightBytes),
         results_(p, cut, h, commands_, cut.resultsAt(scratchpad), cut.mapAt(scratchpad),
@@ -67,6 +68,10 @@ private:
 
   /// The slice of a tile's input with what lies around the image; returns where it lies.
   int64_t loadInput(const Tile &tile, int64_t slice) {
+    if (image_.isResident())
+      return image_.residentLines(tile.image, tile.row) +
+             geometry_.firstWindowRow(slice) * p_.y.dilation * image_.lineBytes() +
+             tile.column * p_.x.stride * image_.pixelBytes + geometry_.firstChannel(slice) * p_.leftBytes();
     size_t buffer = size_t(inputs_++ % cut_.inputBuffers);
     int64_t at = inputAt_ + int64_t(buffer) * cut_.inputBytes, pitch = cut_.slice.pitch;
     int64_t line = geometry_.linePitch(), lines = geometry_.lines(tile.rows),
@@ -147,11 +152,13 @@ private:
     // The number of the product, so that one is drained while the next have other accumulators.
     int64_t number = sums_ + (&tile - tiles_.data()) * (end_ - first_) + panel - first_;
     int64_t sums = number % geometry_.sumSlots() * (cut_.rows * cut_.span);
+    // A resident image has all lines and pixels, a copy those that are read.
+    int64_t line = image_.isResident() ? image_.lineBytes() : geometry_.linePitch();
     Rows pixels;
     pixels.count[0] = tile.columns;
-    pixels.stride[0] = geometry_.columnStride() * cut_.slice.pitch;
+    pixels.stride[0] = (image_.isResident() ? p_.x.stride : geometry_.columnStride()) * cut_.slice.pitch;
     pixels.count[1] = tile.rows;
-    pixels.stride[1] = geometry_.rowStride() * geometry_.linePitch();
+    pixels.stride[1] = (image_.isResident() ? p_.y.stride : geometry_.rowStride()) * line;
     int64_t run = geometry_.run(slice), outputs = results_.outputsOf(panel);
     int64_t columns = geometry_.joined() ? 1 : p_.x.size; // runs beside each other
     for (int64_t r = 0; r < geometry_.runs(); ++r)
@@ -159,7 +166,7 @@ private:
         int64_t depth = std::min(h_.matrix.rows, run - channel);
         commands_.loadTile(weights, depth, outputs, packed_.rowBytes, p_.right);
         weights += depth * packed_.rowBytes;
-        int64_t from = input + r / columns * p_.y.dilation * geometry_.linePitch() +
+        int64_t from = input + r / columns * p_.y.dilation * line +
                        r % columns * p_.x.dilation * cut_.slice.pitch + channel * p_.leftBytes();
         commands_.multiply(from, pixels, depth, p_.left, sums, outputs, slice + r + channel > 0);
       }
@@ -173,6 +180,7 @@ private:
   Commands commands_;
   SliceGeometry geometry_;
   const PackedWeights &packed_;
+  ImageLines image_;
   std::vector<Tile> tiles_;
   int64_t inputAt_, weightAt_, tablesAt_;
   TileResults results_;

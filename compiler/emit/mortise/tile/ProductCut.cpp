@@ -193,6 +193,13 @@ private:
           dram += double(p_.pixels()) * double(ceilDiv(run * operand.bytes, p_.resultBytes())) *
                   double(stores) / h_.dram.bytesPerCycle;
     }
+    // Dense tiles are started one by one, and the last begins when all of its channels are there.
+    double exposed = 0;
+    if (p_.isDense()) {
+      constexpr double kStart = 40;
+      vector += kStart * double(tiles);
+      exposed = vector / double(tiles);
+    }
     // Lines of a whole image need not wait for those of the tile before.
     double byInput = isResident(p_.input) ? matrix
                      : cut.wholeImage     ? pipelined(inputLoads, inputCycles / inputLoads, matrix, 2)
@@ -213,7 +220,7 @@ private:
     longest *= 1 + 0.2 * std::pow(crowd, 4);
     double firstWeights =
         (cut.resident ? double(packed_.panelBytes) : double(cut.weightBytes)) / from.bytesPerCycle;
-    cut.cycles = longest + inputLoad + firstWeights + double(cut.resultBytes) / out.bytesPerCycle +
+    cut.cycles = longest + exposed + inputLoad + firstWeights + double(cut.resultBytes) / out.bytesPerCycle +
                  3 * double(h_.dram.latency + h_.dma.setup);
     cut.traffic = dram + l2;
     cut.limit = vector > std::max(matrix, memory) ? "vector" : matrix >= memory ? "matrix" : "memory";
@@ -323,10 +330,8 @@ std::optional<ProductCut> cutProduct(const Product &product, const mortise::Hard
   if (lineBytes <= hardware.dma.maxCount)
     whole = Cutter(product, hardware, scratchpadBytes).best();
   double price = whole ? whole->price() : std::numeric_limits<double>::infinity();
-  // Slices are copies of parts of the input, and leave before all channels are there.
-  if (!isResident(product.input) && !product.isDense())
-    if (std::optional<ProductCut> slices = cutSlices(product, hardware, scratchpadBytes, price))
-      whole = slices;
+  if (std::optional<ProductCut> slices = cutSlices(product, hardware, scratchpadBytes, price))
+    whole = slices;
   if (!whole)
     return whole;
   whole->neededBytes = whole->scratchpadBytes();

@@ -1,4 +1,5 @@
 // Chains of products whose tensors stay in the scratchpad, against the same through memory.
+#include "compiler/emit/mortise/tile/EmitSlices.h"
 #include "compiler/emit/mortise/tile/ImageLines.h"
 #include "compiler/emit/mortise/tile/TileResults.h"
 
@@ -6,6 +7,7 @@
 
 #include <cstring>
 #include <gtest/gtest.h>
+#include <limits>
 #include <random>
 
 using namespace tenon;
@@ -45,7 +47,7 @@ public:
   }
 
   /// Nothing where a product does not fit beside the tensor.
-  std::optional<Ran> run(bool resident) {
+  std::optional<Ran> run(bool resident, bool sliced = false) {
     Stream stream;
     stream.nodes = {"first", "second"};
     uint64_t next = 0;
@@ -69,6 +71,10 @@ public:
     }
     second.node = 1;
     std::optional<ProductCut> cuts[] = {cutProduct(first, h, room), cutProduct(second, h, room)};
+    if (sliced)
+      for (auto [cut, product] : {std::pair(&cuts[0], &first), std::pair(&cuts[1], &second)})
+        if (auto slices = cutSlices(*product, h, room, std::numeric_limits<double>::infinity()))
+          *cut = slices;
     if (room < 0 || !cuts[0] || !cuts[1])
       return std::nullopt;
     if (resident) {
@@ -164,11 +170,11 @@ Chain randomChain(std::mt19937 &random) {
 TEST(Resident, chainsOfProductsComputeTheSame) {
   std::mt19937 random(23);
   int bordered = 0, plain = 0;
-  for (int i = 0; i < 120; ++i) {
+  for (int i = 0; i < 160; ++i) {
     Hardware h = mortise::loadHardware(kPresets[i % 4]);
     Chain chain = randomChain(random);
     Runner runner(h, chain, unsigned(random()));
-    std::optional<Ran> there = runner.run(false), here = runner.run(true);
+    std::optional<Ran> there = runner.run(false), here = runner.run(true, i % 2);
     if (!there || !here)
       continue;
     std::string what = "case " + std::to_string(i) + " on " + h.name;

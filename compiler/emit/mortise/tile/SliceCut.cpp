@@ -23,6 +23,7 @@ struct SliceCosts {
   double products = 0;                                     ///< of the array, all panels of the group
   double exposed = 0;                                      ///< of a tile: a drain that nothing hides
   double vector = 0;                                       ///< of a tile
+  double behind = 0; ///< of dense tiles: the last one's vector work, which begins when all channels are there
   const mortise::MemoryTiming *in = nullptr, *out = nullptr, *from = nullptr;
 };
 
@@ -43,7 +44,7 @@ public:
       group();
       (group_ == 0 ? first : last) = array_;
     }
-    double all = array_;
+    double all = array_ + costs_.behind;
     if (groups > kFollowed)
       all += (last - first) / double(kFollowed - 1) * double(groups - kFollowed);
     return all + costs_.output + costs_.out->latency;
@@ -160,6 +161,8 @@ private:
 
   /// The channels of a pixel, and a gap where the pixels of a step would lie in the same banks.
   int64_t pitchOf(const ProductCut &cut) const {
+    if (isResident(p_.input)) // as it lies
+      return p_.channels * p_.leftBytes();
     int64_t bytes = cut.slice.channels * p_.leftBytes(), step = p_.x.size == 1 ? 1 : p_.x.stride;
     auto conflicts = [&](int64_t pitch) {
       int64_t found = 0;
@@ -176,8 +179,9 @@ private:
 
   void withSlice(ProductCut cut) {
     SliceGeometry geometry(p_, cut, h_);
-    cut.inputBytes = alignedBytes(geometry.inputBytes());
-    bool fits = geometry.linePitch() <= h_.dma.maxCount && 2 * cut.inputBytes <= scratchpad_ &&
+    bool there = isResident(p_.input);
+    cut.inputBytes = there ? 0 : alignedBytes(geometry.inputBytes());
+    bool fits = (there || geometry.linePitch() <= h_.dma.maxCount) && 2 * cut.inputBytes <= scratchpad_ &&
                 cut.slice.channels * geometry.taps() * packed_.rowBytes <= h_.dma.maxCount;
     if (!fits)
       return;
@@ -198,6 +202,12 @@ private:
     int64_t most = std::min(cut.slice.panels, ceilDiv(burst, columns * p_.resultBytes()));
     while (cut.slice.panels % most)
       --most;
+    // Dense pixels have all channels and follow each other.
+    bool dense = p_.isDense();
+    if (dense && (cut.slice.panels != packed_.panels || (cut.rows > 1 && cut.span != p_.outputWidth())))
+      return;
+    if (dense)
+      most = cut.slice.panels;
     for (int64_t stored : {most, int64_t(1)}) {
       cut.stored = stored;
       ResultTile results(p_, h_, cut.rows * cut.span, stored);
@@ -209,7 +219,7 @@ private:
         if (results.isRegular())
           withResults(cut, geometry);
       }
-      if (most == 1)
+      if (most == 1 || dense)
         break;
     }
   }
@@ -256,8 +266,9 @@ private:
     int64_t fills = int64_t(p_.x.low > 0) + int64_t(p_.x.high > 0) + int64_t(p_.y.low + p_.y.high > 0);
     if (cut.rows == p_.outputHeight() && cut.span == p_.outputWidth() && cut.slice.windowRows == p_.y.size)
       fills = 0; // it stays
-    costs.inputSetup = double((1 + fills) * h_.dma.setup) +
-                       (1 - inside) * double(geometry.inputBytes()) / double(h_.scratchpad.width);
+    if (!isResident(p_.input))
+      costs.inputSetup = double((1 + fills) * h_.dma.setup) +
+                         (1 - inside) * double(geometry.inputBytes()) / double(h_.scratchpad.width);
     bool run = geometry.taps() == 1 || channels == p_.channels;
     int64_t tap = channels * packed_.rowBytes;
     costs.weights =
@@ -289,6 +300,7 @@ private:
     if (p_.map) {
       int64_t elements = pixels * panels * columns;
       costs.vector = share * double(elements) / double(h_.vector.lanes) * p_.map->vectorCycles;
+      costs.behind = p_.isDense() ? costs.vector : 0;
       for (const MapStage::Operand &operand : p_.map->operands)
         if (operand.period == 0)
           costs.operands +=
