@@ -198,7 +198,7 @@ private:
     if (p_.isDense()) {
       constexpr double kStart = 40;
       vector += kStart * double(tiles);
-      exposed = vector / double(tiles);
+      exposed = std::min(vector, matrix) / double(tiles);
     }
     // Lines of a whole image need not wait for those of the tile before.
     double byInput = isResident(p_.input) ? matrix

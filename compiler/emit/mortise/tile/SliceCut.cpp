@@ -300,7 +300,8 @@ private:
     if (p_.map) {
       int64_t elements = pixels * panels * columns;
       costs.vector = share * double(elements) / double(h_.vector.lanes) * p_.map->vectorCycles;
-      costs.behind = p_.isDense() ? costs.vector : 0;
+      if (p_.isDense())
+        costs.behind = std::min(costs.vector, costs.products * double(geometry.count()));
       for (const MapStage::Operand &operand : p_.map->operands)
         if (operand.period == 0)
           costs.operands +=
