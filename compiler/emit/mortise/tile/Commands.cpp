@@ -205,11 +205,11 @@ void Commands::loadTile(int64_t local, int64_t rows, int64_t columns, int64_t ro
 }
 
 void Commands::multiply(int64_t local, const Rows &rows, int64_t depth, mortise::Type type, int64_t sums,
-                        int64_t columns, bool accumulate) {
+                        int64_t columns, bool accumulate, bool same) {
   Command &c = push(unsigned(Engine::Matrix), Id::MmMul);
   c.a = local;
   c.b = sums;
-  c.flags = mortise::kFlagSwap | (accumulate ? mortise::kFlagAccumulate : 0);
+  c.flags = (same ? 0 : mortise::kFlagSwap) | (accumulate ? mortise::kFlagAccumulate : 0);
   c.fields = {
       {Field::N0, rows.count[0]}, {Field::N1, rows.count[1]}, {Field::N2, 1}, {Field::Type, int64_t(type)}};
   constexpr Field strides[] = {Field::L0, Field::L1};

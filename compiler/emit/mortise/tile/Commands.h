@@ -67,8 +67,9 @@ public:
   /// `rowBytes`: from a row of the tile to the next; where the tile lies `transposed`, from a column.
   void loadTile(int64_t local, int64_t rows, int64_t columns, int64_t rowBytes, mortise::Type type,
                 bool transposed = false);
+  /// With the next weights that were loaded, or with the `same` as before.
   void multiply(int64_t local, const Rows &rows, int64_t depth, mortise::Type type, int64_t sums,
-                int64_t columns, bool accumulate);
+                int64_t columns, bool accumulate, bool same = false);
   /// `tables`: where bias and scale lie, `width` words each; `pixels`: where they go.
   void drain(int64_t sums, const Rows &pixels, int64_t columns, const DrainForm &form, int64_t width,
              int64_t tables, int64_t local, bool fromFloat);

@@ -9,18 +9,25 @@
 #include "compiler/emit/mortise/tile/TileResults.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tenon::npu {
 
 namespace {
+
+ImageLines linesOf(const Product &p, const mortise::Hardware &h) {
+  ImageLines image = imageOf(p);
+  image.pitch = image.isResident() ? 0 : linePitch(p, h);
+  return image;
+}
 
 class ProductEmitter {
 public:
   ProductEmitter(const Product &p, const ProductCut &cut, const mortise::Hardware &h, int64_t scratchpad,
                  Stream &stream)
       : p_(p), cut_(cut), h_(h), commands_(stream, h, p.node), packed_(packedWeights(p, h)),
-        weights_(weightTiles(p, h)), image_(imageOf(p)), tiles_(tilesOf(p, cut)), inputAt_(scratchpad),
-        weightAt_(inputAt_ + cut.inputBuffers * cut.inputBytes),
+        weights_(weightTiles(p, h)), image_(linesOf(p, h)), tiles_(tilesOf(p, cut)),
+        lines_(image_, scratchpad, cut.lines), weightAt_(scratchpad + cut.inputBuffers * cut.inputBytes),
         results_(p, cut, h, commands_, cut.resultsAt(scratchpad), cut.mapAt(scratchpad),
                  cut.mapTablesAt(scratchpad)) {}
 
@@ -43,7 +50,7 @@ public:
 
 private:
   int64_t pixelBytes() const { return image_.pixelBytes; }
-  int64_t lineBytes() const { return image_.lineBytes(); }
+  int64_t linePitch() const { return image_.linePitch(); }
 
   void multiply(const Tile &tile, int64_t panel) {
     loadInput(tile);
@@ -56,52 +63,36 @@ private:
         commands_.loadTile(at, weight.rows, results_.outputsOf(panel), packed_.rowBytes, p_.right);
         at += weight.rows * packed_.rowBytes;
         int64_t group = panel / packed_.panels;
-        int64_t from = inputOf_ + weight.windowRow * p_.y.dilation * lineBytes() +
-                       tile.column * p_.x.stride * pixelBytes() + group * p_.channels * p_.leftBytes() +
-                       weight.offset;
-        Rows pixels;
-        pixels.count[0] = tile.columns;
-        pixels.stride[0] = p_.x.stride * pixelBytes();
-        pixels.count[1] = tile.rows;
-        pixels.stride[1] = p_.y.stride * lineBytes();
-        commands_.multiply(from, pixels, weight.rows, p_.left, sums, results_.outputsOf(panel), t > 0);
+        int64_t within =
+            tile.column * p_.x.stride * pixelBytes() + group * p_.channels * p_.leftBytes() + weight.offset;
+        pass(tile, weight, within, sums, results_.outputsOf(panel), t > 0);
       }
       tables = at;
     }
     results_.store(tile, panel, sums, tables);
   }
 
-  /// The lines of a tile with what lies around the image.
-  void loadInput(const Tile &tile) {
-    int64_t number = tile.input;
-    if (number == loadedInput_)
-      return;
-    loadedInput_ = number;
-    if (cut_.wholeImage) {
-      loadLines(tile);
-      return;
+  /// A tile's pixels through the array, whose weights are there: rows that lie above each other at a time.
+  /// `within`: of a line.
+  void pass(const Tile &tile, const WeightTile &weight, int64_t within, int64_t sums, int64_t outputs,
+            bool accumulate) {
+    for (int64_t row = 0, rows = 0; row < tile.rows; row += rows) {
+      int64_t line = (tile.row + row) * p_.y.stride + weight.windowRow * p_.y.dilation;
+      rows = lines_.together(line, p_.y.stride, tile.rows - row);
+      Rows pixels;
+      pixels.count[0] = tile.columns;
+      pixels.stride[0] = p_.x.stride * pixelBytes();
+      pixels.count[1] = rows;
+      pixels.stride[1] = p_.y.stride * linePitch();
+      commands_.multiply(lines_.addressOf(line) + within, pixels, weight.rows, p_.left,
+                         sums + row * tile.columns, outputs, accumulate, row > 0);
     }
-    if (image_.isResident()) {
-      inputOf_ = image_.residentLines(tile.image, tile.row);
-      return;
-    }
-    inputOf_ = inputAt_ + inputs_ % cut_.inputBuffers * cut_.inputBytes;
-    ++inputs_;
-    image_.load(commands_, inputOf_, tile.image, tile.row, tile.rows);
   }
 
-  /// The lines of a tile that are not there yet; an only image stays.
-  void loadLines(const Tile &tile) {
-    int64_t first = tile.row * p_.y.stride, end = first + image_.linesOf(tile.rows);
-    if (tile.image != loadedImage_ || (first == 0 && p_.images > 1))
-      loadedLines_ = 0;
-    loadedImage_ = tile.image;
-    inputOf_ = inputAt_ + first * lineBytes();
-    first = std::max(first, loadedLines_);
-    if (first >= end)
-      return;
-    image_.loadLines(commands_, inputAt_ + first * lineBytes(), tile.image, first, end - first);
-    loadedLines_ = end;
+  /// The lines of a tile with what lies around the image.
+  void loadInput(const Tile &tile) {
+    if (tile.input != std::exchange(loadedInput_, tile.input))
+      lines_.load(commands_, tile.image, tile.row, tile.rows);
   }
 
   /// Weight tiles [first, end) of a panel, and its tables with the last. Returns their address.
@@ -139,12 +130,12 @@ private:
   std::vector<WeightTile> weights_;
   ImageLines image_;
   std::vector<Tile> tiles_;
-  int64_t inputAt_, weightAt_;
+  LineRing lines_;
+  int64_t weightAt_;
   TileResults results_;
-  int64_t inputOf_ = 0, weightsOf_ = 0; ///< the buffers in use
+  int64_t weightsOf_ = 0; ///< the buffer in use
   int64_t loadedInput_ = -1, loadedPiece_ = -1, loadedPanel_ = -1;
-  int64_t loadedImage_ = -1, loadedLines_ = 0; ///< of whole images
-  int64_t inputs_ = 0, weightLoads_ = 0, chunks_ = 0, products_ = 0;
+  int64_t weightLoads_ = 0, chunks_ = 0, products_ = 0;
 };
 
 } // namespace

@@ -123,6 +123,9 @@ struct PackedWeights {
   int64_t panelBytes = 0; ///< with tables, rounded to whole bursts
   int64_t bytes = 0;      ///< of all groups
 };
+/// Bytes from a line of the image to the next in the scratchpad. What reads a word waits for all that is
+/// written to it: windows of several lines have each in words of its own.
+int64_t linePitch(const Product &product, const mortise::Hardware &hardware);
 PackedWeights packedWeights(const Product &product, const mortise::Hardware &hardware);
 
 /// Rows of the weight tiles: along what is contiguous in the input, at most the array's rows.
@@ -153,9 +156,9 @@ struct ProductCut {
   /// tiles are outermost, and weights come anew for each of them, `piece` weight tiles at a time.
   int64_t resident = 0;
   int64_t piece = 1;
-  /// The input's one buffer holds an image, of which each line is loaded once: tiles share the lines that
-  /// windows of both read. Else a buffer holds the lines of a tile.
-  bool wholeImage = false;
+  /// Lines of the image in the input's one buffer, a ring: each is loaded once while tiles go by. 0 with
+  /// slices.
+  int64_t lines = 0;
   DepthSlice slice; ///< in its place where there are slices; buffers are of slices then
   int64_t inputBuffers = 2, weightBuffers = 2, resultBuffers = 2, mapBuffers = 2;
   static constexpr int64_t kTableBuffers = 2; ///< of slices; else tables lie behind a panel's weights

@@ -49,6 +49,7 @@ private:
     // Dense pixels have the channels of all groups.
     if (dense && (p_.memoryGroups || packed_.adjacent != p_.groups * packed_.panels))
       return;
+    cut.inputBuffers = 1;
     int64_t burst = memoryOf(p_.output, h_).burst;
     int64_t whole = std::min(packed_.adjacent, ceilDiv(burst, h_.matrix.columns * p_.resultBytes()));
     for (cut.stored = dense ? packed_.adjacent : whole; cut.stored >= 1;
@@ -59,29 +60,32 @@ private:
       cut.resultBytes = drains ? results.drained(p_) : 0;
       cut.mapBytes = results.ofMap(p_);
       cut.mapTableBytes = results.tables(p_);
-      cut.wholeImage = false;
       if (isResident(p_.input)) {
         cut.inputBytes = 0;
-        cut.inputBuffers = 1;
         withInput(cut);
         continue;
       }
-      cut.inputBytes = alignedBytes(linesOf(cut.rows) * lineBytes());
-      for (cut.inputBuffers = 1; cut.inputBuffers <= 2; ++cut.inputBuffers)
-        withInput(cut);
-      // Lines that share a word would wait for each other's readers.
-      if (cut.rows < p_.outputHeight() && lineBytes() % h_.scratchpad.width == 0) {
-        cut.wholeImage = true;
-        cut.inputBytes = alignedBytes(linesOf(p_.outputHeight()) * lineBytes());
-        cut.inputBuffers = 1;
+      for (int64_t lines : ringsOf(cut)) {
+        cut.lines = lines;
+        cut.inputBytes = alignedBytes(lines * linePitch(p_, h_));
         withInput(cut);
       }
     }
   }
 
+  /// Lines that so many rows of the output read, which the next tile shares all but the last of.
   int64_t linesOf(int64_t rows) const { return (rows - 1) * p_.y.stride + p_.y.extent(); }
-  int64_t lineBytes() const {
-    return (p_.width + p_.x.low + p_.x.high) * p_.groups * p_.channels * p_.leftBytes();
+  int64_t imageLines() const { return linesOf(p_.outputHeight()); }
+
+  /// Lines worth holding: those of a tile, with those of the next ones, and all of an image.
+  std::vector<int64_t> ringsOf(const ProductCut &cut) const {
+    std::vector<int64_t> rings;
+    int64_t more = cut.rows * p_.y.stride, all = imageLines();
+    for (int64_t ahead : {0, 1, 2})
+      if (int64_t lines = upTo(linesOf(cut.rows) + ahead * more, more); lines < all)
+        rings.push_back(lines);
+    rings.push_back(all);
+    return rings;
   }
 
   void withInput(ProductCut cut) {
@@ -131,7 +135,12 @@ private:
         int64_t pixels =
             std::min(cut.rows, p_.outputHeight() - row) * std::min(cut.span, p_.outputWidth() - column);
         double stream = double(ceilDiv(pixels, h_.matrix.positions)) / h_.rate(p_.left);
-        steps += std::max({stream, double(h_.matrix.issueGap), double(h_.matrix.rows)});
+        double least = std::max(double(h_.matrix.issueGap), double(h_.matrix.rows));
+        steps += std::max(stream, least);
+        // Where a tile's lines reach beyond the ring's end it is two pieces.
+        if (cut.lines && cut.lines < imageLines())
+          steps += double((cut.rows - 1) * p_.y.stride) / double(cut.lines) *
+                   (2 * std::max(stream / 2, least) - std::max(stream, least));
       }
     return steps * double(p_.images * p_.groups * packed_.panels) * double(tiles_.size());
   }
@@ -149,9 +158,9 @@ private:
   /// Of so many lines of the image, where pixels of the product may lie apart.
   double loadCycles(int64_t lines, const mortise::MemoryTiming &in) const {
     int64_t pixel = p_.groups * p_.channels * p_.leftBytes(), pitch = p_.inputPitch() * p_.leftBytes();
-    int64_t bytes = lines * lineBytes();
-    return pixel == pitch ? double(bytes) / in.bytesPerCycle
-                          : transferCycles(pixel, bytes / pixel, pitch, pixel, in);
+    int64_t pixels = lines * (p_.width + p_.x.low + p_.x.high);
+    return pixel == pitch ? double(pixels * pixel) / in.bytesPerCycle
+                          : transferCycles(pixel, pixels, pitch, pixel, in);
   }
 
   /// Roughly: the array's work beside the memories' traffic, and what nothing hides.
@@ -163,12 +172,10 @@ private:
     int64_t chunks = cut.resident ? runs * ceilDiv(packed_.adjacent, cut.resident) : 1;
     double matrix = matrixCycles(cut);
 
-    bool stays = cut.wholeImage ? p_.images == 1 : inputs == 1;
+    // An image of which all is there comes once.
+    bool stays = p_.images == 1 && cut.lines >= imageLines();
     double inputLoads = double(stays ? inputs : inputs * chunks);
-    double inputLoad = loadCycles(linesOf(cut.rows), in);
-    double inputCycles = inputLoads * inputLoad;
-    if (cut.wholeImage) // each line once
-      inputCycles = double(p_.images * (stays ? 1 : chunks)) * loadCycles(linesOf(p_.outputHeight()), in);
+    double inputCycles = double(p_.images * (stays ? 1 : chunks)) * loadCycles(imageLines(), in);
     double weightLoads =
         cut.resident ? double(panels) : double(tiles * panels * ceilDiv(int64_t(tiles_.size()), cut.piece));
     double weightCycles = double(packed_.bytes) / from.bytesPerCycle;
@@ -200,10 +207,10 @@ private:
       vector += kStart * double(tiles);
       exposed = std::min(vector, matrix) / double(tiles);
     }
-    // Lines of a whole image need not wait for those of the tile before.
+    int64_t ahead = stays ? 2 : 1 + (cut.lines - linesOf(cut.rows)) / (cut.rows * p_.y.stride);
     double byInput = isResident(p_.input) ? matrix
-                     : cut.wholeImage     ? pipelined(inputLoads, inputCycles / inputLoads, matrix, 2)
-                                          : pipelined(inputLoads, inputLoad, matrix, cut.inputBuffers);
+                                          : pipelined(inputLoads, inputCycles / inputLoads, matrix,
+                                                      std::min<int64_t>(ahead, 2));
     double byWeights = 0;
     if (!cut.resident)
       byWeights = pipelined(weightLoads, weightCycles / weightLoads, matrix, cut.weightBuffers);
@@ -220,8 +227,8 @@ private:
     longest *= 1 + 0.2 * std::pow(crowd, 4);
     double firstWeights =
         (cut.resident ? double(packed_.panelBytes) : double(cut.weightBytes)) / from.bytesPerCycle;
-    cut.cycles = longest + exposed + inputLoad + firstWeights + double(cut.resultBytes) / out.bytesPerCycle +
-                 3 * double(h_.dram.latency + h_.dma.setup);
+    cut.cycles = longest + exposed + loadCycles(linesOf(cut.rows), in) + firstWeights +
+                 double(cut.resultBytes) / out.bytesPerCycle + 3 * double(h_.dram.latency + h_.dma.setup);
     cut.traffic = dram + l2;
     cut.limit = vector > std::max(matrix, memory) ? "vector" : matrix >= memory ? "matrix" : "memory";
   }
@@ -249,6 +256,11 @@ Product Product::part(int64_t first, int64_t count, const mortise::Hardware &har
       if (operand.period != 1)
         operand.memory += first * outputs * operand.bytes;
   return some;
+}
+
+int64_t linePitch(const Product &p, const mortise::Hardware &h) {
+  int64_t bytes = (p.width + p.x.low + p.x.high) * p.groups * p.channels * p.leftBytes();
+  return p.y.extent() > 1 ? upTo(bytes, h.scratchpad.width) : bytes;
 }
 
 PackedWeights packedWeights(const Product &p, const mortise::Hardware &h) {

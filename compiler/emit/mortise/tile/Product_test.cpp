@@ -250,8 +250,8 @@ TEST(Product, computesWhatLoopsDoInSlicesOfEveryKind) {
   }
 }
 
-/// Whole images in one buffer, of which tiles share lines; weights that stay or come anew.
-TEST(Product, computesWhatLoopsDoWithWholeImages) {
+/// Rings of any number of lines, and whole images; weights that stay or come anew.
+TEST(Product, computesWhatLoopsDoWithRingsOfLines) {
   std::mt19937 random(19);
   for (int i = 0; i < 80; ++i) {
     Hardware h = mortise::loadHardware(kPresets[i % 4]);
@@ -260,10 +260,10 @@ TEST(Product, computesWhatLoopsDoWithWholeImages) {
     if (!cut || cut->slice)
       continue;
     cut->rows = 1 + int64_t(random() % uint64_t(cut->rows));
-    int64_t line = (p.width + p.x.low + p.x.high) * p.groups * p.channels;
-    cut->wholeImage = true;
-    cut->inputBuffers = 1;
-    cut->inputBytes = ((p.outputHeight() - 1) * p.y.stride + p.y.extent()) * line / 64 * 64 + 64;
+    int64_t all = (p.outputHeight() - 1) * p.y.stride + p.y.extent(),
+            tile = (cut->rows - 1) * p.y.stride + p.y.extent();
+    cut->lines = i % 3 ? tile + int64_t(random() % uint64_t(2 * tile)) : all;
+    cut->inputBytes = (cut->lines * linePitch(p, h) + 63) / 64 * 64;
     h.scratchpad.bytes = int64_t(1) << 24; // whatever it takes
     check(p, *cut, h, random, "case " + std::to_string(i) + " on " + h.name);
   }
