@@ -23,7 +23,8 @@ int64_t tableBytes(const Product &p, const mortise::Hardware &h) {
 class Cutter {
 public:
   Cutter(const Product &p, const mortise::Hardware &h, int64_t scratchpad)
-      : p_(p), h_(h), scratchpad_(scratchpad), packed_(packedWeights(p, h)), tiles_(weightTiles(p, h)) {}
+      : p_(p), h_(h), scratchpad_(scratchpad), packed_(packedWeights(p, h)), tiles_(weightTiles(p, h)),
+        rate_(h.rate(p.left)) {}
 
   std::optional<ProductCut> best() {
     int64_t half = h_.accumulatorRows() / 2;
@@ -134,7 +135,7 @@ private:
       for (int64_t column = 0; column < p_.outputWidth(); column += cut.span) {
         int64_t pixels =
             std::min(cut.rows, p_.outputHeight() - row) * std::min(cut.span, p_.outputWidth() - column);
-        double stream = double(ceilDiv(pixels, h_.matrix.positions)) / h_.rate(p_.left);
+        double stream = double(ceilDiv(pixels, h_.matrix.positions)) / rate_;
         double least = std::max(double(h_.matrix.issueGap), double(h_.matrix.rows));
         steps += std::max(stream, least);
         // Where a tile's lines reach beyond the ring's end it is two pieces.
@@ -238,6 +239,7 @@ private:
   int64_t scratchpad_;
   PackedWeights packed_;
   std::vector<WeightTile> tiles_;
+  double rate_;
   std::optional<ProductCut> best_;
 };
 
