@@ -1,6 +1,7 @@
 """How many cycles a network needs with more and less scratchpad.
 
-    python bench/mortise_scratchpad.py [--hw edge-512k] [--sizes 256 384 512 16384] [--layers] [MODEL.onnx ...]
+    python bench/mortise_scratchpad.py [--hw edge-512k] [--sizes 256 384 512 16384] [--layers] [--cascades off]
+        [MODEL.onnx ...]
 
 Without a model: MobileNetV2 in int8 (`peer_networks.py`). Each model is compiled for copies of a machine whose
 scratchpad has so many KiB, and runs on them and on the CPU with the same random inputs. Printed are cycles, how many
@@ -67,15 +68,16 @@ class Run:
         return sum(sum(row["traffic"]["dram"].values()) for row in self.rows)
 
 
-def measure(model: Path, preset: str, sizes: list[int], folder: Path) -> list[Run]:
-    """The largest scratchpad first."""
+def measure(model: Path, preset: str, sizes: list[int], folder: Path, cascades: str = "on") -> list[Run]:
+    """The largest scratchpad first. `cascades` off: every tensor between kernels goes through memory."""
     cpu = folder / "cpu.tenon"
     tenon("compile", model, "-o", cpu)
     expected = outputs(cpu, folder / "cpu")
     runs = []
     for size in sorted(sizes, reverse=True):
         package, profile = folder / f"{size}.tenon", folder / f"{size}.json"
-        tenon("compile", model, "-o", package, "--target", f"mortise:{machine(preset, size, folder)}")
+        target = f"mortise:{machine(preset, size, folder)}"
+        tenon("compile", model, "-o", package, "--target", target, "--cascades", cascades)
         tenon("profile", package, "--device", "mortise", "--json", profile)
         rows = [row for row in json.loads(profile.read_text())["rows"] if row.get("cycles")]
         got = outputs(package, folder / str(size))
@@ -107,11 +109,12 @@ def main() -> None:
     parser.add_argument("--hw", default="edge-512k", metavar="PRESET")
     parser.add_argument("--sizes", nargs="+", type=int, default=[256, 384, 512, 16384], metavar="KIB")
     parser.add_argument("--layers", action="store_true", help="the nodes that lose most")
+    parser.add_argument("--cascades", choices=["on", "off"], default="on", help="whether tensors may stay in it")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for model in options.models or [mobilenet_v2(folder)]:
-            report(model, measure(model, options.hw, options.sizes, folder), options.layers)
+            report(model, measure(model, options.hw, options.sizes, folder, options.cascades), options.layers)
 
 
 if __name__ == "__main__":

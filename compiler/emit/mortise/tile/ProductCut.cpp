@@ -51,10 +51,8 @@ private:
     if (dense && (p_.memoryGroups || packed_.adjacent != p_.groups * packed_.panels))
       return;
     cut.inputBuffers = 1;
-    int64_t burst = memoryOf(p_.output, h_).burst;
-    int64_t whole = std::min(packed_.adjacent, ceilDiv(burst, h_.matrix.columns * p_.resultBytes()));
-    for (cut.stored = dense ? packed_.adjacent : whole; cut.stored >= 1;
-         cut.stored = dense ? 0 : cut.stored / 2) {
+    for (int64_t stored : storedTogether(dense)) {
+      cut.stored = stored;
       ResultTile results(p_, h_, cut.rows * cut.span, cut.stored);
       if (!results.isRegular())
         continue;
@@ -72,6 +70,19 @@ private:
         withInput(cut);
       }
     }
+  }
+
+  /// Panels worth storing together: all, so that pixels are whole, and those that fill a burst, or fewer.
+  std::vector<int64_t> storedTogether(bool dense) const {
+    constexpr int64_t kMost = 12;
+    int64_t burst = memoryOf(p_.output, h_).burst;
+    int64_t whole = std::min(packed_.adjacent, ceilDiv(burst, h_.matrix.columns * p_.resultBytes()));
+    std::vector<int64_t> counts;
+    if (dense || (whole < packed_.adjacent && packed_.adjacent <= kMost))
+      counts.push_back(packed_.adjacent);
+    for (int64_t stored = dense ? 0 : whole; stored >= 1; stored /= 2)
+      counts.push_back(stored);
+    return counts;
   }
 
   /// Lines that so many rows of the output read, which the next tile shares all but the last of.
@@ -185,8 +196,9 @@ private:
                                                   tiles_[0].rows * cut.piece * packed_.rowBytes, 0, from);
     int64_t run = std::min(packed_.adjacent, cut.stored) * h_.matrix.columns * p_.resultBytes();
     int64_t stores = runs * ceilDiv(packed_.adjacent, cut.stored); // of a pixel
-    int64_t bursts = stores * ceilDiv(run, out.burst);
-    double outputCycles = double(p_.pixels()) * double(bursts * out.burst) / out.bytesPerCycle;
+    int64_t pitch = p_.outputPitch() * p_.resultBytes();
+    double outputCycles = run >= pitch ? double(p_.pixels() * pitch) / out.bytesPerCycle
+                                       : double(stores) * transferCycles(run, p_.pixels(), pitch, run, out);
     double dram = 0, l2 = 0;
     for (auto [cycles, where] :
          {std::pair(inputCycles, &in), std::pair(weightCycles, &from), std::pair(outputCycles, &out)})
