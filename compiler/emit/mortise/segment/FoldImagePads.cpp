@@ -57,7 +57,7 @@ private:
     if (!kernel || kernel->getNumResults() != 1 || kernel.getInputs().size() != 1 ||
         !kernel.getSizes().empty())
       return std::nullopt;
-    auto pad = kernel.getBody().front().getTerminator()->getOperand(0).getDefiningOp<PadOp>();
+    auto pad = yieldedBy(kernel).getDefiningOp<PadOp>();
     if (!pad || !isa<BlockArgument>(pad.getInput()) || !pad.getLow().empty() || !pad.getHigh().empty() ||
         shapeOf(pad.getInput()).size() < 3)
       return std::nullopt;

@@ -8,6 +8,7 @@
 
 #include "compiler/dialect/tenon/TenonDialect.h"
 #include "compiler/emit/mortise/segment/LaneCode.h"
+#include "compiler/emit/mortise/segment/TensorShape.h"
 #include "compiler/emit/mortise/tile/Product.h"
 #include "isa/mortise/Hardware.h"
 #include "llvm/ADT/SetVector.h"
@@ -75,7 +76,7 @@ protected:
     return has || decline("the machine's array does not multiply this type");
   }
   /// What the region yields first.
-  mlir::Value result() { return kernel.getBody().front().getTerminator()->getOperand(0); }
+  mlir::Value result() { return yieldedBy(kernel); }
 
   KernelOp kernel;
   const mortise::Hardware &hardware;

@@ -330,7 +330,7 @@ std::optional<MapCode> makeMap(mlir::Value result, mlir::Value tile, const morti
 
 bool makeMapBehind(mlir::Value drained, KernelOp kernel, const mortise::Hardware &hardware,
                    std::optional<MapCode> &map, std::string &why) {
-  mlir::Value result = kernel.getBody().front().getTerminator()->getOperand(0);
+  mlir::Value result = yieldedBy(kernel);
   if (drained == result)
     return true;
   map = makeMap(result, drained, hardware, why);

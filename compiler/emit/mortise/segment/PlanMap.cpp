@@ -67,7 +67,7 @@ std::unique_ptr<PlannedKernel> planMap(KernelOp kernel, const mortise::Hardware 
                                        const WeightBytes &weights, std::string &why) {
   if (movesElements(kernel))
     return planMovement(kernel, hardware, weights, why);
-  mlir::Value result = kernel.getBody().front().getTerminator()->getOperand(0);
+  mlir::Value result = yieldedBy(kernel);
   if (std::optional<MapCode> code = makeMap(result, {}, hardware, why))
     return std::make_unique<PlannedMap>(kernel, std::move(*code), hardware);
   // Operands that repeat in other ways.

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #pragma once
 
+#include "compiler/dialect/tenon/TenonDialect.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/TypeUtilities.h"
 
@@ -18,6 +19,11 @@ inline llvm::ArrayRef<int64_t> shapeOf(mlir::Value value) {
 }
 inline int64_t elementsOf(mlir::Value value) {
   return llvm::cast<mlir::RankedTensorType>(value.getType()).getNumElements();
+}
+
+/// What a kernel's region yields first.
+inline mlir::Value yieldedBy(KernelOp kernel) {
+  return kernel.getBody().front().getTerminator()->getOperand(0);
 }
 
 } // namespace tenon::npu

@@ -18,7 +18,6 @@ namespace tenon::npu {
 namespace {
 
 RankedTensorType typeOf(mlir::Value value) { return cast<RankedTensorType>(value.getType()); }
-mlir::Value yieldedBy(KernelOp kernel) { return kernel.getBody().front().getTerminator()->getOperand(0); }
 
 RankedTensorType swapped(RankedTensorType type) {
   llvm::SmallVector<int64_t> shape(type.getShape());

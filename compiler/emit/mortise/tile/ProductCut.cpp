@@ -85,7 +85,7 @@ private:
     return counts;
   }
 
-  /// Lines that so many rows of the output read, which the next tile shares all but the last of.
+  /// Lines that so many rows of the output read.
   int64_t linesOf(int64_t rows) const { return (rows - 1) * p_.y.stride + p_.y.extent(); }
   int64_t imageLines() const { return linesOf(p_.outputHeight()); }
 
@@ -323,15 +323,12 @@ static void useRoom(ProductCut &cut, int64_t scratchpadBytes) {
 std::optional<GroupCut> cutGroups(const Product &product, const mortise::Hardware &hardware,
                                   int64_t scratchpadBytes) {
   std::optional<GroupCut> best;
-  double price = 0;
   auto consider = [&](int64_t groups) {
     std::optional<ProductCut> cut = cutProduct(
         groups == product.groups ? product : product.part(0, groups, hardware), hardware, scratchpadBytes);
     double parts = double(product.groups) / double(groups);
-    if (cut && (!best || cut->price() * parts < price)) {
-      price = cut->price() * parts;
-      best = {groups, *cut, cut->cycles * parts, price};
-    }
+    if (cut && (!best || cut->price() * parts < best->price))
+      best = {groups, *cut, cut->cycles * parts, cut->price() * parts};
   };
   // Parts of equal size, and those whose pixels are whole bursts.
   int64_t burst = std::max<int64_t>(1, memoryOf(product.input, hardware).burst /

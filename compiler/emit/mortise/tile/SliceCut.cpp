@@ -118,7 +118,8 @@ private:
 class SliceCutter {
 public:
   SliceCutter(const Product &p, const mortise::Hardware &h, int64_t scratchpad, double price)
-      : p_(p), h_(h), scratchpad_(scratchpad), packed_(packedWeights(p, h)), price_(price) {}
+      : p_(p), h_(h), scratchpad_(scratchpad), packed_(packedWeights(p, h)), rate_(h.rate(p.left)),
+        price_(price) {}
 
   std::optional<ProductCut> best() {
     int64_t sums = h_.accumulatorRows(), width = p_.outputWidth(), height = p_.outputHeight();
@@ -283,7 +284,7 @@ private:
     costs.output =
         share * double(blocks) *
         transferCycles(stored, pixels, packed_.panels * columns * p_.resultBytes(), stored, *costs.out);
-    double stream = double(ceilDiv(pixels, h_.matrix.positions)) / h_.rate(p_.left);
+    double stream = double(ceilDiv(pixels, h_.matrix.positions)) / rate_;
     double tile = std::max({share * stream, double(h_.matrix.issueGap), double(h_.matrix.rows)}) + 0.4;
     costs.product = tile * double(geometry.runs() * ceilDiv(geometry.run(0), h_.matrix.rows));
     costs.products = costs.product * double(panels);
@@ -356,6 +357,7 @@ private:
   const mortise::Hardware &h_;
   int64_t scratchpad_;
   PackedWeights packed_;
+  double rate_;
   double price_; ///< of the best
   std::optional<ProductCut> best_;
 };
