@@ -18,8 +18,10 @@ def test_mobilenet_v2_needs_little_scratchpad(tmp_path):
         assert run.dram >= most.dram, run.size
     cycles = mortise_scratchpad.by_node(most.rows)
     assert sum(cycles.values()) <= most.cycles and len(cycles) > 50
-    # Tensors that stay need room: they make small scratchpads faster than any without, and large ones faster still.
-    staying = mortise_scratchpad.measure(model, "edge-512k", sizes, tmp_path)
-    assert all(run.equal and run.cycles <= 0.96 * most.cycles for run in staying)
-    assert all(run.dram >= staying[0].dram for run in staying)
-    assert staying[0].cycles == min(run.cycles for run in staying)
+    # Tensors that stay need room: they make small scratchpads faster than any without, nearly as fast as one that all
+    # tensors fit.
+    largest, *smaller = mortise_scratchpad.measure(model, "edge-512k", sizes, tmp_path)
+    assert all(run.equal and run.cycles <= 0.96 * most.cycles for run in (largest, *smaller))
+    for run in smaller:
+        assert largest.cycles <= run.cycles <= 1.02 * largest.cycles, run.size
+        assert run.dram >= largest.dram, run.size

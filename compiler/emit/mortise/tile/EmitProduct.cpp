@@ -54,7 +54,7 @@ private:
 
   void multiply(const Tile &tile, int64_t panel) {
     loadInput(tile);
-    int64_t sums = products_++ % 2 * (h_.accumulatorRows() / 2), tables = 0;
+    int64_t sums = nextSums(), tables = 0;
     for (size_t first = 0; first < weights_.size(); first += size_t(cut_.piece)) {
       size_t end = std::min(weights_.size(), first + size_t(cut_.piece));
       int64_t at = loadWeights(panel, first, end);
@@ -70,6 +70,17 @@ private:
       tables = at;
     }
     results_.store(tile, panel, sums, tables);
+  }
+
+  /// Where a product's sums go: to one half of the accumulators (a bank, or several) while the other is
+  /// drained. A drain begins when the last sums have left the array: where the next product is done before
+  /// the drain is, each half has several places, so that the one after it need not wait.
+  int64_t nextSums() {
+    int64_t half = h_.accumulatorRows() / 2, pixels = cut_.rows * cut_.span, number = products_++;
+    constexpr int64_t kSynchronize = 24;
+    int64_t drained = pixels + h_.matrix.rows + h_.matrix.columns + kSynchronize;
+    int64_t places = pixels * int64_t(weights_.size()) < drained ? std::min<int64_t>(2, half / pixels) : 1;
+    return number % 2 * half + number / 2 % places * pixels;
   }
 
   /// A tile's pixels through the array, whose weights are there: rows that lie above each other at a time.
