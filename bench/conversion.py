@@ -43,7 +43,8 @@ def converted(peer: str, name: str, model: Path, entry: dict, folder: Path) -> P
 
 def to_mnn(model: Path, target: Path) -> None:
     command = ["MNN.tools.mnnconvert", "-f", "ONNX", "--modelFile", model, "--MNNModel", target, "--bizCode", "tenon"]
-    said = run([sys.executable, "-m", *command])
+    # Its log to the vendor would install packages into whatever Python is at hand; without them it goes on.
+    said = run([sys.executable, "-m", *command], {"PIP_NO_INDEX": "1"})
     if "Converted Success" not in said or not target.exists():
         raise NotConverted("mnnconvert: " + reason(said, ("Not Support", "rror", "Failed")))
 
@@ -64,8 +65,8 @@ def to_litert(model: Path, entry: dict, target: Path) -> None:
         raise NotConverted("litert-torch: " + reason(said, ("Error",)))
 
 
-def run(command: list) -> str:
-    """What a converter said."""
+def run(command: list, settings: dict[str, str] | None = None) -> str:
+    """What a converter said. `settings`: of its environment."""
     try:
         done = subprocess.run(
             [str(word) for word in command],
@@ -74,6 +75,7 @@ def run(command: list) -> str:
             text=True,
             errors="replace",
             timeout=TIMEOUT_SECONDS,
+            env={**os.environ, **(settings or {})},
         )
     except subprocess.TimeoutExpired:
         return f"Error: gave up after {TIMEOUT_SECONDS} s"
