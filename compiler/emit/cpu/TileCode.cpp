@@ -217,7 +217,7 @@ TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<i
   if (rows && *rows < kFewRows && many)
     wantedPanels = 4; // few rows: more columns keep enough chains in flight
   if (panels)
-    while (wantedPanels > 1 && (*panels < wantedPanels || *panels % wantedPanels != 0))
+    while (wantedPanels > 1 && (*panels < wantedPanels || (wantedPanels > 2 && *panels % wantedPanels != 0)))
       wantedPanels /= 2;
   tile.vectors = wantedPanels * perPanel;
   unsigned most = (target.vectorRegisters - tile.vectors - 1) / tile.vectors;
