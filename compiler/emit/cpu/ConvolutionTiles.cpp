@@ -68,7 +68,9 @@ public:
   }
   virtual ~TapNest() = default;
 
-  SmallVector<Value> sums() { return nest(0, {}, k.constant(0), tileZero(k, tile.shape, c.accumulator)); }
+  SmallVector<Value> sums() {
+    return folded(k, tile.shape, nest(0, {}, k.constant(0), tileZero(k, tile.shape, c.accumulator)));
+  }
 
 protected:
   /// Adds the products of one tap, whose number is `index`, to `acc`.
@@ -357,7 +359,9 @@ void widenPositions(KernelBuilder &k, const Convolution &c, Value group, Value f
 
 TileShape Convolution::tileOf(const CpuTarget &target, std::optional<int64_t> rows,
                               std::optional<int64_t> rowBytes) const {
-  TileShape tile = tileFor(target, accumulator.getIntOrFloatBitWidth(), rows, panelCount, rowBytes);
+  // An incomplete panel goes by itself.
+  TileShape tile = tileFor(target, accumulator.getIntOrFloatBitWidth(), rows,
+                           std::max<int64_t>(1, outputs / 16), rowBytes);
   return group > 1 ? dotTile(target, form, tile) : tile;
 }
 

@@ -28,6 +28,12 @@ private:
   void panels(Value batch, Value m0, Value m1, Value firstPanel, unsigned vectors, bool masked);
   void tile(Value batch, Value m, Value m0, unsigned rows, Value firstPanel, unsigned vectors, bool masked);
 
+  /// What the depth is a multiple of, where tiles may take several steps of it together.
+  int64_t stepsDivisor() const {
+    bool plain = group == 1 && accumulator.isF32() && lhsElement == accumulator && rhsElement == accumulator;
+    return plain ? depth.knownDivisor() : 1;
+  }
+
   KernelBuilder &k;
   KernelShape &shape;
   SizeContext &context;
@@ -64,8 +70,11 @@ LogicalResult ContractionEmitter::run() {
   auto depthConstant = depth.constant();
   int64_t elementBytes = lhsElement.getIntOrFloatBitWidth() / 8;
   auto rowBytes = depthConstant ? std::optional<int64_t>(*depthConstant * elementBytes) : std::nullopt;
-  shapeOfTile = tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), rows.constant(),
-                        panelCount.constant(), rowBytes);
+  // An incomplete panel goes by itself.
+  auto wholePanels = columns.constant() ? std::optional(std::max<int64_t>(1, *columns.constant() / 16))
+                                        : panelCount.constant();
+  shapeOfTile = tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), rows.constant(), wholePanels,
+                        rowBytes);
   if (group > 1) {
     form = dotForm(k.target(), lhsElement, op->hasAttr(kPairsFitAttr));
     shapeOfTile = dotTile(k.target(), form, shapeOfTile);
@@ -140,7 +149,7 @@ void ContractionEmitter::tile(Value batch, Value m, Value m0, unsigned count, Va
   t.vectors = vectors;
   int64_t multiple = columns.knownDivisor();
   if (auto n = columns.constant(); n && masked)
-    t = narrowed(t, *n % 16);
+    t = narrowed(t, *n % 16, stepsDivisor());
   Size panelElements = depth.ceilDiv(group) * (group * 16);
   Value depthValue = k.size(depth), lhs = k.bufferOf(op.getLhs()), rhs = k.bufferOf(op.getRhs());
   Value lhsBase = batched ? k.mul(batch, k.size(rows * depth)) : k.constant(0);
@@ -175,6 +184,7 @@ void ContractionEmitter::tile(Value batch, Value m, Value m0, unsigned count, Va
                                  form, lhsElement, rhsElement, zero, prefetches)
                 : tileProduct(k, t, tileRowList, tileColumns, depthValue, lhsElement, rhsElement, accumulator,
                               zero, prefetches);
+  acc = folded(k, t, acc);
 
   Value root = yielded(k, 0);
   Dims rootDims(k.spec().dims(root));

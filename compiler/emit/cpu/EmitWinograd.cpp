@@ -116,7 +116,7 @@ LogicalResult WinogradEmitter::run() {
   int64_t rows = blockTiles;
   if (tiles.constant())
     rows = static_cast<int64_t>(llvm::divideCeil(*tiles.constant(), *blocks.constant()));
-  tileShape = tileFor(k.target(), 32, rows, panelCount, rowStride * 4);
+  tileShape = tileFor(k.target(), 32, rows, std::max<int64_t>(1, outputs / 16), rowStride * 4);
   describe();
 
   PanelRange range;
@@ -138,7 +138,7 @@ LogicalResult WinogradEmitter::run() {
       TileShape tile = tileShape;
       tile.vectors = wide * perPanel;
       if (masked)
-        tile = narrowed(tile, outputs % 16);
+        tile = narrowed(tile, outputs % 16, channels);
       products(count, panel, tile);
       transformOutput(first, count, panel, tile, masked);
     });
@@ -257,6 +257,7 @@ void WinogradEmitter::products(Value count, Value panel, TileShape tile) {
         tileRowList.push_back({k.scratch(), k.mul(k.add(first, k.constant(r)), k.constant(rowStride))});
       Vectors acc = tileProduct(k, part, tileRowList, columns, k.constant(channels), f32, f32, f32,
                                 tileZero(k, part, f32), next);
+      acc = folded(k, part, acc);
       for (unsigned r = 0; r < rows; ++r)
         for (unsigned u = 0; u < part.vectors; ++u) {
           Value row = k.mul(k.add(first, k.constant(r)), k.constant(tile.vectors * tile.lanes));

@@ -37,7 +37,7 @@ static Value widen(KernelBuilder &k, Value v, Type from, Type to, unsigned lanes
 }
 
 SmallVector<Value> tileZero(KernelBuilder &k, TileShape tile, Type accumulator) {
-  auto type = VectorType::get({static_cast<int64_t>(tile.lanes)}, accumulator);
+  auto type = VectorType::get({static_cast<int64_t>(tile.lanes * tile.together)}, accumulator);
   Value zero = arith::ConstantOp::create(k.builder(), k.loc(), k.builder().getZeroAttr(type));
   return SmallVector<Value>(tile.rows * tile.vectors, zero);
 }
@@ -60,9 +60,77 @@ Value joined(KernelBuilder &k, ArrayRef<Value> vectors) {
   return all;
 }
 
+/// Lanes of vectors of `count` elements each: element `at(lane)` of all of them one behind the other.
+static Value shuffled(KernelBuilder &k, Value a, Value b, unsigned lanes,
+                      llvm::function_ref<int64_t(int64_t)> at) {
+  SmallVector<int64_t> order;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    order.push_back(at(lane));
+  return vector::ShuffleOp::create(k.builder(), k.loc(), a, b, order);
+}
+
+/// The columns of `together` steps, those of one column beside each other.
+static Value columnsOfSteps(KernelBuilder &k, TileShape tile, const TileColumn &column, Value i, Type element) {
+  SmallVector<Value> steps;
+  for (unsigned s = 0; s < tile.together; ++s)
+    steps.push_back(k.load(column.pointer,
+                           k.add(column.offset, k.mul(k.add(i, k.constant(s)), column.step)), element,
+                           tile.lanes));
+  while (steps.size() > 1) { // halves are woven into each other, so that neighbours become neighbours at last
+    SmallVector<Value> woven;
+    size_t half = steps.size() / 2;
+    for (size_t s = 0; s < half; ++s) {
+      int64_t lanes = cast<VectorType>(steps[s].getType()).getNumElements();
+      woven.push_back(shuffled(k, steps[s], steps[s + half], 2 * lanes,
+                               [&](int64_t lane) { return lane / 2 + lane % 2 * lanes; }));
+    }
+    steps = std::move(woven);
+  }
+  return steps.front();
+}
+
+/// `tileProduct` where vectors hold several steps of the depth.
+static SmallVector<Value> productOfSteps(KernelBuilder &k, TileShape tile, ArrayRef<TileRow> rows,
+                                         const TileColumn &column, Value depth, Type type,
+                                         ArrayRef<Value> init, ArrayRef<TilePrefetch> prefetches) {
+  unsigned together = tile.together;
+  if (planted(Defect::ProductDepthShort))
+    depth = k.sub(depth, k.constant(together));
+  return k.loop(k.constant(0), depth, together, ValueRange(init), [&](Value i, ValueRange carried) {
+    SmallVector<Value> acc(carried);
+    for (const TilePrefetch &prefetch : prefetches)
+      for (unsigned s = 0; s < together; ++s)
+        k.prefetch(prefetch.pointer,
+                   k.add(prefetch.offset, k.mul(k.add(i, k.constant(s)), prefetch.step)), type,
+                   KernelBuilder::Cache::Second);
+    Value columns = columnsOfSteps(k, tile, column, i, type);
+    for (unsigned r = 0; r < tile.rows; ++r) {
+      Value steps = k.load(rows[r].pointer, k.add(rows[r].offset, i), type, together);
+      Value row = shuffled(k, steps, steps, tile.lanes * together, [&](int64_t l) { return l % together; });
+      acc[r] = vector::FMAOp::create(k.builder(), k.loc(), row, columns, acc[r]);
+    }
+    return acc;
+  });
+}
+
+SmallVector<Value> folded(KernelBuilder &k, TileShape tile, ArrayRef<Value> sums) {
+  SmallVector<Value> results(sums);
+  for (Value &sum : results)
+    for (unsigned together = tile.together; together > 1; together /= 2) {
+      unsigned lanes = tile.lanes * together / 2;
+      auto half = [&](int64_t which) {
+        return shuffled(k, sum, sum, lanes, [&](int64_t lane) { return 2 * lane + which; });
+      };
+      sum = arith::AddFOp::create(k.builder(), k.loc(), half(0), half(1));
+    }
+  return results;
+}
+
 SmallVector<Value> tileProduct(KernelBuilder &k, TileShape tile, ArrayRef<TileRow> rows,
                                ArrayRef<TileColumn> columns, Value depth, Type rowElement, Type columnElement,
                                Type accumulator, ArrayRef<Value> init, ArrayRef<TilePrefetch> prefetches) {
+  if (tile.together > 1)
+    return productOfSteps(k, tile, rows, columns.front(), depth, accumulator, init, prefetches);
   OpBuilder &b = k.builder();
   bool isFloat = isa<FloatType>(accumulator);
   if (planted(Defect::ProductDepthShort))
@@ -94,9 +162,17 @@ SmallVector<Value> tileProduct(KernelBuilder &k, TileShape tile, ArrayRef<TileRo
   });
 }
 
-TileShape narrowed(TileShape tile, int64_t columns) {
+TileShape narrowed(TileShape tile, int64_t columns, int64_t depthDivisor) {
   if (columns > 8)
     return tile;
+  unsigned all = tile.lanes;
+  for (unsigned lanes : {4u, 8u})
+    if (columns <= lanes && lanes < all && depthDivisor % (all / lanes) == 0) {
+      tile.vectors = 1;
+      tile.lanes = lanes;
+      tile.together = all / lanes;
+      return tile;
+    }
   tile.lanes = std::min(tile.lanes, 8u);
   tile.vectors = std::max<unsigned>(1, llvm::divideCeil(columns, tile.lanes));
   return tile;

@@ -17,13 +17,16 @@ namespace tenon::cpu {
 
 struct TileShape {
   unsigned rows = 1;
-  unsigned vectors = 1; ///< per row
-  unsigned lanes = 8;   ///< per vector
+  unsigned vectors = 1;  ///< per row
+  unsigned lanes = 8;    ///< per vector of results
+  unsigned together = 1; ///< steps of the depth that a vector of sums has beside each other, for each lane
 };
 
 /// The tile for a panel of which only the first `columns` of its 16 columns exist: no more lanes than they
-/// need, down to eight. `columns` is from 1 to 15.
-TileShape narrowed(TileShape tile, int64_t columns);
+/// need, down to eight, or to four where what is left of a register takes several steps of the depth at a
+/// time. That needs a depth that is a multiple of them, as one of `depthDivisor` is; 1 where operands do not
+/// have the accumulator's type. `columns` is from 1 to 15.
+TileShape narrowed(TileShape tile, int64_t columns, int64_t depthDivisor);
 
 /// One row's elements: element k is pointer[offset + k * stride]; without a stride they are consecutive.
 struct TileRow {
@@ -43,12 +46,16 @@ struct TilePrefetch {
 };
 
 /// acc[row * vectors + vector] += sum over k in [0, depth) of row * column. Integer and narrow float operands
-/// are widened to `accumulator` first.
+/// are widened to `accumulator` first. A tile that takes several steps together has one vector a row and rows
+/// without stride.
 llvm::SmallVector<mlir::Value> tileProduct(KernelBuilder &k, TileShape tile, llvm::ArrayRef<TileRow> rows,
                                            llvm::ArrayRef<TileColumn> columns, mlir::Value depth,
                                            mlir::Type rowElement, mlir::Type columnElement,
                                            mlir::Type accumulator, llvm::ArrayRef<mlir::Value> init,
                                            llvm::ArrayRef<TilePrefetch> prefetches = {});
+
+/// The results of a tile's sums, once all products are there: what was added up beside each other becomes one.
+llvm::SmallVector<mlir::Value> folded(KernelBuilder &k, TileShape tile, llvm::ArrayRef<mlir::Value> sums);
 
 /// rows * vectors zero vectors.
 llvm::SmallVector<mlir::Value> tileZero(KernelBuilder &k, TileShape tile, mlir::Type accumulator);
