@@ -49,7 +49,8 @@ struct Convolution {
   int64_t depth() const { return mergedTaps ? channels * g.window.back() : channels; }
   /// What the products of a tap are a multiple of, where tiles may take several steps of them together.
   int64_t stepsDivisor() const {
-    bool plain = group == 1 && accumulator.isF32() && inElement == accumulator && filterElement == accumulator;
+    bool plain =
+        group == 1 && accumulator.isF32() && inElement == accumulator && filterElement == accumulator;
     return plain ? depth() : 1;
   }
   /// Elements of a panel: of one tap (or run of merged taps), and of all.

@@ -73,8 +73,8 @@ LogicalResult ContractionEmitter::run() {
   // An incomplete panel goes by itself.
   auto wholePanels = columns.constant() ? std::optional(std::max<int64_t>(1, *columns.constant() / 16))
                                         : panelCount.constant();
-  shapeOfTile = tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), rows.constant(), wholePanels,
-                        rowBytes);
+  shapeOfTile =
+      tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), rows.constant(), wholePanels, rowBytes);
   if (group > 1) {
     form = dotForm(k.target(), lhsElement, op->hasAttr(kPairsFitAttr));
     shapeOfTile = dotTile(k.target(), form, shapeOfTile);

@@ -54,6 +54,7 @@ public:
 private:
   void readConvolution(ConvOp op);
   void readPooling(ReduceWindowOp op);
+  void channelParts(llvm::function_ref<void()> rows);
   void rowOfTiles(Value image, ArrayRef<Value> outer);
   void rowOfDots(Value image, ArrayRef<Value> outer, unsigned most, bool rowsInside);
   void channelBlocks(Tile t);
@@ -78,6 +79,7 @@ private:
   ReduceKind kind = ReduceKind::sum;
   WindowGeometry g;
   Size channels, batch;
+  Value channelFrom, channelTo; // that are worked on now
   Type element, filterElement, accumulator;
   Type summed; // the accumulator, unsigned where the result is: what orders it
   int64_t padValue = 0;
@@ -159,11 +161,55 @@ LogicalResult WindowEmitter::run() {
   // Every tap loads its operands.
   shape.cost = atVectorRate(shape.flops + elementwiseWork(k) + elements, k.target());
   shape.schedule = "window lanes=" + std::to_string(native);
-  k.loop(k.begin(), k.end(), 1, [&](Value item) {
-    SmallVector<Value> at = k.delinearize(item, extents);
-    rowOfTiles(at[0], ArrayRef<Value>(at).drop_front());
+  channelParts([&] {
+    k.loop(k.begin(), k.end(), 1, [&](Value item) {
+      SmallVector<Value> at = k.delinearize(item, extents);
+      rowOfTiles(at[0], ArrayRef<Value>(at).drop_front());
+    });
   });
   return failed ? noForm(failed, "window") : success();
+}
+
+/// Rows of the output read lines of the input that the row before has read, too: where these do not stay in
+/// the first cache with all of their channels, rows go by with some of the channels at a time.
+void WindowEmitter::channelParts(llvm::function_ref<void()> rows) {
+  Value all = k.size(channels);
+  channelFrom = k.constant(0);
+  channelTo = all;
+  int64_t bytes = std::max<int64_t>(1, element.getIntOrFloatBitWidth() / 8), lines = 1;
+  for (size_t d = 0; d + 1 < g.rank(); ++d)
+    lines *= (g.window[d] - 1) * g.dilations[d] + 1;
+  int64_t least = std::max<int64_t>(2 * native, 64 / bytes), step = lines * least * bytes;
+  auto count = channels.constant(), width = g.in.back().constant();
+  // Half of the cache, as results pass through it as well. Runs of few channels lie apart, which the CPU's
+  // prefetching follows badly: they pay where lines are read often, and then even if not quite all fits.
+  bool often = lines > 3;
+  int64_t half = k.target().l1Bytes / 2, most = often ? k.target().l1Bytes * 5 / 4 : half;
+  int64_t fewest = often ? 1 : 2;
+  if (lines == 1 || !count || *count <= fewest * least)
+    return rows();
+  Value part;
+  if (width) {
+    int64_t line = step * std::max<int64_t>(1, *width);
+    int64_t fits = std::max(half / line, std::min<int64_t>(1, most / line));
+    if (fits < fewest || fits * least >= *count)
+      return rows();
+    part = k.constant(fits * least);
+  } else {
+    if (!often && *count < 4 * least) // of little use, and it takes a loop
+      return rows();
+    Value line = k.mul(k.max(k.size(g.in.back()), k.constant(1)), k.constant(step));
+    Value fits = k.max(k.div(k.constant(half), line), k.min(k.constant(1), k.div(k.constant(most), line)));
+    part = arith::SelectOp::create(b, k.loc(), k.less(fits, k.constant(fewest)), all,
+                                   k.mul(fits, k.constant(least)));
+  }
+  k.loopWhileLess(k.constant(0), all, [&](Value from) {
+    channelFrom = from;
+    channelTo = k.min(k.add(from, part), all);
+    Value next = channelTo;
+    rows();
+    return next;
+  });
 }
 
 void WindowEmitter::rowOfTiles(Value image, ArrayRef<Value> outer) {
@@ -228,9 +274,9 @@ void WindowEmitter::channelBlocks(Tile t) {
   bool bytes = k.storageType(cast<RankedTensorType>(yielded(k, 0).getType()).getElementType()).isInteger(8);
   if (bytes && sumsByDots() && native == 8 && (taps <= 9 || channels.knownDivisor() % 16 == 0))
     vectors = 2;
-  Value end = k.size(channels);
+  Value end = channelTo;
   auto extent = channels.constant();
-  Value at = k.constant(0);
+  Value at = channelFrom;
   auto block = [&](Value channel, unsigned count, Value mask) {
     t.channel = channel;
     t.vectors = count;
@@ -250,11 +296,8 @@ void WindowEmitter::channelBlocks(Tile t) {
   }
   if (native == 1 || (extent && *extent == 0))
     return;
-  auto tail = [&] { block(at, 1, k.tailMask(at, end, native)); };
-  if (extent)
-    tail();
-  else
-    k.ifThen(k.less(at, end), tail);
+  // Only the last part has a tail.
+  k.ifThen(k.less(at, end), [&] { block(at, 1, k.tailMask(at, end, native)); });
 }
 
 /// Whether every tap of `count` positions from x on lies inside the image along the last axis; null when it

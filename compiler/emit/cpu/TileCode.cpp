@@ -70,12 +70,12 @@ static Value shuffled(KernelBuilder &k, Value a, Value b, unsigned lanes,
 }
 
 /// The columns of `together` steps, those of one column beside each other.
-static Value columnsOfSteps(KernelBuilder &k, TileShape tile, const TileColumn &column, Value i, Type element) {
+static Value columnsOfSteps(KernelBuilder &k, TileShape tile, const TileColumn &column, Value i,
+                            Type element) {
   SmallVector<Value> steps;
   for (unsigned s = 0; s < tile.together; ++s)
-    steps.push_back(k.load(column.pointer,
-                           k.add(column.offset, k.mul(k.add(i, k.constant(s)), column.step)), element,
-                           tile.lanes));
+    steps.push_back(k.load(column.pointer, k.add(column.offset, k.mul(k.add(i, k.constant(s)), column.step)),
+                           element, tile.lanes));
   while (steps.size() > 1) { // halves are woven into each other, so that neighbours become neighbours at last
     SmallVector<Value> woven;
     size_t half = steps.size() / 2;
@@ -100,9 +100,8 @@ static SmallVector<Value> productOfSteps(KernelBuilder &k, TileShape tile, Array
     SmallVector<Value> acc(carried);
     for (const TilePrefetch &prefetch : prefetches)
       for (unsigned s = 0; s < together; ++s)
-        k.prefetch(prefetch.pointer,
-                   k.add(prefetch.offset, k.mul(k.add(i, k.constant(s)), prefetch.step)), type,
-                   KernelBuilder::Cache::Second);
+        k.prefetch(prefetch.pointer, k.add(prefetch.offset, k.mul(k.add(i, k.constant(s)), prefetch.step)),
+                   type, KernelBuilder::Cache::Second);
     Value columns = columnsOfSteps(k, tile, column, i, type);
     for (unsigned r = 0; r < tile.rows; ++r) {
       Value steps = k.load(rows[r].pointer, k.add(rows[r].offset, i), type, together);
