@@ -18,6 +18,7 @@
 #include "compiler/emit/cpu/DotCode.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "compiler/emit/cpu/TileCode.h"
+#include "compiler/emit/cpu/VectorMath.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -35,12 +36,16 @@ public:
   LogicalResult run();
 
 private:
-  void block(Value batch, Value head, Value m0);
+  Value isFirstOfHead(Value item, Value blockOfHead);
+  void block(Value batch, Value head, Value m0, Value firstOfHead);
   void packQueries(Value batch, Value head, Value m0, Value m1, Value panels);
   void packKeys(Value batch, Value keyHead);
   void packValues(Value batch, Value keyHead);
   std::optional<TileRow> row(Value tensor, Value batch, Value head, Value position);
   Value exponentials(Value largest, Value column);
+  /// Whether no mask changes what the products are; their largest are found beside them then, in sumBase.
+  bool scoresAreFinal() { return !op.getMask() && !op.getCausal(); }
+  Value larger(Value x, Value y);
   void scores(Value batch, Value keyHead, Value panels);
   void scorePanels(Value batch, Value keyHead, Value panel, unsigned count);
   void softmax(Value batch, Value head, Value m0, Value panels);
@@ -118,21 +123,29 @@ LogicalResult AttentionEmitter::run() {
   SmallVector<Value> extents{k.size(batch), k.size(heads), k.size(blocks)};
   k.loop(k.begin(), k.end(), 1, [&](Value item) {
     SmallVector<Value> at = k.delinearize(item, extents);
-    block(at[0], at[1], k.mul(at[2], k.constant(blockQueries)));
+    block(at[0], at[1], k.mul(at[2], k.constant(blockQueries)), isFirstOfHead(item, at[2]));
   });
   return failed ? noForm(failed, "attention") : success();
 }
 
-void AttentionEmitter::block(Value batchIndex, Value head, Value m0) {
+/// Whether the range's blocks before this one, if any, belong to another head.
+Value AttentionEmitter::isFirstOfHead(Value item, Value blockOfHead) {
+  Value first = arith::CmpIOp::create(b, k.loc(), arith::CmpIPredicate::eq, item, k.begin());
+  Value next = arith::CmpIOp::create(b, k.loc(), arith::CmpIPredicate::eq, blockOfHead, k.constant(0));
+  return arith::OrIOp::create(b, k.loc(), first, next);
+}
+
+void AttentionEmitter::block(Value batchIndex, Value head, Value m0, Value firstOfHead) {
   Value m1 = k.min(k.add(m0, k.constant(blockQueries)), k.size(queries));
   Value panels = k.div(k.add(k.sub(m1, m0), k.constant(15)), k.constant(16));
   Value group = heads == keyHeads ? k.constant(1) : k.div(k.size(heads), k.size(keyHeads));
   Value keyHead = planted(Defect::GroupedHeadsShareFirst) ? k.constant(0) : k.div(head, group);
   packQueries(batchIndex, head, m0, m1, panels);
-  if (pairs) {
-    packKeys(batchIndex, keyHead);
-    packValues(batchIndex, keyHead);
-  }
+  if (pairs)
+    k.ifThen(firstOfHead, [&] {
+      packKeys(batchIndex, keyHead);
+      packValues(batchIndex, keyHead);
+    });
   scores(batchIndex, keyHead, panels);
   softmax(batchIndex, head, m0, panels);
   output(batchIndex, head, keyHead, m0, m1);
@@ -268,6 +281,11 @@ SmallVector<Value> AttentionEmitter::transposed(SmallVector<Value> rows) {
 }
 
 void AttentionEmitter::scores(Value batchIndex, Value keyHead, Value panels) {
+  if (scoresAreFinal())
+    k.loop(k.constant(0), k.mul(panels, k.constant(16)), lanes, [&](Value column) {
+      k.store(f32(-std::numeric_limits<double>::infinity(), lanes), k.scratch(), k.add(sumBase, column),
+              b.getF32Type(), lanes);
+    });
   // Two panels at once halve the broadcasts of keys.
   unsigned wide = k.target().vectorRegisters >= 32 && blockQueries >= 32 ? 2 : 1;
   Value pairs = k.mul(k.div(panels, k.constant(wide)), k.constant(wide));
@@ -320,12 +338,20 @@ void AttentionEmitter::scorePanels(Value batchIndex, Value keyHead, Value panel,
               ? tileDotProduct(k, tile, rows, columns, width, 2, form, b.getBF16Type(), b.getBF16Type(), acc)
               : tileProduct(k, tile, rows, columns, k.size(width), keyElement, b.getF32Type(), b.getF32Type(),
                             acc);
-    for (unsigned r = 0; r < rowCount; ++r)
-      for (unsigned u = 0; u < tile.vectors; ++u) {
-        Value at = k.add(k.mul(k.add(n, k.constant(r)), k.constant(blockQueries)),
-                         k.add(k.mul(panel, k.constant(16)), k.constant(u * lanes)));
-        k.store(acc[r * tile.vectors + u], k.scratch(), k.add(scoreBase, at), b.getF32Type(), lanes);
+    for (unsigned u = 0; u < tile.vectors; ++u) {
+      Value column = k.add(k.mul(panel, k.constant(16)), k.constant(u * lanes)), largest;
+      for (unsigned r = 0; r < rowCount; ++r) {
+        Value score = acc[r * tile.vectors + u];
+        Value at = k.add(k.mul(k.add(n, k.constant(r)), k.constant(blockQueries)), column);
+        k.store(score, k.scratch(), k.add(scoreBase, at), b.getF32Type(), lanes);
+        largest = largest ? larger(largest, score) : score;
       }
+      if (!scoresAreFinal())
+        continue;
+      Value place = k.add(sumBase, column);
+      Value before = k.load(k.scratch(), place, b.getF32Type(), lanes);
+      k.store(larger(before, largest), k.scratch(), place, b.getF32Type(), lanes);
+    }
   });
 }
 
@@ -380,14 +406,17 @@ Value AttentionEmitter::masked(Value m, Value n, unsigned w, Value score, Value 
   return score;
 }
 
+Value AttentionEmitter::larger(Value x, Value y) {
+  Value greater = arith::CmpFOp::create(b, k.loc(), arith::CmpFPredicate::OGT, x, y);
+  return arith::SelectOp::create(b, k.loc(), greater, x, y);
+}
+
 /// The largest score of each lane's query, with the masks applied to the scores in scratch.
 Value AttentionEmitter::largestScores(Value batchIndex, Value head, Value m, Value column) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   auto at = [&](Value n) { return k.add(scoreBase, k.add(k.mul(n, k.constant(blockQueries)), column)); };
-  auto more = [&](Value a, Value c) -> Value {
-    Value greater = arith::CmpFOp::create(b, k.loc(), arith::CmpFPredicate::OGT, a, c);
-    return arith::SelectOp::create(b, k.loc(), greater, a, c);
-  };
+  if (scoresAreFinal())
+    return k.load(k.scratch(), k.add(sumBase, column), b.getF32Type(), lanes);
   auto score = [&](Value n, Value term) {
     Value s = k.load(k.scratch(), at(n), b.getF32Type(), lanes);
     if (term || op.getCausal()) {
@@ -410,15 +439,15 @@ Value AttentionEmitter::largestScores(Value batchIndex, Value head, Value m, Val
         scores.push_back(score(k.add(n, k.constant(l)), term));
       for (size_t half = lanes / 2; half > 0; half /= 2)
         for (size_t i = 0; i < half; ++i)
-          scores[i] = more(scores[i], scores[i + half]);
-      return SmallVector<Value>{more(carried[0], scores[0])};
+          scores[i] = larger(scores[i], scores[i + half]);
+      return SmallVector<Value>{larger(carried[0], scores[0])};
     })[0];
     from = squares;
   }
   Value inUse = maskLiesAcross() ? k.tailMask(m, k.size(queries), lanes) : Value();
   return k.loop(from, k.size(keys), 1, largest, [&](Value n, ValueRange carried) {
     Value term = op.getMask() ? maskElements(batchIndex, head, {m, 1}, {n}, lanes, inUse) : Value();
-    return SmallVector<Value>{more(carried[0], score(n, term))};
+    return SmallVector<Value>{larger(carried[0], score(n, term))};
   })[0];
 }
 
@@ -428,7 +457,9 @@ Value AttentionEmitter::exponentials(Value largest, Value column) {
   auto at = [&](Value n) { return k.add(scoreBase, k.add(k.mul(n, k.constant(blockQueries)), column)); };
   auto exponential = [&](Value n) -> Value {
     Value s = k.load(k.scratch(), at(n), b.getF32Type(), lanes);
-    return math::ExpOp::create(b, k.loc(), arith::SubFOp::create(b, k.loc(), s, largest));
+    auto e = math::ExpOp::create(b, k.loc(), arith::SubFOp::create(b, k.loc(), s, largest));
+    e->setAttr(kAtMostZeroAttr, b.getUnitAttr());
+    return e;
   };
   auto plus = [&](Value x, Value y) -> Value { return arith::AddFOp::create(b, k.loc(), x, y); };
   Value zero = f32(0.0, lanes), count = k.size(keys);

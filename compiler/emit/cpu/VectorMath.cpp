@@ -40,6 +40,8 @@ Type withElement(Type type, Type element) {
 
 Expansion unaryExpansion(Operation *op) {
   using namespace vmath;
+  if (isa<math::ExpOp>(op) && op->hasAttr(kAtMostZeroAttr))
+    return {expAtMostZero, true};
   return llvm::StringSwitch<Expansion>(op->getName().getStringRef())
       .Case("math.exp", {exp, true})
       .Case("math.exp2", {exp2, true})

@@ -12,6 +12,9 @@
 
 namespace tenon::cpu {
 
+/// On a `math.exp`: its argument is never positive, and results below the smallest normal number may be 0.
+inline constexpr llvm::StringLiteral kAtMostZeroAttr = "tenon.at_most_zero";
+
 /// Replaces every `math` operation under `root` that is not one instruction, `arith.remf`, and conversions
 /// that x86 has no instruction for, on scalars and 1-D vectors. Arithmetic on f16 and bf16 is done in f32.
 /// What remains maps to instructions without library calls. Fails on an operation or type that it does not

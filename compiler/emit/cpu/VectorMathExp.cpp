@@ -66,6 +66,27 @@ Real exp(Real x) {
   return fma(s.fraction, s.scale, s.scale) * s.scale;
 }
 
+// (e^r - 1 - r) / r^2 on [-ln 2 / 2, ln 2 / 2]: a minimax fit of the relative error of e^r (3.1e-9).
+static constexpr double kExpHalfRangeF32[] = {0.49999993432066564, 0.166665203981671728,
+                                              0.0416683907929740333, 0.00836874521282406775,
+                                              0.00138145400785322572};
+
+Real expAtMostZero(Real x) {
+  if (x.e->isDouble())
+    return exp(x);
+  SmallVector<double> coefficients = {1.0, 1.0};
+  llvm::append_range(coefficients, kExpHalfRangeF32);
+  if (planted(Defect::ExpCoefficient))
+    coefficients[2] *= 1.001;
+  // x * log2 e, rounded to an integer n. Its product with ln 2 rounded to f32 is off by 2e-9 n: less than the
+  // polynomial is where results count beside 1. Below 2^-126 the power of two has no normal number.
+  double magic = 1.5 * std::ldexp(1.0, x.e->fractionBits()) + x.e->exponentBias();
+  Real shifted = fma(x, 1.44269504088896340736, magic);
+  Real scale = asReal(shifted.bits().shl(x.e->fractionBits()));
+  Real r = fma(shifted - magic, -0.693147180559945309417, x);
+  return select(x < -87.3365, 0.0, polynomial(r, coefficients) * scale);
+}
+
 Real exp2(Real x) {
   Real clamped = x.e->isDouble() ? x.atLeast(-1076.0).atMost(1025.0) : x.atLeast(-151.0).atMost(129.0);
   auto [n, scale] = halfExponent(clamped, 0.5);

@@ -19,9 +19,12 @@
 namespace tenon::cpu::vmath {
 
 // VectorMathExp.cpp: exponentials and what is made of them.
-Real exp(Real x);   // (f32, f64)
-Real exp2(Real x);  // (f32, f64)
-Real expm1(Real x); // (f32, f64)
+Real exp(Real x); // (f32, f64)
+/// Of arguments that are at most 0, as the differences to a row's largest element are: results below 2^-126
+/// are 0.
+Real expAtMostZero(Real x); // (f32, f64)
+Real exp2(Real x);          // (f32, f64)
+Real expm1(Real x);         // (f32, f64)
 Real sinh(Real x);
 Real cosh(Real x);
 Real tanh(Real x); // (f32, f64)

@@ -169,6 +169,32 @@ TEST_P(UnaryMath, AgreesAcrossLevelsAndLengths) {
     }
 }
 
+TEST(ExpAtMostZero, IsNearWhereItCounts) {
+  std::vector<float> in;
+  for (float x : everyFloat(4001))
+    if (!(x > 0))
+      in.push_back(x);
+  in.resize(in.size() / 16 * 16, 0.0F);
+  for (const CpuTarget &target : testTargets()) {
+    std::vector<float> out(in.size());
+    ASSERT_EQ(runKernel(elementwiseKernel(1, 16, "f32", "f32",
+                                          "%r = math.exp %a {tenon.at_most_zero} : vector<16xf32>"),
+                        target, {in.data(), out.data()}, in.size() / 16),
+              "");
+    for (size_t i = 0; i < in.size(); ++i) {
+      if (std::isnan(in[i])) {
+        ASSERT_TRUE(std::isnan(out[i]));
+        continue;
+      }
+      double truth = std::exp(double(in[i])), ulp = in[i] > -20 ? 1.5 : 6;
+      if (in[i] < -87.3365F)
+        ASSERT_EQ(out[i], 0) << in[i];
+      else
+        ASSERT_LE(ulpDistance(out[i], truth), ulp) << "exp(" << in[i] << ") = " << out[i];
+    }
+  }
+}
+
 TEST(UnaryMathZero, KeepsItsSign) {
   for (const char *op : {"sin", "tan", "asin", "atan", "sinh", "asinh", "tanh", "atanh", "erf", "expm1",
                          "log1p", "cbrt", "sqrt"})
