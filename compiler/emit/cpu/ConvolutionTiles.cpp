@@ -365,22 +365,36 @@ TileShape Convolution::tileOf(const CpuTarget &target, std::optional<int64_t> ro
   return group > 1 ? dotTile(target, form, tile) : tile;
 }
 
-std::optional<TileShape> lineTile(KernelBuilder &k, const Convolution &c) {
+std::optional<LineTile> lineTile(KernelBuilder &k, const Convolution &c) {
   constexpr unsigned fewestRows = 4, fewestChains = 8;
   if (!c.g.plainInput() || c.widensRows())
     return std::nullopt;
   Size size = c.g.out.back();
   auto length = size.constant();
   int64_t rowBytes = c.channels * c.groups * c.g.strides.back() * (c.inElement.getIntOrFloatBitWidth() / 8);
-  TileShape shape = c.tileOf(k.target(), length, rowBytes);
-  if (!length) // an open length has to consist of whole tiles
-    while (shape.rows >= fewestRows && size.knownDivisor() % shape.rows != 0)
-      --shape.rows;
-  int64_t computed = length ? llvm::divideCeil(*length, shape.rows) * shape.rows : 0;
-  bool wasteful = length && computed * 8 > *length * 9; // positions waste nothing but at the very end
-  if (wasteful || shape.rows < fewestRows || shape.rows * shape.vectors < fewestChains)
+  LineTile line{c.tileOf(k.target(), length, rowBytes), {}};
+  TileShape &shape = line.shape;
+  auto isFit = [&] { return shape.rows >= fewestRows && shape.rows * shape.vectors >= fewestChains; };
+  if (length) {
+    int64_t computed = llvm::divideCeil(*length, shape.rows) * shape.rows;
+    bool wasteful = computed * 8 > *length * 9; // positions waste nothing but at the very end
+    return isFit() && !wasteful ? std::optional(line) : std::nullopt;
+  }
+  // An open length consists of whole tiles, or what is computed twice is known when the kernel runs.
+  unsigned most = shape.rows;
+  while (shape.rows >= fewestRows && size.knownDivisor() % shape.rows != 0)
+    --shape.rows;
+  if (isFit())
+    return line;
+  shape.rows = most;
+  if (!isFit())
     return std::nullopt;
-  return shape;
+  Value extent = k.size(size), rows = k.constant(most);
+  Value computed = k.mul(k.div(k.add(extent, k.constant(most - 1)), rows), rows);
+  Value isShort = k.less(extent, rows);
+  Value much = k.less(k.mul(extent, k.constant(9)), k.mul(computed, k.constant(8)));
+  line.wasteful = arith::OrIOp::create(k.builder(), k.loc(), isShort, much);
+  return line;
 }
 
 } // namespace tenon::cpu

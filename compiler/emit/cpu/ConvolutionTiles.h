@@ -86,7 +86,12 @@ llvm::SmallVector<mlir::Value> widenedProducts(KernelBuilder &k, const Convoluti
 /// Gathers what the windows of the positions [from, to) read of a group's channels into `rows`.
 void widenPositions(KernelBuilder &k, const Convolution &c, mlir::Value group, mlir::Value from,
                     mlir::Value to, WidenedRows &rows);
-/// The rows of a tile with which lines are walked well; none when positions do better.
-std::optional<TileShape> lineTile(KernelBuilder &k, const Convolution &c);
+/// How lines are walked.
+struct LineTile {
+  TileShape shape;
+  mlir::Value wasteful; ///< whether too much would be computed twice; null where it is known not to be
+};
+/// The tile with which lines are walked well; none when positions do better.
+std::optional<LineTile> lineTile(KernelBuilder &k, const Convolution &c);
 
 } // namespace tenon::cpu

@@ -40,7 +40,7 @@ private:
   KernelShape &shape;
   SizeContext &context;
   Convolution c;
-  std::optional<TileShape> line;
+  std::optional<LineTile> line;
   TileShape shapeOfTile;
   std::optional<WidenedRows> widened;
   Value firstWidened; // position of the part that is widened now
@@ -49,10 +49,10 @@ private:
 
 LogicalResult ConvolutionEmitter::run() {
   k.setOrigin(c.op);
-  shapeOfTile = line ? *line : c.tileOf(k.target(), c.positions.constant(), std::nullopt);
+  shapeOfTile = line ? line->shape : c.tileOf(k.target(), c.positions.constant(), std::nullopt);
   unsigned perPanel = 16 / shapeOfTile.lanes;
   // Each row has a pointer of its own; more of them than general registers would be loaded in every step.
-  if (!line)
+  if (!line || line->wasteful)
     shapeOfTile.rows = std::min(shapeOfTile.rows, shapeOfTile.vectors == 1 ? 12u : 8u);
   if (c.widensRows())
     widened.emplace(k, context.constant(c.rowElements()), c.positions.constant(), shapeOfTile.rows);
@@ -76,10 +76,17 @@ LogicalResult ConvolutionEmitter::run() {
     forPanels(k, range, [&](Value outer, Value panel, unsigned count, bool masked) {
       SmallVector<Value> at = k.delinearize(outer, {blockCount, k.constant(c.groups)});
       ConvolutionTile tile = tileAt(at[1], panel, count, masked);
-      if (line)
-        return lines(at[0], blockCount, tile, masked);
-      auto [from, to] = rowsOfBlock(k, at[0], blockCount, k.size(c.positions), shapeOfTile.rows);
-      positions(from, to, tile, masked);
+      auto byPositions = [&] {
+        auto [from, to] = rowsOfBlock(k, at[0], blockCount, k.size(c.positions), shapeOfTile.rows);
+        positions(from, to, tile, masked);
+      };
+      auto byLines = [&] { lines(at[0], blockCount, tile, masked); };
+      if (!line)
+        byPositions();
+      else if (line->wasteful)
+        k.ifThen(line->wasteful, byPositions, byLines);
+      else
+        byLines();
     });
   return failed ? noForm(failed, "conv") : success();
 }
