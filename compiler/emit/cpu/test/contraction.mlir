@@ -15,11 +15,11 @@
 // V4-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
 // V4-NEXT: vfmadd231ps zmm 12 into 12
 // V4-NEXT: vmovups zmm 1
-func.func @one_panel(%x: tensor<96x64xf32>, %w: tensor<64x48xf32>, %b: tensor<1x48xf32>) -> tensor<96x48xf32> {
-  %p = tenon.contract %x, %w : tensor<96x64xf32>, tensor<64x48xf32> -> tensor<96x48xf32>
-  %bb = tenon.broadcast %b : tensor<1x48xf32> -> tensor<96x48xf32>
-  %s = tenon.add %p, %bb : tensor<96x48xf32>
-  return %s : tensor<96x48xf32>
+func.func @one_panel(%x: tensor<96x64xf32>, %w: tensor<64x16xf32>, %b: tensor<1x16xf32>) -> tensor<96x16xf32> {
+  %p = tenon.contract %x, %w : tensor<96x64xf32>, tensor<64x16xf32> -> tensor<96x16xf32>
+  %bb = tenon.broadcast %b : tensor<1x16xf32> -> tensor<96x16xf32>
+  %s = tenon.add %p, %bb : tensor<96x16xf32>
+  return %s : tensor<96x16xf32>
 }
 
 // With an even number of panels, AVX-512 takes two of them at once.
@@ -36,6 +36,47 @@ func.func @one_panel(%x: tensor<96x64xf32>, %w: tensor<64x48xf32>, %b: tensor<1x
 func.func @two_panels(%x: tensor<96x64xf32>, %w: tensor<64x64xf32>) -> tensor<96x64xf32> {
   %p = tenon.contract %x, %w : tensor<96x64xf32>, tensor<64x64xf32> -> tensor<96x64xf32>
   return %p : tensor<96x64xf32>
+}
+
+// Three panels: two at once, and one.
+// CHECK: kernel tn_{{[0-9]+}}_contraction
+// V4-SAME: tile=12x32
+// V4-DAG: vfmadd231ps zmm 12 into 12
+// V4-DAG: vfmadd231ps zmm 24 into 24
+func.func @three_panels(%x: tensor<96x64xf32>, %w: tensor<64x48xf32>) -> tensor<96x48xf32> {
+  %p = tenon.contract %x, %w : tensor<96x64xf32>, tensor<64x48xf32> -> tensor<96x48xf32>
+  return %p : tensor<96x48xf32>
+}
+
+// Of the second panel 8 columns exist: with AVX-512 a vector holds two steps of the depth, whose elements of a
+// row come as pairs.
+// CHECK: kernel tn_{{[0-9]+}}_contraction
+// V3-SAME: tile=6x16
+// V3-NOT: vbroadcastsd
+// V4-SAME: tile=12x16
+// V4: vbroadcastsd zmm 12
+// V4-NEXT: vfmadd231ps zmm 12 into 12
+func.func @half_a_panel(%x: tensor<96x64xf32>, %w: tensor<64x24xf32>) -> tensor<96x24xf32> {
+  %p = tenon.contract %x, %w : tensor<96x64xf32>, tensor<64x24xf32> -> tensor<96x24xf32>
+  return %p : tensor<96x24xf32>
+}
+
+// 4 columns: two steps with 256 bits, four with 512. An odd depth goes step by step.
+// CHECK: kernel tn_{{[0-9]+}}_contraction
+// V3: vbroadcastsd ymm 6
+// V3-NEXT: vfmadd231ps ymm 6 into 6
+// V4: vbroadcastf32x4 zmm 12
+// V4: vfmadd231ps zmm 12 into 12
+func.func @quarter_of_a_panel(%x: tensor<96x64xf32>, %w: tensor<64x4xf32>) -> tensor<96x4xf32> {
+  %p = tenon.contract %x, %w : tensor<96x64xf32>, tensor<64x4xf32> -> tensor<96x4xf32>
+  return %p : tensor<96x4xf32>
+}
+// CHECK: kernel tn_{{[0-9]+}}_contraction
+// CHECK-NOT: vbroadcastsd
+// CHECK-NOT: vbroadcastf32x4
+func.func @odd_depth(%x: tensor<96x63xf32>, %w: tensor<63x4xf32>) -> tensor<96x4xf32> {
+  %p = tenon.contract %x, %w : tensor<96x63xf32>, tensor<63x4xf32> -> tensor<96x4xf32>
+  return %p : tensor<96x4xf32>
 }
 
 // Tiles cover 49 rows with one row computed twice: 5 tiles of 10, or 10 of 5. Weights that do not stay in a
