@@ -149,7 +149,7 @@ void ContractionEmitter::tile(Value batch, Value m, Value m0, unsigned count, Va
   t.vectors = vectors;
   int64_t multiple = columns.knownDivisor();
   if (auto n = columns.constant(); n && masked)
-    t = narrowed(t, *n % 16, stepsDivisor());
+    t = narrowed(t, *n, stepsDivisor());
   Size panelElements = depth.ceilDiv(group) * (group * 16);
   Value depthValue = k.size(depth), lhs = k.bufferOf(op.getLhs()), rhs = k.bufferOf(op.getRhs());
   Value lhsBase = batched ? k.mul(batch, k.size(rows * depth)) : k.constant(0);

@@ -96,7 +96,7 @@ ConvolutionTile ConvolutionEmitter::tileAt(Value group, Value panel, unsigned pa
   tile.shape = shapeOfTile;
   tile.shape.vectors = panels * (16 / shapeOfTile.lanes);
   if (masked)
-    tile.shape = narrowed(tile.shape, c.outputs % 16, c.stepsDivisor());
+    tile.shape = narrowed(tile.shape, c.outputs, c.stepsDivisor());
   tile.group = group;
   tile.firstPanel = panel;
   return tile;

@@ -138,7 +138,7 @@ LogicalResult WinogradEmitter::run() {
       TileShape tile = tileShape;
       tile.vectors = wide * perPanel;
       if (masked)
-        tile = narrowed(tile, outputs % 16, channels);
+        tile = narrowed(tile, outputs, channels);
       products(count, panel, tile);
       transformOutput(first, count, panel, tile, masked);
     });

@@ -162,11 +162,14 @@ SmallVector<Value> tileProduct(KernelBuilder &k, TileShape tile, ArrayRef<TileRo
 }
 
 TileShape narrowed(TileShape tile, int64_t columns, int64_t depthDivisor) {
+  constexpr int64_t kMany = 256;
+  bool many = columns >= kMany;
+  columns %= 16;
   if (columns > 8)
     return tile;
   unsigned all = tile.lanes;
   for (unsigned lanes : {4u, 8u})
-    if (columns <= lanes && lanes < all && depthDivisor % (all / lanes) == 0) {
+    if (!many && columns <= lanes && lanes < all && depthDivisor % (all / lanes) == 0) {
       tile.vectors = 1;
       tile.lanes = lanes;
       tile.together = all / lanes;

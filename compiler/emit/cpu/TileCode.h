@@ -22,10 +22,12 @@ struct TileShape {
   unsigned together = 1; ///< steps of the depth that a vector of sums has beside each other, for each lane
 };
 
-/// The tile for a panel of which only the first `columns` of its 16 columns exist: no more lanes than they
-/// need, down to eight, or to four where what is left of a register takes several steps of the depth at a
-/// time. That needs a depth that is a multiple of them, as one of `depthDivisor` is; 1 where operands do not
-/// have the accumulator's type. `columns` is from 1 to 15.
+/// The tile for the last panel of a product with `columns` columns, which are no multiple of 16: no more lanes
+/// than its columns need, down to eight, or to four where what is left of a register takes several steps of
+/// the depth at a time. That needs a depth that is a multiple of them, as one of `depthDivisor` is; 1 where
+/// operands do not have the accumulator's type. It also adds up in another order than other panels do, so
+/// that equal columns differ in their last bits: products of many columns, whose last panel counts for
+/// little, keep one order.
 TileShape narrowed(TileShape tile, int64_t columns, int64_t depthDivisor);
 
 /// One row's elements: element k is pointer[offset + k * stride]; without a stride they are consecutive.

@@ -79,6 +79,14 @@ func.func @odd_depth(%x: tensor<96x63xf32>, %w: tensor<63x4xf32>) -> tensor<96x4
   return %p : tensor<96x4xf32>
 }
 
+// Of many columns the last ones count for little, and are added up in the order of the others.
+// CHECK: kernel tn_{{[0-9]+}}_contraction
+// CHECK-NOT: vbroadcastsd
+func.func @many_columns(%x: tensor<96x64xf32>, %w: tensor<64x264xf32>) -> tensor<96x264xf32> {
+  %p = tenon.contract %x, %w : tensor<96x64xf32>, tensor<64x264xf32> -> tensor<96x264xf32>
+  return %p : tensor<96x264xf32>
+}
+
 // Tiles cover 49 rows with one row computed twice: 5 tiles of 10, or 10 of 5. Weights that do not stay in a
 // cache are asked for early.
 // CHECK: kernel tn_{{[0-9]+}}_contraction
