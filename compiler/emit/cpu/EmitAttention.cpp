@@ -18,6 +18,7 @@
 #include "compiler/emit/cpu/DotCode.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "compiler/emit/cpu/TileCode.h"
+#include "compiler/emit/cpu/TransposeCode.h"
 #include "compiler/emit/cpu/VectorMath.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -58,7 +59,6 @@ private:
   Value f32(double v, unsigned width) {
     return k.splat(arith::ConstantOp::create(b, k.loc(), b.getF32FloatAttr(static_cast<float>(v))), width);
   }
-  SmallVector<Value> transposed(SmallVector<Value> rows);
   bool maskLiesAcross();
   Value maskElements(Value batch, Value head, Coord m, Coord n, unsigned width, Value lanesInUse);
   Value masked(Value m, Value n, unsigned width, Value score, Value term);
@@ -239,7 +239,7 @@ void AttentionEmitter::packQueries(Value batchIndex, Value head, Value m0, Value
           Value row = query(lanes, {}, {k.min(at, last)}, {d, 1});
           rows.push_back(arith::SelectOp::create(b, k.loc(), k.less(at, m1), row, f32(0.0, lanes)));
         }
-        rows = transposed(rows);
+        rows = transposed(k, rows);
         for (unsigned l = 0; l < lanes && pairs; l += 2) {
           Value at = k.div(k.add(k.mul(panel, k.size(width)), k.add(d, k.constant(l))), k.constant(2));
           k.store(bf16Pairs(k, rows[l], rows[l + 1], lanes), k.scratch(),
@@ -257,27 +257,6 @@ void AttentionEmitter::packQueries(Value batchIndex, Value head, Value m0, Value
       });
     }
   });
-}
-
-/// Lane c of row r becomes lane r of row c; as many rows as lanes. Swaps blocks of 1, 2, 4, ... (Eklundh, "A
-/// fast computer method for matrix transposing", 1972).
-SmallVector<Value> AttentionEmitter::transposed(SmallVector<Value> rows) {
-  int64_t size = rows.size();
-  for (int64_t block = 1; block < size; block *= 2) {
-    SmallVector<int64_t> low, high;
-    for (int64_t lane = 0; lane < size; ++lane) {
-      low.push_back(lane & block ? size + lane - block : lane);
-      high.push_back(lane & block ? size + lane : lane + block);
-    }
-    for (int64_t r = 0; r < size; ++r) {
-      if (r & block)
-        continue;
-      Value first = rows[r], second = rows[r + block];
-      rows[r] = vector::ShuffleOp::create(b, k.loc(), first, second, low);
-      rows[r + block] = vector::ShuffleOp::create(b, k.loc(), first, second, high);
-    }
-  }
-  return rows;
 }
 
 void AttentionEmitter::scores(Value batchIndex, Value keyHead, Value panels) {
@@ -435,7 +414,7 @@ Value AttentionEmitter::largestScores(Value batchIndex, Value head, Value m, Val
       for (unsigned r = 0; r < lanes; ++r)
         terms.push_back(
             maskElements(batchIndex, head, {k.min(k.add(m, k.constant(r)), last)}, {n, 1}, lanes, {}));
-      for (auto [l, term] : llvm::enumerate(transposed(terms)))
+      for (auto [l, term] : llvm::enumerate(transposed(k, terms)))
         scores.push_back(score(k.add(n, k.constant(l)), term));
       for (size_t half = lanes / 2; half > 0; half /= 2)
         for (size_t i = 0; i < half; ++i)

@@ -22,11 +22,11 @@ struct TileShape {
   unsigned together = 1; ///< steps of the depth that a vector of sums has beside each other, for each lane
 };
 
-/// The tile for the last panel of a product with `columns` columns, which are no multiple of 16: no more lanes
-/// than its columns need, down to eight, or to four where what is left of a register takes several steps of
-/// the depth at a time. That needs a depth that is a multiple of them, as one of `depthDivisor` is; 1 where
-/// operands do not have the accumulator's type. It also adds up in another order than other panels do, so
-/// that equal columns differ in their last bits: products of many columns, whose last panel counts for
+/// The tile for the last panel of a product with `columns` columns, which are no multiple of 16: no more
+/// lanes than its columns need, down to eight, or to four where what is left of a register takes several
+/// steps of the depth at a time. That needs a depth that is a multiple of them, as one of `depthDivisor` is;
+/// 1 where operands do not have the accumulator's type. It also adds up in another order than other panels
+/// do, so that equal columns differ in their last bits: products of many columns, whose last panel counts for
 /// little, keep one order.
 TileShape narrowed(TileShape tile, int64_t columns, int64_t depthDivisor);
 
@@ -56,7 +56,8 @@ llvm::SmallVector<mlir::Value> tileProduct(KernelBuilder &k, TileShape tile, llv
                                            mlir::Type accumulator, llvm::ArrayRef<mlir::Value> init,
                                            llvm::ArrayRef<TilePrefetch> prefetches = {});
 
-/// The results of a tile's sums, once all products are there: what was added up beside each other becomes one.
+/// The results of a tile's sums, once all products are there: what was added up beside each other becomes
+/// one.
 llvm::SmallVector<mlir::Value> folded(KernelBuilder &k, TileShape tile, llvm::ArrayRef<mlir::Value> sums);
 
 /// rows * vectors zero vectors.
