@@ -89,7 +89,14 @@ def means(rows: list[dict], threads: int) -> str:
     return ", ".join([*parts, *([f"worst {worst[0]} {worst[1]['best']:.2f}"] if worst else [])]) or "nothing to compare"
 
 
-def processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.machine()
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The CPU's name, with its family and model where they are told: hosts give generations the same name."""
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    fields: dict[str, str] = {}
+    for line in lines:
+        key, _, value = line.partition(":")
+        fields.setdefault(key.strip(), value.strip())
+    name = fields.get("model name") or platform.machine()
+    if "cpu family" not in fields or "model" not in fields:
+        return name
+    return f"{name} (family {fields['cpu family']}, model {fields['model']})"

@@ -72,6 +72,16 @@ def test_bar_of_a_slower_model_ends_at_one():
     assert math.isclose(end, float(faster.get("x")), abs_tol=0.2)
 
 
+def test_generations_of_one_name_are_told_apart(tmp_path):
+    info = tmp_path / "cpuinfo"
+    core = "processor\t: {0}\ncpu family\t: 26\nmodel\t\t: 2\nmodel name\t: Some CPU\n\n"
+    info.write_text(core.format(0) + core.format(1))
+    assert report.processor(info) == "Some CPU (family 26, model 2)"
+    info.write_text("model name\t: Other CPU\n")
+    assert report.processor(info) == "Other CPU"
+    assert report.processor(tmp_path / "none")
+
+
 def test_history_keeps_what_was_measured(tmp_path):
     path = tmp_path / "sub/history.jsonl"
     history.append(path, ROWS)
