@@ -162,8 +162,7 @@ LogicalResult WovenMap::run() {
   SmallVector<Value> extents;
   for (Size d : lead)
     extents.push_back(k.size(d));
-  k.loop(k.begin(), k.end(), 1, [&](Value item) {
-    SmallVector<Value> at = k.delinearize(item, extents);
+  k.forItems(extents, [&](ArrayRef<Value> at) {
     k.vectorLoop(k.constant(0), k.size(dims[dims.size() - 2]), lanes, lanes,
                  [&](Value i, unsigned width, Value mask) { strip(at, i, width, mask); });
   });
@@ -258,8 +257,7 @@ LogicalResult emitMap(KernelBuilder &k, KernelShape &shape) {
   extents.push_back(k.size(blocks));
 
   Operation *failed = nullptr;
-  k.loop(k.begin(), k.end(), 1, [&](Value item) {
-    SmallVector<Value> at = k.delinearize(item, extents);
+  k.forItems(extents, [&](ArrayRef<Value> at) {
     Value from = k.constant(0), to = k.size(inner);
     if (blocked) {
       from = k.mul(at.back(), k.constant(blockElements));
@@ -268,7 +266,7 @@ LogicalResult emitMap(KernelBuilder &k, KernelShape &shape) {
     k.vectorLoop(from, to, lanes, narrow, [&](Value i, unsigned width, Value mask) {
       Evaluator e(k, width, mask);
       Coords c;
-      for (Value v : ArrayRef<Value>(at).drop_back())
+      for (Value v : at.drop_back())
         c.push_back({v});
       c.push_back({i, width > 1 ? 1 : 0});
       for (unsigned r = 0; r < k.spec().op().getNumResults(); ++r) {

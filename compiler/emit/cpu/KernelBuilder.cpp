@@ -378,6 +378,26 @@ Value KernelBuilder::ifValue(Value condition, llvm::function_ref<Value()> then,
   return op.getResult(0);
 }
 
+void KernelBuilder::forItems(ArrayRef<Value> extents, llvm::function_ref<void(ArrayRef<Value>)> body) {
+  size_t last = extents.size();
+  while (last > 0 && isConstantIntValue(extents[last - 1], 1))
+    --last;
+  loopWhileLess(begin(), end(), [&](Value item) {
+    SmallVector<Value> at = delinearize(item, extents);
+    if (last == 0) {
+      body(at);
+      return add(item, constant(1));
+    }
+    Value from = at[last - 1], run = min(sub(end(), item), sub(extents[last - 1], from));
+    loop(from, add(from, run), 1, [&](Value i) {
+      SmallVector<Value> here(at);
+      here[last - 1] = i;
+      body(here);
+    });
+    return add(item, run);
+  });
+}
+
 void KernelBuilder::ifThen(Value condition, llvm::function_ref<void()> then,
                            llvm::function_ref<void()> otherwise) {
   auto op = scf::IfOp::create(b, where, condition, static_cast<bool>(otherwise));

@@ -95,6 +95,10 @@ public:
   using CarriedBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)>;
   llvm::SmallVector<mlir::Value> loop(mlir::Value from, mlir::Value to, int64_t step, mlir::ValueRange init,
                                       CarriedBody body);
+  /// Runs `body` for the items of the kernel's range, at their positions in axes of these extents. Items that
+  /// follow each other along the last axis follow without a division.
+  void forItems(llvm::ArrayRef<mlir::Value> extents,
+                llvm::function_ref<void(llvm::ArrayRef<mlir::Value>)> body);
   /// Runs `body` with i from `from` while i < to; it returns the next i.
   void loopWhileLess(mlir::Value from, mlir::Value to, llvm::function_ref<mlir::Value(mlir::Value)> body);
   mlir::Value ifValue(mlir::Value condition, llvm::function_ref<mlir::Value()> then,
