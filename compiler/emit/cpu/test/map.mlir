@@ -3,8 +3,10 @@
 // RUN: %assembly x86-64-v3 | FileCheck %s --check-prefix=TAIL3
 // RUN: %assembly x86-64-v4 | FileCheck %s --check-prefix=TAIL4
 
-// Four vectors at once, then single ones; the rest of a row is one vector under a mask.
+// A row is found with a division for the first of its blocks only. Four vectors at once, then single ones; the rest of
+// a row is one vector under a mask.
 // CHECK: kernel tn_0_map
+// CHECK-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
 // CHECK-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
 // V3-NEXT: vaddps ymm 4
 // V3-NEXT: vmovups ymm 8
