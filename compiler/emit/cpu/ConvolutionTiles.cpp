@@ -359,9 +359,7 @@ void widenPositions(KernelBuilder &k, const Convolution &c, Value group, Value f
 
 TileShape Convolution::tileOf(const CpuTarget &target, std::optional<int64_t> rows,
                               std::optional<int64_t> rowBytes) const {
-  // An incomplete panel goes by itself.
-  TileShape tile = tileFor(target, accumulator.getIntOrFloatBitWidth(), rows,
-                           std::max<int64_t>(1, outputs / 16), rowBytes);
+  TileShape tile = tileFor(target, accumulator.getIntOrFloatBitWidth(), rows, outputs, rowBytes);
   return group > 1 ? dotTile(target, form, tile) : tile;
 }
 

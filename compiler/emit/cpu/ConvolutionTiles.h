@@ -47,12 +47,6 @@ struct Convolution {
   unsigned tapAxes() const { return mergedTaps ? g.rank() - 1 : g.rank(); }
   /// Products of one tap.
   int64_t depth() const { return mergedTaps ? channels * g.window.back() : channels; }
-  /// What the products of a tap are a multiple of, where tiles may take several steps of them together.
-  int64_t stepsDivisor() const {
-    bool plain =
-        group == 1 && accumulator.isF32() && inElement == accumulator && filterElement == accumulator;
-    return plain ? depth() : 1;
-  }
   /// Elements of a panel: of one tap (or run of merged taps), and of all.
   int64_t tapElements() const { return llvm::alignTo(depth(), group) * 16; }
   int64_t panelElements() const { return taps * llvm::alignTo(channels, group) * 16; }

@@ -28,12 +28,6 @@ private:
   void panels(Value batch, Value m0, Value m1, Value firstPanel, unsigned vectors, bool masked);
   void tile(Value batch, Value m, Value m0, unsigned rows, Value firstPanel, unsigned vectors, bool masked);
 
-  /// What the depth is a multiple of, where tiles may take several steps of it together.
-  int64_t stepsDivisor() const {
-    bool plain = group == 1 && accumulator.isF32() && lhsElement == accumulator && rhsElement == accumulator;
-    return plain ? depth.knownDivisor() : 1;
-  }
-
   KernelBuilder &k;
   KernelShape &shape;
   SizeContext &context;
@@ -70,11 +64,8 @@ LogicalResult ContractionEmitter::run() {
   auto depthConstant = depth.constant();
   int64_t elementBytes = lhsElement.getIntOrFloatBitWidth() / 8;
   auto rowBytes = depthConstant ? std::optional<int64_t>(*depthConstant * elementBytes) : std::nullopt;
-  // An incomplete panel goes by itself.
-  auto wholePanels = columns.constant() ? std::optional(std::max<int64_t>(1, *columns.constant() / 16))
-                                        : panelCount.constant();
   shapeOfTile =
-      tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), rows.constant(), wholePanels, rowBytes);
+      tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), rows.constant(), columns.constant(), rowBytes);
   if (group > 1) {
     form = dotForm(k.target(), lhsElement, op->hasAttr(kPairsFitAttr));
     shapeOfTile = dotTile(k.target(), form, shapeOfTile);
@@ -149,7 +140,7 @@ void ContractionEmitter::tile(Value batch, Value m, Value m0, unsigned count, Va
   t.vectors = vectors;
   int64_t multiple = columns.knownDivisor();
   if (auto n = columns.constant(); n && masked)
-    t = narrowed(t, *n, stepsDivisor());
+    t = narrowed(t, *n, stepsDivisor(lhsElement, rhsElement, accumulator, depth.knownDivisor()));
   Size panelElements = depth.ceilDiv(group) * (group * 16);
   Value depthValue = k.size(depth), lhs = k.bufferOf(op.getLhs()), rhs = k.bufferOf(op.getRhs());
   Value lhsBase = batched ? k.mul(batch, k.size(rows * depth)) : k.constant(0);

@@ -52,7 +52,7 @@ LogicalResult ConvolutionEmitter::run() {
   shapeOfTile = line ? line->shape : c.tileOf(k.target(), c.positions.constant(), std::nullopt);
   unsigned perPanel = 16 / shapeOfTile.lanes;
   // Each row has a pointer of its own; more of them than general registers would be loaded in every step.
-  if (!line || line->wasteful)
+  if (!line)
     shapeOfTile.rows = std::min(shapeOfTile.rows, shapeOfTile.vectors == 1 ? 12u : 8u);
   if (c.widensRows())
     widened.emplace(k, context.constant(c.rowElements()), c.positions.constant(), shapeOfTile.rows);
@@ -96,7 +96,8 @@ ConvolutionTile ConvolutionEmitter::tileAt(Value group, Value panel, unsigned pa
   tile.shape = shapeOfTile;
   tile.shape.vectors = panels * (16 / shapeOfTile.lanes);
   if (masked)
-    tile.shape = narrowed(tile.shape, c.outputs, c.stepsDivisor());
+    tile.shape =
+        narrowed(tile.shape, c.outputs, stepsDivisor(c.inElement, c.filterElement, c.accumulator, c.depth()));
   tile.group = group;
   tile.firstPanel = panel;
   return tile;

@@ -116,7 +116,7 @@ LogicalResult WinogradEmitter::run() {
   int64_t rows = blockTiles;
   if (tiles.constant())
     rows = static_cast<int64_t>(llvm::divideCeil(*tiles.constant(), *blocks.constant()));
-  tileShape = tileFor(k.target(), 32, rows, std::max<int64_t>(1, outputs / 16), rowStride * 4);
+  tileShape = tileFor(k.target(), 32, rows, outputs, rowStride * 4);
   describe();
 
   PanelRange range;

@@ -47,6 +47,15 @@ unsigned epilogueVectors(KernelBuilder &k, TileShape tile, Type resultElement, b
   return bytes && !masked && tile.lanes == 8 && tile.vectors % 2 == 0 ? 2 : 1;
 }
 
+/// A vector whose lane l is element `at(l)` of two vectors one behind the other.
+static Value shuffled(KernelBuilder &k, Value a, Value b, unsigned lanes,
+                      llvm::function_ref<int64_t(int64_t)> at) {
+  SmallVector<int64_t> order;
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    order.push_back(at(lane));
+  return vector::ShuffleOp::create(k.builder(), k.loc(), a, b, order);
+}
+
 Value joined(KernelBuilder &k, ArrayRef<Value> vectors) {
   if (vectors.size() == 1)
     return vectors.front();
@@ -58,15 +67,6 @@ Value joined(KernelBuilder &k, ArrayRef<Value> vectors) {
     all = vector::ShuffleOp::create(k.builder(), k.loc(), all, v, order);
   }
   return all;
-}
-
-/// Lanes of vectors of `count` elements each: element `at(lane)` of all of them one behind the other.
-static Value shuffled(KernelBuilder &k, Value a, Value b, unsigned lanes,
-                      llvm::function_ref<int64_t(int64_t)> at) {
-  SmallVector<int64_t> order;
-  for (int64_t lane = 0; lane < lanes; ++lane)
-    order.push_back(at(lane));
-  return vector::ShuffleOp::create(k.builder(), k.loc(), a, b, order);
 }
 
 /// The columns of `together` steps, those of one column beside each other.
@@ -159,6 +159,10 @@ SmallVector<Value> tileProduct(KernelBuilder &k, TileShape tile, ArrayRef<TileRo
     }
     return acc;
   });
+}
+
+int64_t stepsDivisor(Type row, Type column, Type accumulator, int64_t depthDivisor) {
+  return accumulator.isF32() && row == accumulator && column == accumulator ? depthDivisor : 1;
 }
 
 TileShape narrowed(TileShape tile, int64_t columns, int64_t depthDivisor) {
@@ -283,7 +287,7 @@ static constexpr int64_t kFewRows = 4;
 int64_t panelGrain(std::optional<int64_t> rows) { return rows && *rows < kFewRows ? 4 : 2; }
 
 TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<int64_t> rows,
-                  std::optional<int64_t> panels, std::optional<int64_t> rowBytes) {
+                  std::optional<int64_t> columns, std::optional<int64_t> rowBytes) {
   TileShape tile;
   tile.lanes = std::min(16u, target.lanes(std::max(32u, elementBits)));
   unsigned perPanel = 16 / tile.lanes;
@@ -294,9 +298,11 @@ TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<i
     wantedPanels = 1;
   if (rows && *rows < kFewRows && many)
     wantedPanels = 4; // few rows: more columns keep enough chains in flight
-  if (panels)
-    while (wantedPanels > 1 && (*panels < wantedPanels || (wantedPanels > 2 && *panels % wantedPanels != 0)))
+  if (columns) {
+    int64_t whole = *columns / 16;
+    while (wantedPanels > 1 && (whole < wantedPanels || (wantedPanels > 2 && whole % wantedPanels != 0)))
       wantedPanels /= 2;
+  }
   tile.vectors = wantedPanels * perPanel;
   unsigned most = (target.vectorRegisters - tile.vectors - 1) / tile.vectors;
   most = std::min(most, many ? 14u : 6u);

@@ -29,6 +29,9 @@ struct TileShape {
 /// do, so that equal columns differ in their last bits: products of many columns, whose last panel counts for
 /// little, keep one order.
 TileShape narrowed(TileShape tile, int64_t columns, int64_t depthDivisor);
+/// What the depth is a multiple of for `narrowed`, by the types of rows, columns and sums: `depthDivisor`
+/// where all are f32.
+int64_t stepsDivisor(mlir::Type row, mlir::Type column, mlir::Type accumulator, int64_t depthDivisor);
 
 /// One row's elements: element k is pointer[offset + k * stride]; without a stride they are consecutive.
 struct TileRow {
@@ -108,10 +111,11 @@ int64_t rowsPerBlock(std::optional<int64_t> depthBytes, std::optional<int64_t> p
 
 /// Rows and vectors of the tile for a target: as many accumulators as the registers hold beside a panel row
 /// and a broadcast, panels of 16 columns. A known number of rows is covered with little computed twice.
+/// Of `columns`, where they are known, an incomplete last panel goes by itself.
 /// `rowBytes` is the distance of rows in memory, where it is known: rows that fall into the same sets of the
 /// first cache limit the tile.
 TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<int64_t> rows,
-                  std::optional<int64_t> panels, std::optional<int64_t> rowBytes);
+                  std::optional<int64_t> columns, std::optional<int64_t> rowBytes);
 
 /// The height from `least` to `most` with which tiles cover `rows` rows at the smallest cost, where a tile
 /// costs its rows and half a row for its share of the panels' traffic.

@@ -40,9 +40,9 @@ static Real expFraction(Real r) {
   return fma(polynomial(r, coefficients), r * r, r);
 }
 
-/// x * (log2 e)/2 or x/2, rounded to an integer n; 2^n is made by shifting n, which the addition of a large
-/// constant leaves in the low bits, into the exponent.
-static std::pair<Real, Real> halfExponent(Real x, double factor) {
+/// x * `factor`, rounded to an integer n; 2^n is made by shifting n, which the addition of a large constant
+/// leaves in the low bits, into the exponent.
+static std::pair<Real, Real> roundedExponent(Real x, double factor) {
   Emitter &e = *x.e;
   double magic = 1.5 * std::ldexp(1.0, e.fractionBits()) + e.exponentBias();
   Real shifted = fma(x, factor, magic);
@@ -55,7 +55,7 @@ static SplitExp splitExp(Real x) {
   // The high parts have as many bits as the type; the products are exact inside the fused operation.
   double high = x.e->isDouble() ? twoLn2 : static_cast<double>(static_cast<float>(twoLn2));
   double low = x.e->isDouble() ? 4.638093627692599e-17 : twoLn2 - high;
-  auto [n, scale] = halfExponent(x, 0.72134752044448170368);
+  auto [n, scale] = roundedExponent(x, 0.72134752044448170368);
   Real r = fma(n, -low, fma(n, -high, x));
   return {expFraction(r), scale};
 }
@@ -80,16 +80,14 @@ Real expAtMostZero(Real x) {
     coefficients[2] *= 1.001;
   // x * log2 e, rounded to an integer n. Its product with ln 2 rounded to f32 is off by 2e-9 n: less than the
   // polynomial is where results count beside 1. Below 2^-126 the power of two has no normal number.
-  double magic = 1.5 * std::ldexp(1.0, x.e->fractionBits()) + x.e->exponentBias();
-  Real shifted = fma(x, 1.44269504088896340736, magic);
-  Real scale = asReal(shifted.bits().shl(x.e->fractionBits()));
-  Real r = fma(shifted - magic, -0.693147180559945309417, x);
+  auto [n, scale] = roundedExponent(x, 1.44269504088896340736);
+  Real r = fma(n, -0.693147180559945309417, x);
   return select(x < -87.3365, 0.0, polynomial(r, coefficients) * scale);
 }
 
 Real exp2(Real x) {
   Real clamped = x.e->isDouble() ? x.atLeast(-1076.0).atMost(1025.0) : x.atLeast(-151.0).atMost(129.0);
-  auto [n, scale] = halfExponent(clamped, 0.5);
+  auto [n, scale] = roundedExponent(clamped, 0.5);
   Real r = fma(n, -2.0, clamped) * 0.69314718055994530942;
   return fma(expFraction(r), scale, scale) * scale;
 }

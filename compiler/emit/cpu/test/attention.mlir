@@ -17,10 +17,13 @@
 // V3-NEXT: vfmadd231ps ymm 12 into 12
 // V3-NEXT: vmovups ymm 2
 // V4-NOT: vgather
-// V4: vbroadcastss zmm 12
+// V4: loop of 4 instructions, stack 0, masked 0, calls 0
+// V4-NEXT: vmovups zmm 1
+// V4-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// V4-NEXT: vbroadcastss zmm 12
 // V4-NEXT: vfmadd231ps zmm 24 into 24
 // V4-NEXT: vmovups zmm 2
-// V4: loop of {{[0-9]+}} instructions, stack 0, masked {{[01]}}, calls 0
+// V4: loop of {{[0-9]+}} instructions, stack 0, masked 1, calls 0
 // V4-NEXT: vaddps zmm 2
 // V4-NOT: vmaxps
 // V4: vpslld zmm 1
