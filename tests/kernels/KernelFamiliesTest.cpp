@@ -182,6 +182,15 @@ TEST(Contraction, RaggedColumns) {
     check(product("?", 9, n), {{7, 9}, {9, n}, {1, n}}, {"map", "contraction"});
 }
 
+/// A narrow last panel beside a whole one, whose register takes 2 or 4 steps of the depth.
+TEST(Contraction, NarrowPanelBesideWhole) {
+  for (int64_t n : {20, 24, 55, 84, 120, 248})
+    for (int64_t m : {1, 3, 13, 50})
+      check(product(std::to_string(m), 36, n), {{m, 36}, {36, n}, {1, n}}, {"map", "contraction"});
+  for (int64_t m : {2, 29, 100})
+    check(product("?", 22, 24), {{m, 22}, {22, 24}, {1, 24}}, {"map", "contraction"});
+}
+
 TEST(Contraction, ConstantOperandLiesInMemory) {
   check(R"(func.func @main(%w: tensor<20x32xf32>, %b: tensor<4x32xf32>) -> tensor<4x32xf32> {
     %z = tenon.constant dense<0.5> : tensor<4x20xf32>
@@ -227,6 +236,19 @@ TEST(Convolution, PaddedStridedGrouped) {
         {{1, 12, 12, 10}, {3, 3, 10, 16}}, {"map", "conv"});
 }
 
+/// A narrow last panel of each group beside a whole one: by lines, whole lines and positions.
+TEST(Convolution, NarrowPanelBesideWhole) {
+  auto padded = [](int64_t groups) {
+    return "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups " +
+           std::to_string(groups);
+  };
+  check(conv("1x5x40x12", "3x3x12x20", "1x5x40x20", padded(1)), {{1, 5, 40, 12}, {3, 3, 12, 20}}, {"map", "conv"});
+  check(conv("2x6x12x12", "3x3x12x56", "2x6x12x56", padded(1)), {{2, 6, 12, 12}, {3, 3, 12, 56}},
+        {"map", "conv"});
+  check(conv("2x7x3x12", "3x3x12x24", "2x7x3x24", padded(1)), {{2, 7, 3, 12}, {3, 3, 12, 24}}, {"map", "conv"});
+  check(conv("1x4x17x8", "3x3x4x46", "1x4x17x46", padded(2)), {{1, 4, 17, 8}, {3, 3, 4, 46}}, {"map", "conv"});
+}
+
 /// A convolution by Winograd's form, whose filter has to be constant: sines of what numbers its elements.
 void checkWinograd(const std::string &in, const std::vector<int64_t> &inSizes, int64_t channels,
                    int64_t outputs, const std::string &out, const std::string &padding) {
@@ -247,6 +269,7 @@ TEST(Convolution, Winograd) {
   // Several blocks; tiles that stick out on every side; channels and outputs that fill no vector.
   checkWinograd("2x21x18x32", {2, 21, 18, 32}, 32, 32, "2x21x18x32", "low [1, 1] high [1, 1]");
   checkWinograd("1x16x16x40", {1, 16, 16, 40}, 40, 24, "1x14x14x24", "low [0, 0] high [0, 0]");
+  checkWinograd("1x18x18x36", {1, 18, 18, 36}, 36, 52, "1x18x18x52", "low [1, 1] high [1, 1]");
   checkWinograd("1x24x15x36", {1, 24, 15, 36}, 36, 72, "1x25x15x72", "low [2, 0] high [1, 2]");
 }
 

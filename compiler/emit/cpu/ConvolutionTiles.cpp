@@ -60,7 +60,7 @@ public:
     input = k.bufferOf(c.op.getInput());
     unsigned perPanel = 16 / tile.shape.lanes;
     Value groupPanels = k.mul(tile.group, k.constant(c.panelCount));
-    for (unsigned u = 0; u < tile.shape.vectors; ++u)
+    for (unsigned u = 0; u < tile.shape.perRow(); ++u)
       panelBase.push_back(k.add(k.mul(k.add(groupPanels, k.add(tile.firstPanel, k.constant(u / perPanel))),
                                       k.constant(c.panelElements())),
                                 k.constant(u % perPanel * tile.shape.lanes * c.group)));
@@ -134,7 +134,7 @@ SmallVector<Value> TapNest::products(ArrayRef<TileRow> rows, Value tapIndex, Arr
   for (Value base : panelBase)
     columns.push_back({k.bufferOf(c.op.getFilter()), k.add(base, tapOffset), k.constant(16 * c.group)});
   SmallVector<TilePrefetch> prefetches =
-      panels.at(tile.number, tile.only, panelBase.front(), llvm::divideCeil(shape.vectors * shape.lanes, 16),
+      panels.at(tile.number, tile.only, panelBase.front(), llvm::divideCeil(shape.columns(), 16),
                 k.mul(tapIndex, k.constant(c.tapElements() / (16 * c.group))));
   int64_t depth = c.widensRows() ? c.rowElements() : c.depth();
   if (c.group > 1)
@@ -280,7 +280,7 @@ private:
     int64_t start = number * g.dilations.back() - g.low.back(), length = *g.in.back().constant();
     SmallVector<TileRow> rows;
     SmallVector<Value> sums(acc), some;
-    unsigned first = 0, vectors = tile.shape.vectors;
+    unsigned first = 0, perRow = tile.shape.perRow();
     for (unsigned r = 0; r < tile.shape.rows; ++r) {
       int64_t column = start + r * g.strides.back();
       bool outside = column < 0 || column >= length;
@@ -292,8 +292,8 @@ private:
     }
     if (rows.empty())
       return sums;
-    llvm::append_range(some, ArrayRef<Value>(sums).slice(first * vectors, rows.size() * vectors));
-    llvm::copy(products(rows, index, some), sums.begin() + first * vectors);
+    llvm::append_range(some, ArrayRef<Value>(sums).slice(first * perRow, rows.size() * perRow));
+    llvm::copy(products(rows, index, some), sums.begin() + first * perRow);
     return sums;
   }
 
@@ -359,7 +359,8 @@ void widenPositions(KernelBuilder &k, const Convolution &c, Value group, Value f
 
 TileShape Convolution::tileOf(const CpuTarget &target, std::optional<int64_t> rows,
                               std::optional<int64_t> rowBytes) const {
-  TileShape tile = tileFor(target, accumulator.getIntOrFloatBitWidth(), rows, outputs, rowBytes);
+  TileShape tile =
+      tileFor(target, accumulator.getIntOrFloatBitWidth(), rows, outputs, rowBytes, stepsDivisor());
   return group > 1 ? dotTile(target, form, tile) : tile;
 }
 

@@ -42,6 +42,10 @@ struct Convolution {
   int64_t padValue = 0;
   mlir::Value padding; ///< a pixel of the padding's value; null when no tap can fall into the padding
 
+  /// What the depth of a product is a multiple of for tiles that take several steps of it at once.
+  int64_t stepsDivisor() const {
+    return cpu::stepsDivisor(inElement, filterElement, accumulator, depth());
+  }
   /// Whether rows are gathered and widened before tiles read them.
   bool widensRows() const { return group > 1 && form == DotForm::WidenedRows; }
   unsigned tapAxes() const { return mergedTaps ? g.rank() - 1 : g.rank(); }

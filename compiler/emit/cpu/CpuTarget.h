@@ -23,6 +23,8 @@ struct CpuTarget {
   unsigned vectorRegisters = 16;
   bool vnni = false, bf16 = false;
   bool vbmi = false; // permutes bytes across a register
+  /// Moving lanes from register to register takes no pipe from multiply-adds.
+  bool movesBesideProducts = false;
   int64_t l1Bytes = 32 << 10, l2Bytes = 512 << 10;
   int64_t l3Bytes = 8 << 20; // a core's part, as far as a run finds its tensors there again
   // One core; scale of the cost model, nothing else. Bandwidths count what is read and what is written.

@@ -101,9 +101,11 @@ void readLevel(const YAML::Node &root, CpuTarget &target) {
 
 void readVector(const YAML::Node &root, CpuTarget &target) {
   YAML::Node vector = required(root, "vector");
-  checkKeys(vector, {"bits", "registers"});
+  checkKeys(vector, {"bits", "registers", "moves_beside_products"});
   target.vectorBits = positive<unsigned>(vector, "bits");
   target.vectorRegisters = positive<unsigned>(vector, "registers");
+  if (YAML::Node moves = vector["moves_beside_products"])
+    target.movesBesideProducts = moves.as<bool>();
   bool wide = target.llvmCpu == "x86-64-v4";
   if (target.vectorBits != 256 && !(wide && target.vectorBits == 512))
     reject(vector, "vectors of " + std::to_string(target.vectorBits) + " bits; the level " + target.llvmCpu +

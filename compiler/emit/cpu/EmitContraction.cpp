@@ -25,8 +25,8 @@ public:
 
 private:
   void widenedPanels(const PanelRange &range, Size batch, Value blocks);
-  void panels(Value batch, Value m0, Value m1, Value firstPanel, unsigned vectors, bool masked);
-  void tile(Value batch, Value m, Value m0, unsigned rows, Value firstPanel, unsigned vectors, bool masked);
+  void panels(Value batch, Value m0, Value m1, Value firstPanel, unsigned count, bool masked);
+  void tile(Value batch, Value m, Value m0, TileShape t, Value firstPanel, bool masked);
 
   KernelBuilder &k;
   KernelShape &shape;
@@ -38,7 +38,8 @@ private:
   TileShape shapeOfTile;
   int64_t blockRows = 0;
   Type lhsElement, rhsElement, accumulator;
-  int64_t group = 1; // elements of K that a step takes
+  int64_t group = 1;        // elements of K that a step takes
+  int64_t depthDivisor = 1; // for tiles that take several steps of it at once
   DotForm form = DotForm::Words;
   std::optional<WidenedRows> widened;
   Value firstWidened; // row of the part that is widened now
@@ -64,8 +65,9 @@ LogicalResult ContractionEmitter::run() {
   auto depthConstant = depth.constant();
   int64_t elementBytes = lhsElement.getIntOrFloatBitWidth() / 8;
   auto rowBytes = depthConstant ? std::optional<int64_t>(*depthConstant * elementBytes) : std::nullopt;
-  shapeOfTile =
-      tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), rows.constant(), columns.constant(), rowBytes);
+  depthDivisor = stepsDivisor(lhsElement, rhsElement, accumulator, depth.knownDivisor());
+  shapeOfTile = tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), rows.constant(), columns.constant(),
+                        rowBytes, depthDivisor);
   if (group > 1) {
     form = dotForm(k.target(), lhsElement, op->hasAttr(kPairsFitAttr));
     shapeOfTile = dotTile(k.target(), form, shapeOfTile);
@@ -81,6 +83,7 @@ LogicalResult ContractionEmitter::run() {
   PanelRange range;
   range.panels = panelCount;
   range.ragged = columns.knownDivisor() % 16 != 0;
+  range.beside = shapeOfTile.beside != 0;
   range.wholePanels = range.ragged ? columns.floorDiv(16) : panelCount;
   range.perTile = shapeOfTile.vectors / perPanel;
   range.grain = panelGrain(rows.constant());
@@ -101,14 +104,13 @@ LogicalResult ContractionEmitter::run() {
   forPanels(k, range, [&](Value outer, Value panel, unsigned count, bool masked) {
     SmallVector<Value> at = k.delinearize(outer, {k.size(batch), blockCount});
     auto [m0, m1] = rowsOfBlock(k, at[1], blockCount, k.size(rows), shapeOfTile.rows);
-    panels(at[0], m0, m1, panel, count * perPanel, masked);
+    panels(at[0], m0, m1, panel, count, masked);
   });
   return failed ? noForm(failed, "contraction") : success();
 }
 
 /// Parts of a block's rows are widened, and then all panels of the range pass by.
 void ContractionEmitter::widenedPanels(const PanelRange &range, Size batch, Value blocks) {
-  unsigned perPanel = 16 / shapeOfTile.lanes;
   forOuterItems(k, panelCount, [&](Value outer, Value from, Value to) {
     SmallVector<Value> at = k.delinearize(outer, {k.size(batch), blocks});
     auto [m0, m1] = rowsOfBlock(k, at[1], blocks, k.size(rows), shapeOfTile.rows);
@@ -120,34 +122,30 @@ void ContractionEmitter::widenedPanels(const PanelRange &range, Size batch, Valu
                        k.mul(k.add(base, m), k.size(depth)), depth);
       });
       forPanels(k, range, from, to, [&](Value, Value panel, unsigned count, bool masked) {
-        panels(batchIndex, first, last, panel, count * perPanel, masked);
+        panels(batchIndex, first, last, panel, count, masked);
       });
     });
   });
 }
 
-void ContractionEmitter::panels(Value batch, Value m0, Value m1, Value firstPanel, unsigned vectors,
+void ContractionEmitter::panels(Value batch, Value m0, Value m1, Value firstPanel, unsigned count,
                                 bool masked) {
-  tileRows(k, m0, m1, shapeOfTile.rows, rows.constant(),
-           [&](Value m, unsigned count) { tile(batch, m, m0, count, firstPanel, vectors, masked); });
+  TileShape t = tileOfPanels(shapeOfTile, count, masked, columns.constant(), depthDivisor);
+  tileRows(k, m0, m1, shapeOfTile.rows, rows.constant(), [&](Value m, unsigned height) {
+    t.rows = height;
+    tile(batch, m, m0, t, firstPanel, masked);
+  });
 }
 
-void ContractionEmitter::tile(Value batch, Value m, Value m0, unsigned count, Value firstPanel,
-                              unsigned vectors, bool masked) {
+void ContractionEmitter::tile(Value batch, Value m, Value m0, TileShape t, Value firstPanel, bool masked) {
   OpBuilder &b = k.builder();
-  TileShape t = shapeOfTile;
-  t.rows = count;
-  t.vectors = vectors;
-  int64_t multiple = columns.knownDivisor();
-  if (auto n = columns.constant(); n && masked)
-    t = narrowed(t, *n, stepsDivisor(lhsElement, rhsElement, accumulator, depth.knownDivisor()));
   Size panelElements = depth.ceilDiv(group) * (group * 16);
   Value depthValue = k.size(depth), lhs = k.bufferOf(op.getLhs()), rhs = k.bufferOf(op.getRhs());
   Value lhsBase = batched ? k.mul(batch, k.size(rows * depth)) : k.constant(0);
   Value rhsBase = batched ? k.mul(batch, k.size(panelCount * panelElements)) : k.constant(0);
   Value flatRow = batched ? k.add(k.mul(batch, k.size(rows)), m) : m;
   SmallVector<TileRow> tileRowList;
-  for (unsigned r = 0; r < count; ++r) {
+  for (unsigned r = 0; r < t.rows; ++r) {
     Value row = k.add(m, k.constant(r));
     if (widened)
       tileRowList.push_back(widened->row(k.add(k.sub(m, firstWidened), k.constant(r))));
@@ -156,19 +154,19 @@ void ContractionEmitter::tile(Value batch, Value m, Value m0, unsigned count, Va
   }
   unsigned perPanel = 16 / t.lanes;
   SmallVector<TileColumn> tileColumns;
-  for (unsigned u = 0; u < t.vectors; ++u) {
+  for (unsigned u = 0; u < t.perRow(); ++u) {
     Value panel = k.add(firstPanel, k.constant(u / perPanel));
     Value offset = k.add(k.add(rhsBase, k.mul(panel, k.size(panelElements))),
                          k.constant(u % perPanel * t.lanes * group));
     tileColumns.push_back({rhs, offset, k.constant(16 * group)});
   }
-  prefetchEpilogue(k, op.getResult(), flatRow, count, k.mul(firstPanel, k.constant(16)), t.vectors * t.lanes);
+  prefetchEpilogue(k, op.getResult(), flatRow, t.rows, k.mul(firstPanel, k.constant(16)), t.columns());
   auto known = batched ? std::nullopt : panelCount.constant();
   PanelPrefetch panelPrefetch(k, rhs, rhsElement, panelElements, known, group);
   bool onlyTile = rows.constant() && *rows.constant() <= shapeOfTile.rows;
   SmallVector<TilePrefetch> prefetches =
       panelPrefetch.at(k.div(k.sub(m, m0), k.constant(shapeOfTile.rows)), onlyTile,
-                       tileColumns.front().offset, llvm::divideCeil(t.vectors, perPanel), k.constant(0));
+                       tileColumns.front().offset, llvm::divideCeil(t.columns(), 16), k.constant(0));
   SmallVector<Value> zero = tileZero(k, t, accumulator);
   SmallVector<Value> acc =
       group > 1 ? tileDotProduct(k, t, tileRowList, tileColumns, widened ? widened->depth() : depth, group,
@@ -186,17 +184,19 @@ void ContractionEmitter::tile(Value batch, Value m, Value m0, unsigned count, Va
     lead.push_back(k.size(d));
   bool oneAxis = !lead.empty() && seesRowsAsOneAxis(k, op.getResult());
   unsigned together = epilogueVectors(k, t, rootElement, masked);
-  for (unsigned r = 0; r < count; ++r) {
+  for (unsigned r = 0; r < t.rows; ++r) {
     // The result's leading coordinates: batch dimensions come first, the row is the last of them.
     SmallVector<Value> position = rowPosition(k, k.add(flatRow, k.constant(r)), lead, oneAxis);
-    for (unsigned u = 0; u < t.vectors; u += together) {
+    for (unsigned u = 0; u < t.perRow(); u += together) {
+      unsigned lanes = t.lanesOf(u);
       Value column = k.add(k.mul(k.add(firstPanel, k.constant(u / perPanel)), k.constant(16)),
                            k.constant(u % perPanel * t.lanes));
-      Value value = joined(k, ArrayRef(acc).slice(r * t.vectors + u, together));
+      Value value = joined(k, ArrayRef(acc).slice(r * t.perRow() + u, together));
       if (resultElement != accumulator)
-        value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, t.lanes * together), value);
-      Value mask = masked && multiple % t.lanes != 0 ? k.tailMask(column, k.size(columns), t.lanes) : Value();
-      Evaluator e(k, t.lanes * together, mask);
+        value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, lanes * together), value);
+      bool incomplete = t.isIncomplete(u, masked, columns.knownDivisor());
+      Value mask = incomplete ? k.tailMask(column, k.size(columns), lanes) : Value();
+      Evaluator e(k, lanes * together, mask);
       e.bind(op.getResult(), [value](Evaluator &, ArrayRef<Coord>) { return value; });
       Coords at;
       for (Value p : position)

@@ -59,6 +59,7 @@ LogicalResult ConvolutionEmitter::run() {
   PanelRange range;
   range.panels = context.constant(c.panelCount);
   range.ragged = c.outputs % 16 != 0;
+  range.beside = shapeOfTile.beside != 0;
   range.wholePanels = context.constant(range.ragged ? c.outputs / 16 : c.panelCount);
   range.perTile = shapeOfTile.vectors / perPanel;
   range.grain = panelGrain(c.positions.constant());
@@ -93,11 +94,7 @@ LogicalResult ConvolutionEmitter::run() {
 
 ConvolutionTile ConvolutionEmitter::tileAt(Value group, Value panel, unsigned panels, bool masked) const {
   ConvolutionTile tile;
-  tile.shape = shapeOfTile;
-  tile.shape.vectors = panels * (16 / shapeOfTile.lanes);
-  if (masked)
-    tile.shape =
-        narrowed(tile.shape, c.outputs, stepsDivisor(c.inElement, c.filterElement, c.accumulator, c.depth()));
+  tile.shape = tileOfPanels(shapeOfTile, panels, masked, c.outputs, c.stepsDivisor());
   tile.group = group;
   tile.firstPanel = panel;
   return tile;
@@ -160,7 +157,7 @@ void ConvolutionEmitter::lines(Value block, Value blocks, const ConvolutionTile 
 void ConvolutionEmitter::askEarly(const ConvolutionTile &tile, Value position) {
   Value column = k.add(k.mul(tile.group, k.constant(c.outputs)), k.mul(tile.firstPanel, k.constant(16)));
   prefetchEpilogue(k, c.op.getResult(), position, tile.shape.rows, column,
-                   tile.shape.vectors * tile.shape.lanes);
+                   tile.shape.columns());
 }
 
 void ConvolutionEmitter::positions(Value from, Value to, const ConvolutionTile &tile, bool masked) {
@@ -192,15 +189,16 @@ void ConvolutionEmitter::write(const ConvolutionTile &tile, ArrayRef<Value> acc,
   unsigned perPanel = 16 / t.lanes, together = epilogueVectors(k, t, rootElement, masked);
   for (unsigned r = 0; r < t.rows; ++r) {
     SmallVector<Value> position = place(r);
-    for (unsigned u = 0; u < t.vectors; u += together) {
+    for (unsigned u = 0; u < t.perRow(); u += together) {
       Value inGroup = k.add(k.mul(k.add(tile.firstPanel, k.constant(u / perPanel)), k.constant(16)),
                             k.constant(u % perPanel * t.lanes));
-      Value mask =
-          masked && c.outputs % t.lanes != 0 ? k.tailMask(inGroup, k.constant(c.outputs), t.lanes) : Value();
-      Value value = joined(k, acc.slice(r * t.vectors + u, together));
+      unsigned lanes = t.lanesOf(u);
+      Value mask = t.isIncomplete(u, masked, c.outputs) ? k.tailMask(inGroup, k.constant(c.outputs), lanes)
+                                                        : Value();
+      Value value = joined(k, acc.slice(r * t.perRow() + u, together));
       if (resultElement != c.accumulator)
-        value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, t.lanes * together), value);
-      Evaluator e(k, t.lanes * together, mask);
+        value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, lanes * together), value);
+      Evaluator e(k, lanes * together, mask);
       e.bind(c.op.getResult(), [value](Evaluator &, ArrayRef<Coord>) { return value; });
       Coords at;
       for (Value p : position)

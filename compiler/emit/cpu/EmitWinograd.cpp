@@ -116,12 +116,13 @@ LogicalResult WinogradEmitter::run() {
   int64_t rows = blockTiles;
   if (tiles.constant())
     rows = static_cast<int64_t>(llvm::divideCeil(*tiles.constant(), *blocks.constant()));
-  tileShape = tileFor(k.target(), 32, rows, outputs, rowStride * 4);
+  tileShape = tileFor(k.target(), 32, rows, outputs, rowStride * 4, channels);
   describe();
 
   PanelRange range;
   range.panels = context.constant(panelCount);
   range.ragged = outputs % 16 != 0;
+  range.beside = tileShape.beside != 0;
   range.wholePanels = context.constant(range.ragged ? outputs / 16 : panelCount);
   unsigned perPanel = 16 / tileShape.lanes;
   range.perTile = tileShape.vectors / perPanel;
@@ -135,10 +136,7 @@ LogicalResult WinogradEmitter::run() {
     Value from = k.max(k.begin(), k.mul(block, panels));
     Value to = k.min(k.end(), k.mul(k.add(block, k.constant(1)), panels));
     forPanels(k, range, from, to, [&](Value, Value panel, unsigned wide, bool masked) {
-      TileShape tile = tileShape;
-      tile.vectors = wide * perPanel;
-      if (masked)
-        tile = narrowed(tile, outputs, channels);
+      TileShape tile = tileOfPanels(tileShape, wide, masked, outputs, channels);
       products(count, panel, tile);
       transformOutput(first, count, panel, tile, masked);
     });
@@ -238,7 +236,7 @@ void WinogradEmitter::products(Value count, Value panel, TileShape tile) {
   k.loop(k.constant(0), k.constant(kElements), 1, [&](Value element) {
     SmallVector<TileColumn> columns;
     SmallVector<TilePrefetch> next;
-    for (unsigned u = 0; u < tile.vectors; ++u) {
+    for (unsigned u = 0; u < tile.perRow(); ++u) {
       Value matrix = k.add(k.mul(k.add(panel, k.constant(u / perPanel)), k.constant(kElements)), element);
       Value base = k.mul(matrix, k.constant(channels * 16));
       columns.push_back({filter, k.add(base, k.constant(u % perPanel * tile.lanes)), k.constant(16)});
@@ -259,10 +257,10 @@ void WinogradEmitter::products(Value count, Value panel, TileShape tile) {
                                 tileZero(k, part, f32), next);
       acc = folded(k, part, acc);
       for (unsigned r = 0; r < rows; ++r)
-        for (unsigned u = 0; u < part.vectors; ++u) {
-          Value row = k.mul(k.add(first, k.constant(r)), k.constant(tile.vectors * tile.lanes));
-          k.store(acc[r * part.vectors + u], k.scratch(), k.add(row, k.constant(sums + u * tile.lanes)), f32,
-                  tile.lanes);
+        for (unsigned u = 0; u < part.perRow(); ++u) {
+          Value row = k.mul(k.add(first, k.constant(r)), k.constant(tile.columns()));
+          k.store(acc[r * part.perRow() + u], k.scratch(), k.add(row, k.constant(sums + u * tile.lanes)), f32,
+                  tile.lanesOf(u));
         }
     });
   });
@@ -270,21 +268,19 @@ void WinogradEmitter::products(Value count, Value panel, TileShape tile) {
 
 void WinogradEmitter::transformOutput(Value firstTile, Value count, Value panel, TileShape tile,
                                       bool masked) {
-  int64_t sums = kElements * blockTiles * rowStride, width = tile.vectors * tile.lanes;
+  int64_t sums = kElements * blockTiles * rowStride, width = tile.columns();
   k.loop(k.constant(0), count, 1, [&](Value row) {
     SmallVector<Value> at = tilePosition(k.add(firstTile, row));
-    k.loop(k.constant(0), k.constant(tile.vectors), 1, [&](Value u) {
-      Value inPanel = k.mul(u, k.constant(tile.lanes));
+    auto vector = [&](Value inPanel, unsigned lanes, bool incomplete) {
       Value column = k.add(k.mul(panel, k.constant(16)), inPanel);
-      Value mask =
-          masked && outputs % tile.lanes != 0 ? k.tailMask(column, k.constant(outputs), tile.lanes) : Value();
+      Value mask = incomplete ? k.tailMask(column, k.constant(outputs), lanes) : Value();
       SmallVector<Vectors> lines;
       for (int64_t j = 0; j < kWindow; ++j) {
         Vectors products;
         for (int64_t i = 0; i < kWindow; ++i) {
           Value matrixRow = k.add(k.constant((i * kWindow + j) * blockTiles), row);
           Value offset = k.add(k.add(k.mul(matrixRow, k.constant(width)), inPanel), k.constant(sums));
-          products.push_back(k.load(k.scratch(), offset, f32, tile.lanes));
+          products.push_back(k.load(k.scratch(), offset, f32, lanes));
         }
         lines.push_back(outputLine(products));
       }
@@ -295,8 +291,14 @@ void WinogradEmitter::transformOutput(Value firstTile, Value count, Value panel,
           line.push_back(lines[j][i]);
         llvm::append_range(result, outputLine(line));
       }
-      write(at, column, result, mask, tile.lanes);
+      write(at, column, result, mask, lanes);
+    };
+    k.loop(k.constant(0), k.constant(tile.vectors), 1, [&](Value u) {
+      vector(k.mul(u, k.constant(tile.lanes)), tile.lanes, tile.isIncomplete(0, masked, outputs));
     });
+    if (tile.beside)
+      vector(k.constant(tile.vectors * tile.lanes), tile.beside,
+             tile.isIncomplete(tile.vectors, masked, outputs));
   });
 }
 

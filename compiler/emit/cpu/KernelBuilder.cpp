@@ -154,19 +154,25 @@ Value KernelBuilder::load(Value pointer, Value offset, Type element, unsigned la
   return v;
 }
 
+Value KernelBuilder::opaque(Value value) {
+  const char *constraint = isa<VectorType>(value.getType()) ? "=v,0" : "=r,0";
+  auto hidden = LLVM::InlineAsmOp::create(
+      b, where, TypeRange{value.getType()}, ValueRange{value}, b.getStringAttr(""),
+      b.getStringAttr(constraint), UnitAttr(), UnitAttr(),
+      LLVM::TailCallKindAttr::get(b.getContext(), LLVM::TailCallKind::None), LLVM::AsmDialectAttr(),
+      ArrayAttr());
+  return hidden.getResult(0);
+}
+
 /// The mask, as something that LLVM does not know to be constant. Of a masked store of one lane it makes a
 /// scalar store, and where the value was truncated on the way, LLVM 22 stores the wide scalar: the bytes
 /// behind the element become zero.
-static Value opaque(OpBuilder &b, Location where, Value mask, unsigned lanes) {
-  Type i32 = b.getI32Type();
-  Value one = arith::ConstantOp::create(b, where, b.getI32IntegerAttr(1));
-  auto hidden = LLVM::InlineAsmOp::create(
-      b, where, TypeRange{i32}, ValueRange{one}, b.getStringAttr(""), b.getStringAttr("=r,0"), UnitAttr(),
-      UnitAttr(), LLVM::TailCallKindAttr::get(b.getContext(), LLVM::TailCallKind::None),
-      LLVM::AsmDialectAttr(), ArrayAttr());
-  Value kept = arith::TruncIOp::create(b, where, b.getI1Type(), hidden.getResult(0));
+static Value opaqueMask(KernelBuilder &k, Value mask, unsigned lanes) {
+  OpBuilder &b = k.builder();
+  Value one = arith::ConstantOp::create(b, k.loc(), b.getI32IntegerAttr(1));
+  Value kept = arith::TruncIOp::create(b, k.loc(), b.getI1Type(), k.opaque(one));
   auto type = VectorType::get({static_cast<int64_t>(lanes)}, b.getI1Type());
-  return arith::AndIOp::create(b, where, mask, vector::BroadcastOp::create(b, where, type, kept));
+  return arith::AndIOp::create(b, k.loc(), mask, vector::BroadcastOp::create(b, k.loc(), type, kept));
 }
 
 void KernelBuilder::store(Value value, Value pointer, Value offset, Type element, unsigned lanes,
@@ -176,7 +182,7 @@ void KernelBuilder::store(Value value, Value pointer, Value offset, Type element
     value = arith::ExtUIOp::create(b, where, vectorOf(storage, lanes), value);
   Value at = address(pointer, offset, element);
   if (mask && lanes > 1 && storage.getIntOrFloatBitWidth() < 32)
-    mask = opaque(b, where, mask, lanes);
+    mask = opaqueMask(*this, mask, lanes);
   if (mask && lanes > 1)
     LLVM::MaskedStoreOp::create(b, where, value, at, mask, b.getI32IntegerAttr(alignmentOf(storage)));
   else

@@ -75,6 +75,9 @@ public:
   mlir::Value gather(mlir::Value pointer, mlir::Value offsets, mlir::Type element, unsigned lanes,
                      mlir::Value mask = {});
   mlir::Value splat(mlir::Value scalar, unsigned lanes); ///< the scalar itself when lanes is 1
+  /// The value, an integer or a vector of a whole register, as something that LLVM knows nothing of: where it
+  /// would make worse code, or wrong one, of what it knows.
+  mlir::Value opaque(mlir::Value value);
   /// Lane l is set when first + l < end.
   mlir::Value tailMask(mlir::Value first, mlir::Value end, unsigned lanes);
   /// first + l * stride in lane l, vector<lanes x i64>.

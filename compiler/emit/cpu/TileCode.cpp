@@ -39,7 +39,7 @@ static Value widen(KernelBuilder &k, Value v, Type from, Type to, unsigned lanes
 SmallVector<Value> tileZero(KernelBuilder &k, TileShape tile, Type accumulator) {
   auto type = VectorType::get({static_cast<int64_t>(tile.lanes * tile.together)}, accumulator);
   Value zero = arith::ConstantOp::create(k.builder(), k.loc(), k.builder().getZeroAttr(type));
-  return SmallVector<Value>(tile.rows * tile.vectors, zero);
+  return SmallVector<Value>(tile.rows * tile.perRow(), zero);
 }
 
 unsigned epilogueVectors(KernelBuilder &k, TileShape tile, Type resultElement, bool masked) {
@@ -112,22 +112,112 @@ static SmallVector<Value> productOfSteps(KernelBuilder &k, TileShape tile, Array
   });
 }
 
+/// The columns of a narrow panel for a register full of steps, those of one step beside each other.
+static Value narrowColumns(KernelBuilder &k, const TileColumn &column, Value i, Type type, unsigned lanes,
+                           unsigned steps) {
+  SmallVector<Value> parts;
+  for (unsigned s = 0; s < steps; ++s)
+    parts.push_back(k.load(column.pointer, k.add(column.offset, k.mul(k.add(i, k.constant(s)), column.step)),
+                           type, lanes));
+  return joined(k, parts);
+}
+
+/// The elements of a row for these columns, of its elements in all lanes of a vector each.
+static Value narrowRow(KernelBuilder &k, ArrayRef<Value> elements, unsigned lanes) {
+  SmallVector<Value> parts(elements);
+  // LLVM sees that a lane of these is any other and would permute in two instructions.
+  if (!k.target().emulate)
+    for (Value &part : parts)
+      part = k.opaque(part);
+  for (unsigned width = lanes; parts.size() > 1; width *= 2) {
+    SmallVector<Value> halves;
+    int64_t all = cast<VectorType>(parts.front().getType()).getNumElements();
+    for (size_t p = 0; p < parts.size(); p += 2)
+      halves.push_back(shuffled(k, parts[p], parts[p + 1], all,
+                                [&](int64_t lane) { return lane / width % 2 * all + lane; }));
+    parts = std::move(halves);
+  }
+  return parts.front();
+}
+
+/// `tileProduct` with a narrow panel beside a whole one. A row's elements of several steps are loaded once
+/// for both panels; where moves take pipes from products, once for each.
+static SmallVector<Value> productBeside(KernelBuilder &k, TileShape tile, ArrayRef<TileRow> rows,
+                                        ArrayRef<TileColumn> columns, Value depth, Type type,
+                                        ArrayRef<Value> init, ArrayRef<TilePrefetch> prefetches) {
+  OpBuilder &b = k.builder();
+  unsigned steps = tile.lanes / tile.beside;
+  bool moves = k.target().movesBesideProducts;
+  if (planted(Defect::ProductDepthShort))
+    depth = k.sub(depth, k.constant(steps));
+  return k.loop(k.constant(0), depth, steps, ValueRange(init), [&](Value i, ValueRange carried) {
+    SmallVector<Value> acc(carried), at;
+    for (unsigned s = 0; s < steps; ++s)
+      at.push_back(k.add(i, k.constant(s)));
+    for (const TilePrefetch &prefetch : prefetches)
+      for (Value step : at)
+        k.prefetch(prefetch.pointer, k.add(prefetch.offset, k.mul(step, prefetch.step)), type,
+                   KernelBuilder::Cache::Second);
+    SmallVector<Value> whole;
+    const TileColumn &column = columns.front();
+    for (Value step : at)
+      whole.push_back(
+          k.load(column.pointer, k.add(column.offset, k.mul(step, column.step)), type, tile.lanes));
+    TileShape woven{.lanes = tile.beside, .together = steps};
+    Value narrow = moves ? narrowColumns(k, columns.back(), i, type, tile.beside, steps)
+                         : columnsOfSteps(k, woven, columns.back(), i, type);
+    for (unsigned r = 0; r < tile.rows; ++r) {
+      SmallVector<Value> elements;
+      for (unsigned s = 0; s < steps; ++s) {
+        elements.push_back(
+            k.splat(k.load(rows[r].pointer, k.add(rows[r].offset, at[s]), type, 1), tile.lanes));
+        acc[2 * r] = vector::FMAOp::create(b, k.loc(), elements.back(), whole[s], acc[2 * r]);
+      }
+      Value row;
+      if (moves) {
+        row = narrowRow(k, elements, tile.beside);
+      } else {
+        Value some = k.load(rows[r].pointer, k.add(rows[r].offset, i), type, steps);
+        row = shuffled(k, some, some, tile.lanes, [&](int64_t l) { return l % steps; });
+      }
+      acc[2 * r + 1] = vector::FMAOp::create(b, k.loc(), row, narrow, acc[2 * r + 1]);
+    }
+    return acc;
+  });
+}
+
+/// What a vector has for the steps that it took together, as one: those of a lane lie beside each other, or
+/// all lanes of one step do (`wholeSteps`).
+static Value foldedSum(KernelBuilder &k, Value sum, unsigned lanes, unsigned together, bool wholeSteps) {
+  for (; together > 1; together /= 2) {
+    unsigned rest = lanes * together / 2;
+    auto half = [&](int64_t which) {
+      return shuffled(k, sum, sum, rest,
+                      [&](int64_t lane) { return wholeSteps ? lane + which * rest : 2 * lane + which; });
+    };
+    sum = arith::AddFOp::create(k.builder(), k.loc(), half(0), half(1));
+  }
+  return sum;
+}
+
 SmallVector<Value> folded(KernelBuilder &k, TileShape tile, ArrayRef<Value> sums) {
   SmallVector<Value> results(sums);
+  if (tile.beside) {
+    for (unsigned r = 0; r < tile.rows; ++r)
+      results[2 * r + 1] = foldedSum(k, results[2 * r + 1], tile.beside, tile.lanes / tile.beside,
+                                     k.target().movesBesideProducts);
+    return results;
+  }
   for (Value &sum : results)
-    for (unsigned together = tile.together; together > 1; together /= 2) {
-      unsigned lanes = tile.lanes * together / 2;
-      auto half = [&](int64_t which) {
-        return shuffled(k, sum, sum, lanes, [&](int64_t lane) { return 2 * lane + which; });
-      };
-      sum = arith::AddFOp::create(k.builder(), k.loc(), half(0), half(1));
-    }
+    sum = foldedSum(k, sum, tile.lanes, tile.together, false);
   return results;
 }
 
 SmallVector<Value> tileProduct(KernelBuilder &k, TileShape tile, ArrayRef<TileRow> rows,
                                ArrayRef<TileColumn> columns, Value depth, Type rowElement, Type columnElement,
                                Type accumulator, ArrayRef<Value> init, ArrayRef<TilePrefetch> prefetches) {
+  if (tile.beside)
+    return productBeside(k, tile, rows, columns, depth, accumulator, init, prefetches);
   if (tile.together > 1)
     return productOfSteps(k, tile, rows, columns.front(), depth, accumulator, init, prefetches);
   OpBuilder &b = k.builder();
@@ -165,22 +255,35 @@ int64_t stepsDivisor(Type row, Type column, Type accumulator, int64_t depthDivis
   return accumulator.isF32() && row == accumulator && column == accumulator ? depthDivisor : 1;
 }
 
-TileShape narrowed(TileShape tile, int64_t columns, int64_t depthDivisor) {
+/// The lanes of the last panel of a product where it takes several steps of the depth in a register of `all`
+/// lanes; 0 where it does not.
+static unsigned narrowLanes(unsigned all, int64_t columns, int64_t depthDivisor) {
   constexpr int64_t kMany = 256;
-  bool many = columns >= kMany;
-  columns %= 16;
-  if (columns > 8)
-    return tile;
-  unsigned all = tile.lanes;
+  int64_t last = columns % 16;
   for (unsigned lanes : {4u, 8u})
-    if (!many && columns <= lanes && lanes < all && depthDivisor % (all / lanes) == 0) {
-      tile.vectors = 1;
-      tile.lanes = lanes;
-      tile.together = all / lanes;
-      return tile;
-    }
+    if (columns < kMany && last > 0 && last <= lanes && lanes < all && depthDivisor % (all / lanes) == 0)
+      return lanes;
+  return 0;
+}
+
+TileShape tileOfPanels(TileShape most, unsigned panels, bool masked, std::optional<int64_t> columns,
+                       int64_t depthDivisor) {
+  TileShape tile = most;
+  bool beside = masked && panels == 2;
+  tile.vectors = (beside ? 1 : panels) * (16 / most.lanes);
+  if (beside)
+    return tile;
+  tile.beside = 0;
+  if (!masked || !columns || *columns % 16 > 8)
+    return tile;
+  if (unsigned lanes = narrowLanes(tile.lanes, *columns, depthDivisor)) {
+    tile.vectors = 1;
+    tile.lanes = lanes;
+    tile.together = most.lanes / lanes;
+    return tile;
+  }
   tile.lanes = std::min(tile.lanes, 8u);
-  tile.vectors = std::max<unsigned>(1, llvm::divideCeil(columns, tile.lanes));
+  tile.vectors = std::max<unsigned>(1, llvm::divideCeil(*columns % 16, tile.lanes));
   return tile;
 }
 
@@ -247,6 +350,20 @@ void forPanels(KernelBuilder &k, const PanelRange &range, Value from, Value to, 
     auto oneTile = [&] {
       auto plain = [&] { body(outer, panel, 1, false); };
       auto masked = [&] { body(outer, panel, 1, true); };
+      // Of an even number of panels, none of an even grain ends between these two.
+      auto two = [&] {
+        body(outer, panel, 2, true);
+        return k.add(item, k.constant(2));
+      };
+      if (range.beside && range.wholePanels.isConstant(1))
+        return two();
+      if (range.beside)
+        return k.ifValue(k.less(k.add(panel, k.constant(1)), whole),
+                         [&] {
+                           plain();
+                           return k.add(item, k.constant(1));
+                         },
+                         two);
       if (!range.ragged)
         plain();
       else if (range.wholePanels.isConstant(0))
@@ -287,7 +404,7 @@ static constexpr int64_t kFewRows = 4;
 int64_t panelGrain(std::optional<int64_t> rows) { return rows && *rows < kFewRows ? 4 : 2; }
 
 TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<int64_t> rows,
-                  std::optional<int64_t> columns, std::optional<int64_t> rowBytes) {
+                  std::optional<int64_t> columns, std::optional<int64_t> rowBytes, int64_t depthDivisor) {
   TileShape tile;
   tile.lanes = std::min(16u, target.lanes(std::max(32u, elementBits)));
   unsigned perPanel = 16 / tile.lanes;
@@ -305,6 +422,14 @@ TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<i
   }
   tile.vectors = wantedPanels * perPanel;
   unsigned most = (target.vectorRegisters - tile.vectors - 1) / tile.vectors;
+  if (columns && tile.lanes == 16 && *columns / 16 % 2 == 1) {
+    tile.beside = narrowLanes(tile.lanes, *columns, depthDivisor);
+    // Columns and a row's elements of as many steps, the narrow columns, and what a row has for them; weaving
+    // columns takes some more.
+    unsigned own = tile.beside ? 2 * (tile.lanes / tile.beside) + (target.movesBesideProducts ? 2 : 6) : 0;
+    if (tile.beside)
+      most = std::min(most, (target.vectorRegisters - own) / 2);
+  }
   most = std::min(most, many ? 14u : 6u);
   if (rowBytes)
     most = std::min(most, rowsWithoutConflict(*rowBytes));

@@ -20,16 +20,30 @@ struct TileShape {
   unsigned vectors = 1;  ///< per row
   unsigned lanes = 8;    ///< per vector of results
   unsigned together = 1; ///< steps of the depth that a vector of sums has beside each other, for each lane
+  /// Lanes of one more vector for each row, or 0: that of a narrow last panel beside a whole one. The rest of
+  /// its register takes further steps of the depth.
+  unsigned beside = 0;
+
+  unsigned perRow() const { return vectors + (beside != 0); }
+  /// Of a row's vector, once sums are folded.
+  unsigned lanesOf(unsigned vector) const { return vector < vectors ? lanes : beside; }
+  unsigned columns() const { return vectors * lanes + beside; }
+  /// Whether a row's vector, of a tile that `reachesEnd` of a multiple of `divisor` columns, is incomplete.
+  bool isIncomplete(unsigned vector, bool reachesEnd, int64_t divisor) const {
+    return reachesEnd && (!beside || vector == vectors) && divisor % lanesOf(vector) != 0;
+  }
 };
 
-/// The tile for the last panel of a product with `columns` columns, which are no multiple of 16: no more
+/// The tile for `panels` neighbouring panels of a product, of whose tiles `most` is the largest; `masked`: the
+/// last of them is that with the last of `columns` columns, which are no multiple of 16. That one has no more
 /// lanes than its columns need, down to eight, or to four where what is left of a register takes several
 /// steps of the depth at a time. That needs a depth that is a multiple of them, as one of `depthDivisor` is;
 /// 1 where operands do not have the accumulator's type. It also adds up in another order than other panels
 /// do, so that equal columns differ in their last bits: products of many columns, whose last panel counts for
 /// little, keep one order.
-TileShape narrowed(TileShape tile, int64_t columns, int64_t depthDivisor);
-/// What the depth is a multiple of for `narrowed`, by the types of rows, columns and sums: `depthDivisor`
+TileShape tileOfPanels(TileShape most, unsigned panels, bool masked, std::optional<int64_t> columns,
+                       int64_t depthDivisor);
+/// What the depth is a multiple of for these tiles, by the types of rows, columns and sums: `depthDivisor`
 /// where all are f32.
 int64_t stepsDivisor(mlir::Type row, mlir::Type column, mlir::Type accumulator, int64_t depthDivisor);
 
@@ -50,9 +64,9 @@ struct TilePrefetch {
   mlir::Value pointer, offset, step;
 };
 
-/// acc[row * vectors + vector] += sum over k in [0, depth) of row * column. Integer and narrow float operands
-/// are widened to `accumulator` first. A tile that takes several steps together has one vector a row and rows
-/// without stride.
+/// acc[row * perRow + vector] += sum over k in [0, depth) of row * column. Integer and narrow float operands
+/// are widened to `accumulator` first. A tile that takes several steps together, in its one vector or in the
+/// one beside, has rows without stride.
 llvm::SmallVector<mlir::Value> tileProduct(KernelBuilder &k, TileShape tile, llvm::ArrayRef<TileRow> rows,
                                            llvm::ArrayRef<TileColumn> columns, mlir::Value depth,
                                            mlir::Type rowElement, mlir::Type columnElement,
@@ -63,7 +77,7 @@ llvm::SmallVector<mlir::Value> tileProduct(KernelBuilder &k, TileShape tile, llv
 /// one.
 llvm::SmallVector<mlir::Value> folded(KernelBuilder &k, TileShape tile, llvm::ArrayRef<mlir::Value> sums);
 
-/// rows * vectors zero vectors.
+/// rows * perRow zero vectors.
 llvm::SmallVector<mlir::Value> tileZero(KernelBuilder &k, TileShape tile, mlir::Type accumulator);
 /// Neighbouring vectors of a row that an epilogue evaluates as one: two of 256 bits where it ends in bytes,
 /// which narrow together. `masked`: the last vector may be incomplete.
@@ -91,6 +105,7 @@ struct PanelRange {
   Size wholePanels;     ///< panels whose 16 columns all exist
   unsigned perTile = 1; ///< panels of a wide tile
   bool ragged = false;  ///< the last panel has fewer columns
+  bool beside = false;  ///< and goes with the one before it, where `panels` is even
   int64_t grain = 4;    ///< of the kernel
 };
 /// The grain that goes with the tiles of a product of `rows` rows, for every level: wide tiles are not cut,
@@ -111,11 +126,12 @@ int64_t rowsPerBlock(std::optional<int64_t> depthBytes, std::optional<int64_t> p
 
 /// Rows and vectors of the tile for a target: as many accumulators as the registers hold beside a panel row
 /// and a broadcast, panels of 16 columns. A known number of rows is covered with little computed twice.
-/// Of `columns`, where they are known, an incomplete last panel goes by itself.
+/// Of `columns`, where they are known, an incomplete last panel goes by itself, or beside the one before it
+/// where that would be alone and the depth (`depthDivisor`, as for `tileOfPanels`) allows it.
 /// `rowBytes` is the distance of rows in memory, where it is known: rows that fall into the same sets of the
 /// first cache limit the tile.
 TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<int64_t> rows,
-                  std::optional<int64_t> columns, std::optional<int64_t> rowBytes);
+                  std::optional<int64_t> columns, std::optional<int64_t> rowBytes, int64_t depthDivisor);
 
 /// The height from `least` to `most` with which tiles cover `rows` rows at the smallest cost, where a tile
 /// costs its rows and half a row for its share of the panels' traffic.

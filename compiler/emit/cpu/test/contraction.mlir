@@ -1,5 +1,6 @@
 // RUN: %assembly x86-64-v3 | %innermost-loops | FileCheck %s --check-prefixes=CHECK,V3
 // RUN: %assembly x86-64-v4 | %innermost-loops | FileCheck %s --check-prefixes=CHECK,V4
+// RUN: tenon-compile-kernel --regions %t.mlir --target zen5 | %innermost-loops | FileCheck %s --check-prefix=ZEN5
 
 // Register tiles: each row of the panel is loaded once for all rows of the tile, every accumulator stays in a register
 // of its own, nothing lies on the stack.
@@ -58,14 +59,25 @@ func.func @three_panels(%x: tensor<96x64xf32>, %w: tensor<64x48xf32>) -> tensor<
   return %p : tensor<96x48xf32>
 }
 
-// Of the second panel 8 columns exist: with AVX-512 a vector holds two steps of the depth, whose elements of a
-// row come as pairs.
+// Of the second panel 8 columns exist: with AVX-512 it goes with the first, two steps of the depth in a vector. A
+// row's elements come as pairs for it; where moving lanes takes no pipe from multiply-adds, they are put
+// together from those that the first panel has.
 // CHECK: kernel tn_{{[0-9]+}}_contraction
 // V3-SAME: tile=6x16
 // V3-NOT: vbroadcastsd
-// V4-SAME: tile=12x16
-// V4: vbroadcastsd zmm 12
-// V4-NEXT: vfmadd231ps zmm 12 into 12
+// V4-SAME: tile=8x16
+// V4-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// V4-NEXT: vbroadcastf64x4 zmm 2
+// V4-NEXT: vbroadcastsd zmm 8
+// V4-NEXT: vfmadd231ps zmm 24 into 16
+// ZEN5: kernel tn_7_contraction, zen5: contraction tile=12x16
+// ZEN5-NEXT: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
+// ZEN5-NEXT: vbroadcastss zmm 24
+// ZEN5-NEXT: vfmadd231ps zmm 36 into 24
+// ZEN5-NEXT: vinsertf64x4 zmm 1
+// ZEN5-NEXT: vmovups ymm 1
+// ZEN5-NEXT: vmovups zmm 2
+// ZEN5-NEXT: vshuff64x2 zmm 12
 func.func @half_a_panel(%x: tensor<96x64xf32>, %w: tensor<64x24xf32>) -> tensor<96x24xf32> {
   %p = tenon.contract %x, %w : tensor<96x64xf32>, tensor<64x24xf32> -> tensor<96x24xf32>
   return %p : tensor<96x24xf32>
