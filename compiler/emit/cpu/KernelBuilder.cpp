@@ -89,9 +89,41 @@ Value KernelBuilder::size(Size e) {
 }
 
 // The folders of arith look at constant operands only; these wrappers build through them.
-Value KernelBuilder::add(Value a, Value c) { return b.createOrFold<arith::AddIOp>(where, a, c); }
-Value KernelBuilder::sub(Value a, Value c) { return b.createOrFold<arith::SubIOp>(where, a, c); }
-Value KernelBuilder::mul(Value a, Value c) { return b.createOrFold<arith::MulIOp>(where, a, c); }
+/// v as something and a constant; null and a constant where it is one.
+static std::pair<Value, int64_t> split(Value v) {
+  if (auto number = getConstantIntValue(v))
+    return {Value(), *number};
+  if (auto sum = v.getDefiningOp<arith::AddIOp>())
+    if (auto number = getConstantIntValue(sum.getRhs()))
+      return {sum.getLhs(), *number};
+  return {v, 0};
+}
+
+// Constants stay outermost, (x + 1) * 8 + y being x * 8 + y + 8, so that places a constant apart have one base.
+Value KernelBuilder::add(Value a, Value c) {
+  auto [x, m] = split(a);
+  auto [y, n] = split(c);
+  Value base = x && y ? b.createOrFold<arith::AddIOp>(where, x, y) : x ? x : y;
+  if (!base)
+    return constant(m + n);
+  return m + n == 0 ? base : b.createOrFold<arith::AddIOp>(where, base, constant(m + n));
+}
+Value KernelBuilder::sub(Value a, Value c) {
+  if (auto number = getConstantIntValue(c))
+    return add(a, constant(-*number));
+  return b.createOrFold<arith::SubIOp>(where, a, c);
+}
+Value KernelBuilder::mul(Value a, Value c) {
+  auto [x, m] = split(a);
+  auto [y, n] = split(c);
+  if (!x && y) {
+    std::swap(x, y);
+    std::swap(m, n);
+  }
+  if (!y && x && m != 0)
+    return add(b.createOrFold<arith::MulIOp>(where, x, constant(n)), constant(m * n));
+  return b.createOrFold<arith::MulIOp>(where, a, c);
+}
 Value KernelBuilder::div(Value a, Value c) { return b.createOrFold<arith::DivUIOp>(where, a, c); }
 Value KernelBuilder::rem(Value a, Value c) {
   if (getConstantIntValue(c) == 1)
