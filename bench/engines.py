@@ -197,13 +197,13 @@ class Tenon:
         return self.results
 
     def flop(self) -> int:
-        """Of the products, convolutions, windows and attentions of a run."""
+        """Nominal: of the products, convolutions (however they are computed), windows and attentions of a run."""
         session = self.library.load(str(self.path)).session(threads=1, profile=True)
         session.run(self.inputs)
         return sum((row["flop"] or 0) * row["runs"] for row in session.profile if row["family"] in PRODUCTS)
 
 
-PRODUCTS = ("contraction", "conv", "window", "attention")
+PRODUCTS = ("contraction", "conv", "winograd", "window", "attention")
 ENGINES = {
     "tenon": Tenon,
     "onnxruntime": OnnxRuntime,

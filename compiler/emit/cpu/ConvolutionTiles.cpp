@@ -17,7 +17,7 @@ using namespace mlir;
 
 namespace tenon::cpu {
 
-Convolution::Convolution(KernelBuilder &k) : op(theOp<PackedConvOp>(k)) {
+Convolution::Convolution(KernelBuilder &k) : op(theOp<PackedConvOp>(k)), start(k, op.getResult()) {
   ArrayRef<Size> in = k.spec().dims(op.getInput()), out = k.spec().dims(op.getResult());
   auto filter = cast<RankedTensorType>(op.getFilter().getType());
   unsigned rank = in.size() - 2;
@@ -68,9 +68,7 @@ public:
   }
   virtual ~TapNest() = default;
 
-  SmallVector<Value> sums() {
-    return folded(k, tile.shape, nest(0, {}, k.constant(0), tileZero(k, tile.shape, c.accumulator)));
-  }
+  SmallVector<Value> sums() { return folded(k, tile.shape, nest(0, {}, k.constant(0), firstSums())); }
 
 protected:
   /// Adds the products of one tap, whose number is `index`, to `acc`.
@@ -88,6 +86,13 @@ protected:
                  groupChannel);
   }
   SmallVector<Value> products(ArrayRef<TileRow> rows, Value tapIndex, ArrayRef<Value> acc);
+  /// What the tile's sums begin with.
+  SmallVector<Value> firstSums() {
+    SmallVector<Value> sums = tileZero(k, tile.shape, c.accumulator);
+    for (size_t i = 0; i < sums.size() && !tile.start.empty(); ++i)
+      sums[i] = tile.start[i % tile.start.size()];
+    return sums;
+  }
 
   KernelBuilder &k;
   OpBuilder &b;
@@ -152,7 +157,7 @@ public:
     SmallVector<TileRow> rows;
     for (unsigned r = 0; r < tile.shape.rows; ++r)
       rows.push_back(from.row(k.add(first, k.constant(r))));
-    return products(rows, k.constant(0), tileZero(k, tile.shape, c.accumulator));
+    return products(rows, k.constant(0), firstSums());
   }
 
 protected:

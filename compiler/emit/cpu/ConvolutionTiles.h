@@ -20,6 +20,7 @@
 #pragma once
 
 #include "compiler/emit/cpu/DotCode.h"
+#include "compiler/emit/cpu/SumStart.h"
 #include "compiler/emit/cpu/TilePrefetch.h"
 #include "compiler/emit/cpu/WidenedRows.h"
 #include "compiler/emit/cpu/WindowGeometry.h"
@@ -36,6 +37,7 @@ struct Convolution {
   int64_t groups = 1, channels = 0, outputs = 0, panelCount = 0, taps = 1;
   /// Without padding the innermost window axis and the channels are one contiguous run.
   bool mergedTaps = false;
+  SumStart start;
   mlir::Type inElement, filterElement, accumulator;
   int64_t group = 1;             ///< channels that a step takes
   DotForm form = DotForm::Words; ///< where that is more than one
@@ -43,9 +45,7 @@ struct Convolution {
   mlir::Value padding; ///< a pixel of the padding's value; null when no tap can fall into the padding
 
   /// What the depth of a product is a multiple of for tiles that take several steps of it at once.
-  int64_t stepsDivisor() const {
-    return cpu::stepsDivisor(inElement, filterElement, accumulator, depth());
-  }
+  int64_t stepsDivisor() const { return cpu::stepsDivisor(inElement, filterElement, accumulator, depth()); }
   /// Whether rows are gathered and widened before tiles read them.
   bool widensRows() const { return group > 1 && form == DotForm::WidenedRows; }
   unsigned tapAxes() const { return mergedTaps ? g.rank() - 1 : g.rank(); }
@@ -65,8 +65,9 @@ struct Convolution {
 struct ConvolutionTile {
   TileShape shape;
   mlir::Value group, firstPanel;
-  mlir::Value number; ///< in its block
-  bool only = false;  ///< the block has no other
+  mlir::Value number;                   ///< in its block
+  bool only = false;                    ///< the block has no other
+  llvm::SmallVector<mlir::Value> start; ///< what the sums of each vector of a row begin with; empty: zeros
 };
 
 /// The sums of the tile whose rows are the positions from `position` on.

@@ -138,6 +138,8 @@ Value DepthwiseSums::values(const Step &step, int64_t at, unsigned u) {
 /// registers.
 SmallVector<Value> DepthwiseSums::run() {
   SmallVector<Value> sums = tileZero(k, TileShape{t.count, t.vectors, t.lanes}, b.getI32Type());
+  for (size_t i = 0; i < sums.size() && !t.start.empty(); ++i)
+    sums[i] = t.start[i % t.vectors];
   // Few registers hold the sums of one vector of channels.
   unsigned together = k.target().vectorRegisters >= 32 ? t.vectors : 1;
   for (unsigned from = 0; from < t.vectors; from += together)

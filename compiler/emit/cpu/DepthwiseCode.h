@@ -23,8 +23,9 @@ struct DepthwiseTile {
   mlir::Value image, y, x;
   unsigned count;
   mlir::Value channel;
-  unsigned vectors, lanes; ///< 8 or 16 lanes
-  mlir::Value mask;        ///< of the channels' tail, or null
+  unsigned vectors, lanes;           ///< 8 or 16 lanes
+  mlir::Value mask;                  ///< of the channels' tail, or null
+  llvm::ArrayRef<mlir::Value> start; ///< what the sums of each vector begin with; empty: zeros
   /// Every tap lies within the rows of the image; within its columns. Columns of constant positions are
   /// judged here.
   bool rowsInside, columnsInside;

@@ -8,6 +8,7 @@
 #include "compiler/dialect/tenon/ProductAttributes.h"
 #include "compiler/emit/cpu/DotCode.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
+#include "compiler/emit/cpu/SumStart.h"
 #include "compiler/emit/cpu/TilePrefetch.h"
 #include "compiler/emit/cpu/WidenedRows.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -43,6 +44,7 @@ private:
   DotForm form = DotForm::Words;
   std::optional<WidenedRows> widened;
   Value firstWidened; // row of the part that is widened now
+  std::optional<SumStart> start;
   Operation *failed = nullptr;
 };
 
@@ -61,6 +63,7 @@ LogicalResult ContractionEmitter::run() {
     (batched ? batch : rows) = (batched ? batch : rows) * d;
   lhsElement = cast<RankedTensorType>(op.getLhs().getType()).getElementType();
   rhsElement = cast<RankedTensorType>(op.getRhs().getType()).getElementType();
+  start.emplace(k, op.getResult());
   accumulator = accumulatorFor(k, lhsElement, cast<RankedTensorType>(op.getType()).getElementType());
   auto depthConstant = depth.constant();
   int64_t elementBytes = lhsElement.getIntOrFloatBitWidth() / 8;
@@ -167,41 +170,52 @@ void ContractionEmitter::tile(Value batch, Value m, Value m0, TileShape t, Value
   SmallVector<TilePrefetch> prefetches =
       panelPrefetch.at(k.div(k.sub(m, m0), k.constant(shapeOfTile.rows)), onlyTile,
                        tileColumns.front().offset, llvm::divideCeil(t.columns(), 16), k.constant(0));
-  SmallVector<Value> zero = tileZero(k, t, accumulator);
-  SmallVector<Value> acc =
-      group > 1 ? tileDotProduct(k, t, tileRowList, tileColumns, widened ? widened->depth() : depth, group,
-                                 form, lhsElement, rhsElement, zero, prefetches)
-                : tileProduct(k, t, tileRowList, tileColumns, depthValue, lhsElement, rhsElement, accumulator,
-                              zero, prefetches);
+  SmallVector<Value> lead;
+  for (Size d : ArrayRef<Size>(resultDims).drop_back())
+    lead.push_back(k.size(d));
+  bool oneAxis = !lead.empty() && seesRowsAsOneAxis(k, op.getResult());
+  // The result's leading coordinates: batch dimensions come first, the row is the last of them.
+  auto coordsOf = [&](unsigned row, unsigned vector) {
+    Coords at;
+    for (Value p : rowPosition(k, k.add(flatRow, k.constant(row)), lead, oneAxis))
+      at.push_back({p});
+    at.push_back({k.add(k.mul(k.add(firstPanel, k.constant(vector / perPanel)), k.constant(16)),
+                        k.constant(vector % perPanel * t.lanes)),
+                  1});
+    return at;
+  };
+  auto maskOf = [&](unsigned vector, Value column) {
+    unsigned lanes = t.lanesOf(vector);
+    return t.isIncomplete(vector, masked, columns.knownDivisor()) ? k.tailMask(column, k.size(columns), lanes)
+                                                                  : Value();
+  };
+  SmallVector<Value> acc = tileZero(k, t, accumulator);
+  for (unsigned u = 0; u < t.vectors && !start->isZero(); ++u) {
+    Coords at = coordsOf(0, u);
+    Value first = start->at(at, t.lanes, maskOf(u, at.back().base));
+    for (unsigned r = 0; r < t.rows; ++r)
+      acc[r * t.perRow() + u] = first;
+  }
+  acc = group > 1 ? tileDotProduct(k, t, tileRowList, tileColumns, widened ? widened->depth() : depth, group,
+                                   form, lhsElement, rhsElement, acc, prefetches)
+                  : tileProduct(k, t, tileRowList, tileColumns, depthValue, lhsElement, rhsElement,
+                                accumulator, acc, prefetches);
   acc = folded(k, t, acc);
 
   Value root = yielded(k, 0);
   Dims rootDims(k.spec().dims(root));
   Type resultElement = k.valueType(cast<RankedTensorType>(op.getType()).getElementType());
   Type rootElement = cast<RankedTensorType>(root.getType()).getElementType();
-  SmallVector<Value> lead;
-  for (Size d : ArrayRef<Size>(resultDims).drop_back())
-    lead.push_back(k.size(d));
-  bool oneAxis = !lead.empty() && seesRowsAsOneAxis(k, op.getResult());
   unsigned together = epilogueVectors(k, t, rootElement, masked);
   for (unsigned r = 0; r < t.rows; ++r) {
-    // The result's leading coordinates: batch dimensions come first, the row is the last of them.
-    SmallVector<Value> position = rowPosition(k, k.add(flatRow, k.constant(r)), lead, oneAxis);
     for (unsigned u = 0; u < t.perRow(); u += together) {
       unsigned lanes = t.lanesOf(u);
-      Value column = k.add(k.mul(k.add(firstPanel, k.constant(u / perPanel)), k.constant(16)),
-                           k.constant(u % perPanel * t.lanes));
+      Coords at = coordsOf(r, u);
       Value value = joined(k, ArrayRef(acc).slice(r * t.perRow() + u, together));
       if (resultElement != accumulator)
         value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, lanes * together), value);
-      bool incomplete = t.isIncomplete(u, masked, columns.knownDivisor());
-      Value mask = incomplete ? k.tailMask(column, k.size(columns), lanes) : Value();
-      Evaluator e(k, lanes * together, mask);
-      e.bind(op.getResult(), [value](Evaluator &, ArrayRef<Coord>) { return value; });
-      Coords at;
-      for (Value p : position)
-        at.push_back({p});
-      at.push_back({column, 1});
+      Evaluator e(k, lanes * together, maskOf(u, at.back().base));
+      e.bind(start->result(), [value](Evaluator &, ArrayRef<Coord>) { return value; });
       Value out = planted(Defect::EpilogueDropped) ? value : e.eval(root, at);
       if (!out) {
         failed = e.failedOp();

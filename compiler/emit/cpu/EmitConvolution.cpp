@@ -31,7 +31,9 @@ private:
   /// The positions [from, to).
   void positions(Value from, Value to, const ConvolutionTile &tile, bool masked);
   void widenedPositions(const PanelRange &range, Value blocks);
-  ConvolutionTile tileAt(Value group, Value panel, unsigned panels, bool masked) const;
+  ConvolutionTile tileAt(Value group, Value panel, unsigned panels, bool masked);
+  Value columnOf(const ConvolutionTile &tile, unsigned vector);
+  Value maskOf(const ConvolutionTile &tile, unsigned vector, bool masked);
   void askEarly(const ConvolutionTile &tile, Value position);
   void write(const ConvolutionTile &tile, ArrayRef<Value> acc, Place place, bool masked);
 
@@ -92,12 +94,32 @@ LogicalResult ConvolutionEmitter::run() {
   return failed ? noForm(failed, "conv") : success();
 }
 
-ConvolutionTile ConvolutionEmitter::tileAt(Value group, Value panel, unsigned panels, bool masked) const {
+ConvolutionTile ConvolutionEmitter::tileAt(Value group, Value panel, unsigned panels, bool masked) {
   ConvolutionTile tile;
   tile.shape = tileOfPanels(shapeOfTile, panels, masked, c.outputs, c.stepsDivisor());
   tile.group = group;
   tile.firstPanel = panel;
+  Coords at(k.spec().dims(c.op.getResult()).size(), Coord{k.constant(0)});
+  for (unsigned u = 0; u < tile.shape.vectors && !c.start.isZero(); ++u) {
+    Value column = columnOf(tile, u);
+    at.back() = {k.add(k.mul(group, k.constant(c.outputs)), column), 1};
+    tile.start.push_back(c.start.at(at, tile.shape.lanes, maskOf(tile, u, masked)));
+  }
   return tile;
+}
+
+/// The first column, within its group, of a row's vector.
+Value ConvolutionEmitter::columnOf(const ConvolutionTile &tile, unsigned vector) {
+  unsigned perPanel = 16 / tile.shape.lanes;
+  return k.add(k.mul(k.add(tile.firstPanel, k.constant(vector / perPanel)), k.constant(16)),
+               k.constant(vector % perPanel * tile.shape.lanes));
+}
+
+Value ConvolutionEmitter::maskOf(const ConvolutionTile &tile, unsigned vector, bool masked) {
+  unsigned lanes = tile.shape.lanesOf(vector);
+  return tile.shape.isIncomplete(vector, masked, c.outputs)
+             ? k.tailMask(columnOf(tile, vector), k.constant(c.outputs), lanes)
+             : Value();
 }
 
 /// Parts of a block's positions are widened, and then all panels of the range pass by.
@@ -156,8 +178,7 @@ void ConvolutionEmitter::lines(Value block, Value blocks, const ConvolutionTile 
 
 void ConvolutionEmitter::askEarly(const ConvolutionTile &tile, Value position) {
   Value column = k.add(k.mul(tile.group, k.constant(c.outputs)), k.mul(tile.firstPanel, k.constant(16)));
-  prefetchEpilogue(k, c.op.getResult(), position, tile.shape.rows, column,
-                   tile.shape.columns());
+  prefetchEpilogue(k, c.op.getResult(), position, tile.shape.rows, column, tile.shape.columns());
 }
 
 void ConvolutionEmitter::positions(Value from, Value to, const ConvolutionTile &tile, bool masked) {
@@ -186,24 +207,20 @@ void ConvolutionEmitter::write(const ConvolutionTile &tile, ArrayRef<Value> acc,
   Dims rootDims(k.spec().dims(root));
   Type resultElement = k.valueType(cast<RankedTensorType>(c.op.getType()).getElementType());
   Type rootElement = cast<RankedTensorType>(root.getType()).getElementType();
-  unsigned perPanel = 16 / t.lanes, together = epilogueVectors(k, t, rootElement, masked);
+  unsigned together = epilogueVectors(k, t, rootElement, masked);
   for (unsigned r = 0; r < t.rows; ++r) {
     SmallVector<Value> position = place(r);
     for (unsigned u = 0; u < t.perRow(); u += together) {
-      Value inGroup = k.add(k.mul(k.add(tile.firstPanel, k.constant(u / perPanel)), k.constant(16)),
-                            k.constant(u % perPanel * t.lanes));
       unsigned lanes = t.lanesOf(u);
-      Value mask = t.isIncomplete(u, masked, c.outputs) ? k.tailMask(inGroup, k.constant(c.outputs), lanes)
-                                                        : Value();
       Value value = joined(k, acc.slice(r * t.perRow() + u, together));
       if (resultElement != c.accumulator)
         value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, lanes * together), value);
-      Evaluator e(k, lanes * together, mask);
-      e.bind(c.op.getResult(), [value](Evaluator &, ArrayRef<Coord>) { return value; });
+      Evaluator e(k, lanes * together, maskOf(tile, u, masked));
+      e.bind(c.start.result(), [value](Evaluator &, ArrayRef<Coord>) { return value; });
       Coords at;
       for (Value p : position)
         at.push_back({p});
-      at.push_back({k.add(k.mul(tile.group, k.constant(c.outputs)), inGroup), 1});
+      at.push_back({k.add(k.mul(tile.group, k.constant(c.outputs)), columnOf(tile, u)), 1});
       Value out = e.eval(root, at);
       if (!out) {
         failed = e.failedOp();

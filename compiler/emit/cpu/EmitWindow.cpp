@@ -15,6 +15,7 @@
 #include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/DepthwiseCode.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
+#include "compiler/emit/cpu/SumStart.h"
 #include "compiler/emit/cpu/TileCode.h"
 #include "compiler/emit/cpu/WindowGeometry.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -86,6 +87,7 @@ private:
   Value paddingRow;
   unsigned native = 1;
   int64_t taps = 1;
+  std::optional<SumStart> start; // of sums by dots
   Operation *failed = nullptr;
 };
 
@@ -138,6 +140,8 @@ LogicalResult WindowEmitter::run() {
   native = lanesOf(k, accumulator);
   if (auto c = channels.constant())
     native = std::min<unsigned>(native, llvm::PowerOf2Ceil(*c));
+  if (sumsByDots())
+    start.emplace(k, result);
   if ((!g.unpadded() || !g.plainInput()) && !sumsByDots()) {
     TypedAttr padding =
         filter ? paddingElement(k, element, padValue)
@@ -337,8 +341,14 @@ SmallVector<Value> WindowEmitter::accumulateDots(const Tile &t) {
   int64_t padding = planted(Defect::PadValueIgnored) ? 0 : padValue;
   DepthwiseOperands operands{k.bufferOf(input), k.bufferOf(filter), padding, channels,
                              element,           filterElement};
+  SmallVector<Value> first;
+  Coords at(k.spec().dims(result).size(), Coord{k.constant(0)});
+  for (unsigned u = 0; u < t.vectors && !start->isZero(); ++u) {
+    at.back() = {k.add(t.channel, k.constant(u * t.lanes)), 1};
+    first.push_back(start->at(at, t.lanes, t.mask));
+  }
   return depthwiseDots(k, g, operands,
-                       {t.image, t.outer.front(), t.x, t.count, t.channel, t.vectors, t.lanes, t.mask,
+                       {t.image, t.outer.front(), t.x, t.count, t.channel, t.vectors, t.lanes, t.mask, first,
                         t.rowsInside, t.columnsInside});
 }
 
@@ -512,7 +522,7 @@ void WindowEmitter::write(const Tile &t, ArrayRef<Value> acc) {
       if (resultElement != accumulator)
         value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, t.lanes * together), value);
       Evaluator e(k, t.lanes * together, t.mask);
-      e.bind(result, [value](Evaluator &, ArrayRef<Coord>) { return value; });
+      e.bind(start ? start->result() : result, [value](Evaluator &, ArrayRef<Coord>) { return value; });
       Coords at{{t.image}};
       for (Value o : t.outer)
         at.push_back({o});

@@ -172,16 +172,25 @@ Value elements(KernelBuilder &k, Value v, int64_t from, int64_t count) {
 
 /// Two vectors narrowed to one of half the bits for each element, 128 bits of the one and of the other in
 /// turn.
-Value pack(KernelBuilder &k, StringRef name, Type element, Value low, Value high) {
+Value pack(KernelBuilder &k, const Twine &name, Type element, Value low, Value high) {
   int64_t lanes = 2 * cast<VectorType>(low.getType()).getNumElements();
   return LLVM::CallIntrinsicOp::create(k.builder(), k.loc(), VectorType::get({lanes}, element),
                                        k.builder().getStringAttr(name), ValueRange{low, high})
       .getResults();
 }
 
-/// The least or the most of an unsigned byte for i32 integers beyond, after `zero` is added.
-Value packBytes(KernelBuilder &k, Value integers, int64_t zero, unsigned lanes) {
+} // namespace
+
+bool packsBytes(const CpuTarget &target, unsigned lanes) {
+  if (target.vectorBits == 256 || target.emulate)
+    return llvm::is_contained({8U, 16U, 32U}, lanes);
+  return target.vectorBits == 512 && lanes == 32; // one register narrows in one instruction
+}
+
+Value packBytes(KernelBuilder &k, Value integers, int64_t zero, bool isUnsigned, unsigned lanes) {
   OpBuilder &b = k.builder();
+  bool wide = k.target().vectorBits == 512 && !k.target().emulate;
+  std::string sign = isUnsigned ? "us" : "ss";
   Type i16 = b.getI16Type(), i8 = b.getI8Type();
   auto add = [&](Value words) -> Value {
     if (zero == 0)
@@ -193,7 +202,7 @@ Value packBytes(KernelBuilder &k, Value integers, int64_t zero, unsigned lanes) 
   if (lanes == 8) {
     Value low = elements(k, integers, 0, 4), high = elements(k, integers, 4, 4);
     Value words = add(pack(k, "llvm.x86.sse2.packssdw.128", i16, low, high));
-    return elements(k, pack(k, "llvm.x86.sse2.packuswb.128", i8, words, words), 0, 8);
+    return elements(k, pack(k, "llvm.x86.sse2.pack" + sign + "wb.128", i8, words, words), 0, 8);
   }
   auto words = [&](int64_t from) {
     return add(pack(k, "llvm.x86.avx2.packssdw", i16, elements(k, integers, from, 8),
@@ -207,23 +216,27 @@ Value packBytes(KernelBuilder &k, Value integers, int64_t zero, unsigned lanes) 
         order.push_back(4 * four + i);
     return vector::ShuffleOp::create(b, k.loc(), v, v, order);
   };
+  if (wide) {
+    Value both = add(pack(k, "llvm.x86.avx512.packssdw.512", i16, elements(k, integers, 0, 16),
+                          elements(k, integers, 16, 16)));
+    return inOrder(pack(k, "llvm.x86.avx512.pack" + sign + "wb.512", i8, both, both),
+                   {0, 4, 8, 12, 1, 5, 9, 13});
+  }
   if (lanes == 16) {
     Value ordered = inOrder(words(0), {0, 2, 1, 3});
-    return pack(k, "llvm.x86.sse2.packuswb.128", i8, elements(k, ordered, 0, 8), elements(k, ordered, 8, 8));
+    return pack(k, "llvm.x86.sse2.pack" + sign + "wb.128", i8, elements(k, ordered, 0, 8),
+                elements(k, ordered, 8, 8));
   }
-  return inOrder(pack(k, "llvm.x86.avx2.packuswb", i8, words(0), words(16)), {0, 4, 1, 5, 2, 6, 3, 7});
+  return inOrder(pack(k, "llvm.x86.avx2.pack" + sign + "wb", i8, words(0), words(16)),
+                 {0, 4, 1, 5, 2, 6, 3, 7});
 }
-
-} // namespace
 
 Value emitQuantization(KernelBuilder &k, const Quantization &how, Value x, unsigned lanes) {
   OpBuilder &b = k.builder();
   // Packs saturate, so that only what has no i32 is cut off; NaN becomes the least i32, then the byte 0.
-  bool packs =
-      (k.target().vectorBits == 256 || k.target().emulate) && llvm::is_contained({8U, 16U, 32U}, lanes);
-  if (how.isUnsigned && packs) {
+  if (how.isUnsigned && packsBytes(k.target(), lanes)) {
     Value y = choose(k, arith::CmpFPredicate::OLT, number(k, how.most, lanes), x);
-    return packBytes(k, emitNearest(k, boundedQuotient(k, how, y, lanes), lanes), how.zero, lanes);
+    return packBytes(k, emitNearest(k, boundedQuotient(k, how, y, lanes), lanes), how.zero, true, lanes);
   }
   return arith::TruncIOp::create(b, k.loc(), k.vectorOf(b.getI8Type(), lanes),
                                  emitQuantizedIntegers(k, how, x, lanes));

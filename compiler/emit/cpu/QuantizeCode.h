@@ -43,8 +43,11 @@ mlir::Value emitNearest(KernelBuilder &k, mlir::Value x, unsigned lanes);
 /// The integers, in i32, of a scalar or vector of x. Only without a sign: signed, NaN becomes its 0 as a
 /// byte.
 mlir::Value emitQuantizedIntegers(KernelBuilder &k, const Quantization &how, mlir::Value x, unsigned lanes);
-/// The bytes (i8) of a scalar or vector of x. Where vectors have 256 bits those of 16 or 32 lanes narrow
-/// best.
+/// The bytes (i8) of a scalar or vector of x. Those of several registers narrow best.
 mlir::Value emitQuantization(KernelBuilder &k, const Quantization &how, mlir::Value x, unsigned lanes);
+/// Whether so many integers narrow together, by instructions that saturate.
+bool packsBytes(const CpuTarget &target, unsigned lanes);
+/// The bytes (i8) of i32 integers after `zero` is added: the least or the most one for what lies beyond.
+mlir::Value packBytes(KernelBuilder &k, mlir::Value integers, int64_t zero, bool isUnsigned, unsigned lanes);
 
 } // namespace tenon::cpu

@@ -198,6 +198,8 @@ Value emitQuantizedSum(KernelBuilder &k, const QuantizedSum &sum, Value x, Value
                            : Value(math::FmaOp::create(b, loc, second, factor, number(sum.offset)));
   Value first = emitPart(k, sum.a, x, lanes);
   Value integers = emitNearest(k, math::FmaOp::create(b, loc, first, number(sum.a.factor), second), lanes);
+  if (packsBytes(k.target(), lanes))
+    return packBytes(k, integers, 0, sum.isUnsigned, lanes);
   int64_t low = sum.isUnsigned ? 0 : -128;
   integers = arith::MaxSIOp::create(b, loc, integers, integer(low));
   integers = arith::MinSIOp::create(b, loc, integers, integer(low + 255));

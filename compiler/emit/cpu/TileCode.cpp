@@ -7,6 +7,7 @@
 #include "compiler/emit/cpu/TileCode.h"
 
 #include "compiler/defects/PlantedDefect.h"
+#include "compiler/emit/cpu/QuantizeCode.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
@@ -44,7 +45,7 @@ SmallVector<Value> tileZero(KernelBuilder &k, TileShape tile, Type accumulator) 
 
 unsigned epilogueVectors(KernelBuilder &k, TileShape tile, Type resultElement, bool masked) {
   bool bytes = k.storageType(resultElement).isInteger(8);
-  return bytes && !masked && tile.lanes == 8 && tile.vectors % 2 == 0 ? 2 : 1;
+  return bytes && !masked && packsBytes(k.target(), 2 * tile.lanes) && tile.vectors % 2 == 0 ? 2 : 1;
 }
 
 /// A vector whose lane l is element `at(l)` of two vectors one behind the other.
@@ -358,12 +359,13 @@ void forPanels(KernelBuilder &k, const PanelRange &range, Value from, Value to, 
       if (range.beside && range.wholePanels.isConstant(1))
         return two();
       if (range.beside)
-        return k.ifValue(k.less(k.add(panel, k.constant(1)), whole),
-                         [&] {
-                           plain();
-                           return k.add(item, k.constant(1));
-                         },
-                         two);
+        return k.ifValue(
+            k.less(k.add(panel, k.constant(1)), whole),
+            [&] {
+              plain();
+              return k.add(item, k.constant(1));
+            },
+            two);
       if (!range.ragged)
         plain();
       else if (range.wholePanels.isConstant(0))

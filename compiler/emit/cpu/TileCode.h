@@ -34,9 +34,9 @@ struct TileShape {
   }
 };
 
-/// The tile for `panels` neighbouring panels of a product, of whose tiles `most` is the largest; `masked`: the
-/// last of them is that with the last of `columns` columns, which are no multiple of 16. That one has no more
-/// lanes than its columns need, down to eight, or to four where what is left of a register takes several
+/// The tile for `panels` neighbouring panels of a product, of whose tiles `most` is the largest; `masked`:
+/// the last of them is that with the last of `columns` columns, which are no multiple of 16. That one has no
+/// more lanes than its columns need, down to eight, or to four where what is left of a register takes several
 /// steps of the depth at a time. That needs a depth that is a multiple of them, as one of `depthDivisor` is;
 /// 1 where operands do not have the accumulator's type. It also adds up in another order than other panels
 /// do, so that equal columns differ in their last bits: products of many columns, whose last panel counts for
