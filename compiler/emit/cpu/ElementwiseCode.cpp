@@ -290,7 +290,18 @@ Value emitElementwise(KernelBuilder &k, Operation *op, ValueRange operands, unsi
   return Code(k, op, lanes).run(operands);
 }
 
-Value emitCombine(KernelBuilder &k, ReduceKind kind, Type element, Value acc, Value v) {
+/// The greater or lesser: `v` where it is NaN, `acc` where that is, or where both are zeros. A maximum that
+/// also tells zeros apart takes twice as many instructions.
+static Value extreme(KernelBuilder &k, arith::CmpFPredicate beyond, Value acc, Value v, bool keepsNan) {
+  OpBuilder &b = k.builder();
+  auto choose = [&](arith::CmpFPredicate p, Value x, Value y, Value otherwise) {
+    return arith::SelectOp::create(b, k.loc(), arith::CmpFOp::create(b, k.loc(), p, x, y), v, otherwise);
+  };
+  Value result = choose(beyond, v, acc, acc);
+  return keepsNan ? Value(choose(arith::CmpFPredicate::UNO, v, v, result)) : result;
+}
+
+Value emitCombine(KernelBuilder &k, ReduceKind kind, Type element, Value acc, Value v, bool keepsNan) {
   OpBuilder &b = k.builder();
   Location loc = k.loc();
   bool isFloat = isa<FloatType>(element), isUnsigned = element.isUnsignedInteger() || element.isInteger(1);
@@ -303,12 +314,12 @@ Value emitCombine(KernelBuilder &k, ReduceKind kind, Type element, Value acc, Va
                    : Value(arith::MulIOp::create(b, loc, acc, v));
   case ReduceKind::max:
     if (isFloat)
-      return arith::MaximumFOp::create(b, loc, acc, v);
+      return extreme(k, arith::CmpFPredicate::OGT, acc, v, keepsNan);
     return isUnsigned ? Value(arith::MaxUIOp::create(b, loc, acc, v))
                       : Value(arith::MaxSIOp::create(b, loc, acc, v));
   case ReduceKind::min:
     if (isFloat)
-      return arith::MinimumFOp::create(b, loc, acc, v);
+      return extreme(k, arith::CmpFPredicate::OLT, acc, v, keepsNan);
     return isUnsigned ? Value(arith::MinUIOp::create(b, loc, acc, v))
                       : Value(arith::MinSIOp::create(b, loc, acc, v));
   }

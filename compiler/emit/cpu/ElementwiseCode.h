@@ -16,8 +16,9 @@ namespace tenon::cpu {
 mlir::Value emitElementwise(KernelBuilder &k, mlir::Operation *op, mlir::ValueRange operands, unsigned lanes);
 
 /// acc combined with v as a reduction of that kind does it, for elements of the tensor type `element`.
-mlir::Value emitCombine(KernelBuilder &k, ReduceKind kind, mlir::Type element, mlir::Value acc,
-                        mlir::Value v);
+/// Without `keepsNan`, for results that do not depend on it, an extreme may pass over NaN.
+mlir::Value emitCombine(KernelBuilder &k, ReduceKind kind, mlir::Type element, mlir::Value acc, mlir::Value v,
+                        bool keepsNan = true);
 /// The neutral element of a reduction, of valueType(element).
 mlir::TypedAttr neutralElement(KernelBuilder &k, ReduceKind kind, mlir::Type element);
 /// Combines the lanes of a vector, always in the same order (halves onto halves).

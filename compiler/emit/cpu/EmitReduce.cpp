@@ -13,6 +13,7 @@
 #include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "compiler/emit/cpu/KernelFamilies.h"
+#include "compiler/emit/cpu/SoftmaxRow.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
@@ -33,7 +34,9 @@ private:
   LogicalResult rows();
   LogicalResult columns();
   Value reduceRow(ReduceOp op, ArrayRef<Coord> kept);
-  Value wideFrom(Value v, unsigned from, unsigned to, ReduceKind kind, Type element);
+  Value combine(ReduceOp op, Type type, Value acc, Value v);
+  Value wideFrom(ReduceOp op, Value v, unsigned from, unsigned to, Type type);
+  void bindReduced(ReduceOp op, Value reduced);
   void bindAll(Evaluator &e) {
     for (auto &[tensor, value] : bound)
       e.bind(tensor, value);
@@ -46,6 +49,7 @@ private:
   KernelShape &shape;
   SizeContext &context;
   SmallVector<ReduceOp> reductions;
+  std::optional<SoftmaxRow> softmax;
   SmallVector<int64_t> axes;
   Dims full; // sizes of the unreduced iteration space
   unsigned lanes = 1, narrow = 1;
@@ -84,6 +88,9 @@ LogicalResult ReduceEmitter::run() {
   k.setOrigin(*k.spec().op().getBody().front().getOps<ReduceOp>().begin());
   for (auto r : k.spec().op().getBody().front().getOps<ReduceOp>())
     reductions.push_back(r);
+  for (ReduceOp r : reductions)
+    if (auto found = matchSoftmax(r))
+      softmax = found;
   axes.assign(reductions.front().getAxes().begin(), reductions.front().getAxes().end());
   full = Dims(k.spec().dims(reductions.front().getInput()));
   Type element = cast<RankedTensorType>(reductions.front().getInput().getType()).getElementType();
@@ -124,8 +131,12 @@ void ReduceEmitter::chooseStaged() {
   }
 }
 
+Value ReduceEmitter::combine(ReduceOp op, Type type, Value acc, Value v) {
+  return emitCombine(k, op.getKind(), type, acc, v, !softmax || softmax->max != op);
+}
+
 /// The lanes of a wide accumulator folded onto a narrower one.
-Value ReduceEmitter::wideFrom(Value v, unsigned from, unsigned to, ReduceKind kind, Type element) {
+Value ReduceEmitter::wideFrom(ReduceOp op, Value v, unsigned from, unsigned to, Type type) {
   while (from > to) {
     unsigned half = from / 2;
     SmallVector<int64_t> low, high;
@@ -133,8 +144,8 @@ Value ReduceEmitter::wideFrom(Value v, unsigned from, unsigned to, ReduceKind ki
       low.push_back(i);
       high.push_back(half + i);
     }
-    v = emitCombine(k, kind, element, vector::ShuffleOp::create(b, k.loc(), v, v, low),
-                    vector::ShuffleOp::create(b, k.loc(), v, v, high));
+    v = combine(op, type, vector::ShuffleOp::create(b, k.loc(), v, v, low),
+                vector::ShuffleOp::create(b, k.loc(), v, v, high));
     from = half;
   }
   if (to == 1 && isa<VectorType>(v.getType()))
@@ -146,7 +157,6 @@ Value ReduceEmitter::reduceRow(ReduceOp op, ArrayRef<Coord> kept) {
   KernelBuilder::OriginScope origin(k, op);
   Type element = cast<RankedTensorType>(op.getInput().getType()).getElementType();
   Type accType = accumulatorType(k, element);
-  ReduceKind kind = op.getKind();
   Value extent = k.size(full[axes.back()]);
   SmallVector<Value> nowStored;
   // One vector's contribution at the position given by `at`.
@@ -187,7 +197,7 @@ Value ReduceEmitter::reduceRow(ReduceOp op, ArrayRef<Coord> kept) {
     }
     Value whole = k.mul(k.div(extent, k.constant(lanes)), k.constant(lanes));
     acc = k.loop(k.constant(0), whole, lanes, acc, [&](Value i, ValueRange carried) {
-      return SmallVector<Value>{emitCombine(k, kind, accType, carried[0], term(at, i, lanes, {}))};
+      return SmallVector<Value>{combine(op, accType, carried[0], term(at, i, lanes, {}))};
     })[0];
     if (lanes == 1)
       return acc;
@@ -199,15 +209,15 @@ Value ReduceEmitter::reduceRow(ReduceOp op, ArrayRef<Coord> kept) {
     Value low = accumulatorStart(op, accType, narrow);
     low = k.loop(whole, padded, narrow, low, [&](Value i, ValueRange carried) {
       Value mask = narrow > 1 ? k.tailMask(i, end, narrow) : Value();
-      return SmallVector<Value>{emitCombine(k, kind, accType, carried[0], term(at, i, narrow, mask))};
+      return SmallVector<Value>{combine(op, accType, carried[0], term(at, i, narrow, mask))};
     })[0];
     if (lanes == narrow)
-      return emitCombine(k, kind, accType, acc, low);
+      return combine(op, accType, acc, low);
     SmallVector<int64_t> widen;
     for (unsigned i = 0; i < lanes; ++i)
       widen.push_back(i < narrow ? i : narrow + i % narrow);
     Value neutral = accumulatorStart(op, accType, narrow);
-    return emitCombine(k, kind, accType, acc, vector::ShuffleOp::create(b, k.loc(), low, neutral, widen));
+    return combine(op, accType, acc, vector::ShuffleOp::create(b, k.loc(), low, neutral, widen));
   };
   Value acc = nest(0, Coords(kept.begin(), kept.end()), accumulatorStart(op, accType, lanes));
   for (Value v : nowStored) {
@@ -219,8 +229,23 @@ Value ReduceEmitter::reduceRow(ReduceOp op, ArrayRef<Coord> kept) {
       return k.load(k.scratch(), k.add(offset, at[axis].base), t, e.laneCount());
     });
   }
-  Value sum = wideFrom(acc, lanes, 1, kind, accType);
+  Value sum = wideFrom(op, acc, lanes, 1, accType);
   return converted(k, sum, k.valueType(element), 1);
+}
+
+void ReduceEmitter::bindReduced(ReduceOp op, Value reduced) {
+  bound.emplace_back(op.getResult(), [reduced](Evaluator &, ArrayRef<Coord>) { return reduced; });
+  if (!softmax || softmax->sum != op)
+    return;
+  Value one = arith::ConstantOp::create(b, k.loc(), b.getF32FloatAttr(1));
+  Value reciprocal = arith::DivFOp::create(b, k.loc(), one, reduced);
+  DivOp quotient = softmax->quotient;
+  bound.emplace_back(quotient.getResult(), [this, quotient, reduced, reciprocal](Evaluator &e,
+                                                                                 ArrayRef<Coord> at) {
+    DivOp op = quotient;
+    Value dividend = e.eval(op.getLhs(), at);
+    return dividend ? emitQuotientByReciprocal(k, dividend, reduced, reciprocal, e.laneCount()) : dividend;
+  });
 }
 
 LogicalResult ReduceEmitter::rows() {
@@ -246,8 +271,7 @@ LogicalResult ReduceEmitter::rows() {
     for (auto [i, a] : llvm::enumerate(keptAxes))
       kept[a] = {position[i]};
     for (ReduceOp op : reductions) {
-      Value sum = reduceRow(op, kept);
-      bound.emplace_back(op.getResult(), [sum](Evaluator &, ArrayRef<Coord>) { return sum; });
+      bindReduced(op, reduceRow(op, kept));
     }
     auto write = [&](Coords at, unsigned width, Value mask) {
       Evaluator e(k, width, mask);
@@ -329,7 +353,7 @@ LogicalResult ReduceEmitter::columns() {
             failed = e.failedOp();
             return acc;
           }
-          return emitCombine(k, op.getKind(), accType, acc, converted(k, v, accType, width));
+          return combine(op, accType, acc, converted(k, v, accType, width));
         }
         return k.loop(k.constant(0), k.size(full[axes[depth]]), 1, acc, [&](Value j, ValueRange carried) {
           Coords inner = at;

@@ -183,12 +183,19 @@ Value pack(KernelBuilder &k, const Twine &name, Type element, Value low, Value h
 
 bool packsBytes(const CpuTarget &target, unsigned lanes) {
   if (target.vectorBits == 256 || target.emulate)
-    return llvm::is_contained({8U, 16U, 32U}, lanes);
-  return target.vectorBits == 512 && lanes == 32; // one register narrows in one instruction
+    return llvm::is_contained({8U, 16U, 32U, 64U}, lanes);
+  return target.vectorBits == 512 && lanes >= 32; // one register narrows in one instruction
 }
 
 Value packBytes(KernelBuilder &k, Value integers, int64_t zero, bool isUnsigned, unsigned lanes) {
   OpBuilder &b = k.builder();
+  if (lanes == 64) {
+    Value halves[2];
+    for (int64_t half : {0, 1})
+      halves[half] = packBytes(k, elements(k, integers, 32 * half, 32), zero, isUnsigned, 32);
+    return vector::ShuffleOp::create(b, k.loc(), halves[0], halves[1],
+                                     llvm::to_vector(llvm::seq<int64_t>(64)));
+  }
   bool wide = k.target().vectorBits == 512 && !k.target().emulate;
   std::string sign = isUnsigned ? "us" : "ss";
   Type i16 = b.getI16Type(), i8 = b.getI8Type();
