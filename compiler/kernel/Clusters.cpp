@@ -253,6 +253,9 @@ StringRef Clusters::whyNotPull(Operation *op, Cluster &cluster) const {
     if (isExpensive(op) && (expands(user) || isa<ConcatOp, GatherOp, GatherElementsOp, GatherNdOp>(user)) &&
         cluster.reduceAxes.empty())
       return "it is expensive, and would be computed again for every element that is broadcast or gathered";
+    if (expands(user) && endsProduct(op))
+      return "a product computes it as it stores, and it would be computed again for every element of a "
+             "broadcast";
     if (isa<TransposeOp>(op) && isa<TransposeOp>(user) && cluster.heavy && isa<AttentionOp>(cluster.heavy) &&
         !cluster.aligned.contains(user))
       return "only one transpose fits into the kernel of an attention";

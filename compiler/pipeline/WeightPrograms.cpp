@@ -83,7 +83,8 @@ bool WeightComputations::isConstant(Operation *op) {
 }
 
 /// Reshapes cost nothing, broadcasts are part of the kernel that reads them, and what is much larger than the
-/// weights it comes from is better computed anew: then the operands are wanted.
+/// weights it comes from is better computed anew, unless a product reads it (its panels are filled up with
+/// zeros): then the operands are wanted.
 void WeightComputations::want(Value value, llvm::SetVector<Value> &roots) {
   Operation *op = value.getDefiningOp();
   if (!op || !isa<RankedTensorType>(value.getType()) || isSource(op) || !isConstant(op))
@@ -93,8 +94,11 @@ void WeightComputations::want(Value value, llvm::SetVector<Value> &roots) {
   for (Operation *part : sliceOf(value))
     if (isSource(part))
       sources += bytesOf(part->getResult(0));
+  bool packed = llvm::any_of(op->getUsers(), [](Operation *user) {
+    return isa<PackedContractOp, PackedConvOp, WinogradConvOp>(user);
+  });
   bool worthwhile = !isa<ReshapeOp, BroadcastOp, tensor::CastOp>(op) &&
-                    (bytesOf(value) <= small || bytesOf(value) <= growth * sources);
+                    (packed || bytesOf(value) <= small || bytesOf(value) <= growth * sources);
   if (worthwhile) {
     roots.insert(value);
     return;

@@ -108,4 +108,27 @@ TEST_F(WeightProgramsTest, BroadcastsAreNotStored) {
   EXPECT_EQ(count<BroadcastOp>(), 1);
 }
 
+/// 1600 floats become 25600: too much for another reader, but panels of a product are kept.
+TEST_F(WeightProgramsTest, PanelsOfAProductAreStoredHoweverMuchTheyGrow) {
+  std::string path = addFloats(std::vector<float>(1600, 1));
+  auto model = [&](const std::string &type, const std::string &use) {
+    return "tenon.weight @w : tensor<1x1600x1xf32> = \"" + path +
+           "\", 0, 6400, \"\"\n"
+           "func.func @main(%x: " +
+           type + ") -> " + type +
+           " {\n"
+           "%w = tenon.get_weight @w : tensor<1x1600x1xf32>\n%z = tenon.constant dense<0.0> : tensor<f32>\n"
+           "%p = tenon.pad %w, %z low() [0, 0, 0] high() [0, 0, 15] : tensor<1x1600x1xf32>, tensor<f32> -> "
+           "tensor<1x1600x16xf32>\n" +
+           use + "return %y : " + type + " }";
+  };
+  run(model("tensor<1600x1600xf32>",
+            "%c = tenon.packed_contract %x, %p : tensor<1600x1600xf32>, tensor<1x1600x16xf32> -> "
+            "tensor<1600x1xf32>\n%b = tenon.broadcast %c : tensor<1600x1xf32> -> tensor<1600x1600xf32>\n"
+            "%y = tenon.add %x, %b : tensor<1600x1600xf32>\n"));
+  EXPECT_EQ(count<PadOp>(), 0);
+  run(model("tensor<1x1600x16xf32>", "%y = tenon.add %x, %p : tensor<1x1600x16xf32>\n"));
+  EXPECT_EQ(count<PadOp>(), 1);
+}
+
 } // namespace

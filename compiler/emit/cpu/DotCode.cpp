@@ -291,6 +291,9 @@ SmallVector<Value> WidenedTile::sums(ArrayRef<TileRow> rows, ArrayRef<TileColumn
   unsigned vectors = columns.size();
   TileShape halves = tile;
   halves.vectors = 2 * vectors;
+  SmallVector<TileRow> from;
+  for (const TileRow &r : rows)
+    from.push_back({k.address(r.pointer, r.offset, b.getI16Type()), k.constant(0)});
   SmallVector<Value> acc =
       k.loop(k.constant(0), k.size(depth.floorDiv(4)), 1, tileZero(k, halves, b.getI32Type()),
              [&](Value step, ValueRange carried) {
@@ -302,7 +305,7 @@ SmallVector<Value> WidenedTile::sums(ArrayRef<TileRow> rows, ArrayRef<TileColumn
                  for (unsigned half : {0u, 1u})
                    parts.push_back(column(c, step, half));
                for (unsigned r = 0; r < tile.rows; ++r) {
-                 Value group = row(rows[r], step);
+                 Value group = row(from[r], step);
                  for (unsigned h = 0; h < halves.vectors; ++h) {
                    Value &sum = next[r * halves.vectors + h];
                    sum = dot.add(sum, {group}, {parts[h]});

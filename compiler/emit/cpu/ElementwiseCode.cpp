@@ -290,15 +290,25 @@ Value emitElementwise(KernelBuilder &k, Operation *op, ValueRange operands, unsi
   return Code(k, op, lanes).run(operands);
 }
 
-/// The greater or lesser: `v` where it is NaN, `acc` where that is, or where both are zeros. A maximum that
-/// also tells zeros apart takes twice as many instructions.
+/// The greater or lesser; `acc` where it is NaN, or where both are zeros. A maximum that also tells zeros apart
+/// takes twice as many instructions.
 static Value extreme(KernelBuilder &k, arith::CmpFPredicate beyond, Value acc, Value v, bool keepsNan) {
   OpBuilder &b = k.builder();
-  auto choose = [&](arith::CmpFPredicate p, Value x, Value y, Value otherwise) {
-    return arith::SelectOp::create(b, k.loc(), arith::CmpFOp::create(b, k.loc(), p, x, y), v, otherwise);
-  };
-  Value result = choose(beyond, v, acc, acc);
-  return keepsNan ? Value(choose(arith::CmpFPredicate::UNO, v, v, result)) : result;
+  APFloat start(0.0f);
+  if (matchPattern(acc, m_ConstantFloat(&start)) && start.isInfinity() &&
+      start.isNegative() == (beyond == arith::CmpFPredicate::OGT))
+    return v; // it is where the reduction starts
+  Value further = arith::CmpFOp::create(b, k.loc(), beyond, v, acc);
+  Value result = arith::SelectOp::create(b, k.loc(), further, v, acc);
+  if (!keepsNan)
+    return result;
+  // Not `v` itself: LLVM would choose it by one mask of both comparisons, and miss the instruction for these.
+  auto type = cast<FloatType>(getElementTypeOrSelf(v.getType()));
+  TypedAttr nan = b.getFloatAttr(type, APFloat::getNaN(type.getFloatSemantics()));
+  if (auto vector = dyn_cast<VectorType>(v.getType()))
+    nan = DenseElementsAttr::get(vector, nan);
+  Value isNan = arith::CmpFOp::create(b, k.loc(), arith::CmpFPredicate::UNO, v, v);
+  return arith::SelectOp::create(b, k.loc(), isNan, arith::ConstantOp::create(b, k.loc(), nan), result);
 }
 
 Value emitCombine(KernelBuilder &k, ReduceKind kind, Type element, Value acc, Value v, bool keepsNan) {

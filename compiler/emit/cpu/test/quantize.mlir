@@ -38,7 +38,9 @@ func.func @number(%x: tensor<64x256xf32>) -> tensor<64x256xui8> {
 // CHECK-NOT: vdivps
 // CHECK-NOT: vaddps
 // ZEN4: vmulps zmm 4
-// ZEN4: vpmovusdb zmm 4
+// ZEN4: vpackssdw zmm 2
+// ZEN4-NEXT: vpackuswb zmm 2
+// ZEN4-NEXT: vpermt2d zmm 1
 // V3: vmulps ymm 4
 // V3: vpackuswb ymm 1
 func.func @sum(%a: tensor<64x256xui8>, %b: tensor<64x256xui8>) -> tensor<64x256xui8> {

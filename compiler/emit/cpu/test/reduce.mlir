@@ -15,17 +15,21 @@ func.func @row_sums(%x: tensor<8x1000xf32>) -> tensor<8x1xf32> {
   return %0 : tensor<8x1xf32>
 }
 
-// Three passes: maximum, exponentials and their sum, quotient. The exponentials are computed once and kept.
+// Three passes: maximum, exponentials and their sum, quotient. The exponentials are computed once and kept, and
+// multiplied by the reciprocal of their sum.
 // CHECK: kernel tn_1_reduce{{.*}}passes=2 staged=1
 // CHECK-NEXT: loop of {{[0-9]+}} instructions, stack 0
-// V3: vmaxps ymm 4
-// V4: vmaxps zmm 4
+// V3-NEXT: vmaxps ymm 4
+// V4-NEXT: vmaxps zmm 4
 // CHECK: loop of {{[0-9]+}} instructions, {{.*}}calls 0
 // V3: vpslld ymm 4
 // V4: vpslld zmm 4
 // CHECK: loop of {{[0-9]+}} instructions, stack 0, masked 0, calls 0
-// V3-NEXT: vdivps ymm 4
-// V4-NEXT: vdivps zmm 4
+// V3-NEXT: vfmadd213ps ymm 4 into 4
+// V3-NEXT: vfmadd231ps ymm 4 into 4
+// V4-NEXT: vfmadd213ps zmm 4 into 4
+// V4-NEXT: vfmadd231ps zmm 4 into 4
+// CHECK-NOT: vdivps
 // CHECK-NOT: loop
 func.func @softmax(%x: tensor<8x1024xf32>) -> tensor<8x1024xf32> {
   %m = tenon.reduce max %x [1] : tensor<8x1024xf32> -> tensor<8x1xf32>
