@@ -81,7 +81,7 @@ static bool keepsInnermost(KernelBuilder &k, ReshapeOp reshape) {
          productOf(context, from.drop_back()) == productOf(context, to.drop_back());
 }
 
-unsigned laneLimit(KernelBuilder &k, unsigned wanted) {
+unsigned laneLimit(KernelBuilder &k, unsigned wanted, bool withConcats) {
   int64_t limit = wanted;
   for (auto reshape : k.spec().op().getBody().front().getOps<ReshapeOp>())
     for (Value v : {Value(reshape.getInput()), Value(reshape.getResult())}) {
@@ -99,7 +99,8 @@ unsigned laneLimit(KernelBuilder &k, unsigned wanted) {
   // pay.
   constexpr int64_t fewestLanes = 4;
   for (auto concat : k.spec().op().getBody().front().getOps<ConcatOp>()) {
-    if (static_cast<int64_t>(concat.getAxis()) + 1 != cast<RankedTensorType>(concat.getType()).getRank())
+    bool innermost = concat.getAxis() + 1 == k.spec().dims(concat.getResult()).size();
+    if (!withConcats || !innermost)
       continue;
     int64_t together = limit;
     for (Value input : concat.getInputs())
@@ -228,6 +229,28 @@ void WovenMap::weave(ArrayRef<Value> strands, Value pointer, Value first, Type e
   }
 }
 
+/// Where the pieces of a concatenation end along the innermost axis of the result, of `inner` elements: each
+/// goes in vectors of its own, that lie in no other. Empty where there is none, or pieces are no multiples of
+/// `fewest` elements.
+static SmallVector<int64_t> piecesOf(KernelBuilder &k, Size inner, int64_t fewest) {
+  SmallVector<int64_t> ends;
+  for (auto concat : k.spec().op().getBody().front().getOps<ConcatOp>()) {
+    ArrayRef<Size> dims = k.spec().dims(concat.getResult());
+    if (concat.getAxis() + 1 != dims.size())
+      continue;
+    if (!ends.empty() || dims.back() != inner)
+      return {};
+    int64_t end = 0;
+    for (Value input : concat.getInputs()) {
+      auto size = k.spec().dims(input).back().constant();
+      if (!size || *size % fewest != 0)
+        return {};
+      ends.push_back(end += *size);
+    }
+  }
+  return ends;
+}
+
 LogicalResult emitMap(KernelBuilder &k, KernelShape &shape) {
   if (WovenMap::fits(k))
     return WovenMap(k, shape).run();
@@ -244,10 +267,13 @@ LogicalResult emitMap(KernelBuilder &k, KernelShape &shape) {
   unsigned wanted = readsAcross(k) ? native : native * 4;
   if (auto c = inner.constant())
     wanted = std::min<uint64_t>(wanted, llvm::PowerOf2Ceil(std::max<int64_t>(1, *c)));
-  unsigned lanes = laneLimit(k, wanted);
+  bool blocked = !inner.constant() || *inner.constant() > 2 * blockElements;
+  constexpr int64_t fewestLanes = 4;
+  SmallVector<int64_t> pieces =
+      blocked || readsAcross(k) ? SmallVector<int64_t>() : piecesOf(k, inner, fewestLanes);
+  unsigned lanes = laneLimit(k, wanted, pieces.empty());
   unsigned narrow = std::min(lanes, native);
 
-  bool blocked = !inner.constant() || *inner.constant() > 2 * blockElements;
   Size blocks = blocked ? inner.ceilDiv(blockElements) : context.constant(1);
   if (blocked && planted(Defect::MapGridRoundsDown))
     blocks = inner.floorDiv(blockElements).max(context.constant(1));
@@ -263,7 +289,7 @@ LogicalResult emitMap(KernelBuilder &k, KernelShape &shape) {
       from = k.mul(at.back(), k.constant(blockElements));
       to = k.min(k.add(from, k.constant(blockElements)), to);
     }
-    k.vectorLoop(from, to, lanes, narrow, [&](Value i, unsigned width, Value mask) {
+    auto vector = [&](Value i, unsigned width, Value mask) {
       Evaluator e(k, width, mask);
       Coords c;
       for (Value v : at.drop_back())
@@ -278,7 +304,19 @@ LogicalResult emitMap(KernelBuilder &k, KernelShape &shape) {
         }
         e.store(v, k.outputBuffer(r), c, dims, cast<RankedTensorType>(out.getType()).getElementType());
       }
-    });
+    };
+    if (pieces.empty())
+      k.vectorLoop(from, to, lanes, narrow, vector);
+    int64_t begin = 0;
+    for (int64_t end : pieces) {
+      // Halves of a vector down to the piece's own remainder, so that none reaches beyond it.
+      for (int64_t width = lanes; begin < end; width /= 2) {
+        int64_t whole = begin + (end - begin) / width * width;
+        if (begin < whole)
+          k.vectorLoop(k.constant(begin), k.constant(whole), width, width, vector);
+        begin = whole;
+      }
+    }
   });
   if (failed)
     return noForm(failed, "map");

@@ -40,6 +40,25 @@ int64_t knownMultiple(Value index, unsigned depth) {
   return 1;
 }
 
+std::optional<std::pair<int64_t, int64_t>> knownRange(Value index) {
+  if (auto c = getConstantIntValue(index))
+    return std::make_pair(*c, *c);
+  if (auto add = index.getDefiningOp<arith::AddIOp>()) {
+    auto more = getConstantIntValue(add.getRhs());
+    auto range = more ? knownRange(add.getLhs()) : std::nullopt;
+    return range ? std::optional(std::make_pair(range->first + *more, range->second + *more)) : std::nullopt;
+  }
+  auto arg = dyn_cast<BlockArgument>(index);
+  auto loop = arg ? dyn_cast_or_null<scf::ForOp>(arg.getOwner()->getParentOp()) : scf::ForOp();
+  if (!loop || arg != loop.getInductionVar())
+    return std::nullopt;
+  auto from = getConstantIntValue(loop.getLowerBound()), to = getConstantIntValue(loop.getUpperBound()),
+       step = getConstantIntValue(loop.getStep());
+  if (!from || !to || !step || *to <= *from)
+    return std::nullopt;
+  return std::make_pair(*from, *from + (*to - 1 - *from) / *step * *step);
+}
+
 //===----------------------------------------------------------------------===//
 // Coordinates.
 //===----------------------------------------------------------------------===//

@@ -106,5 +106,8 @@ private:
 
 /// A number that is known to divide an index value (constants, loop variables, products, sums).
 int64_t knownMultiple(mlir::Value index, unsigned depth = 0);
+/// The least and the most that an index value can be, where it is a constant, a variable of a loop between
+/// constants, or a constant more.
+std::optional<std::pair<int64_t, int64_t>> knownRange(mlir::Value index);
 
 } // namespace tenon::cpu

@@ -42,6 +42,14 @@ Value Evaluator::evalConcat(ConcatOp op, ArrayRef<Coord> at) {
     return e.eval(op.getInputs()[i], in);
   };
   size_t n = op.getInputs().size();
+  if (auto range = at[axis].lanes ? std::nullopt : knownRange(at[axis].base)) {
+    int64_t last = range->second + at[axis].stride * (lanes - 1);
+    for (size_t i = 0; i < n; ++i) {
+      auto from = getConstantIntValue(starts[i]), to = getConstantIntValue(starts[i + 1]);
+      if (from && to && at[axis].stride >= 0 && *from <= range->first && last < *to)
+        return piece(*this, i, false);
+    }
+  }
   auto whole = [&](Value input) {
     auto size = k.spec().dims(input)[axis].constant();
     return size && *size % lanes == 0;

@@ -50,8 +50,9 @@ llvm::SmallVector<mlir::Value> rowPosition(KernelBuilder &k, mlir::Value row,
 mlir::LogicalResult noForm(mlir::Operation *op, llvm::StringRef family);
 /// What the region's elementwise operations compute, each on as many elements as it yields.
 Size elementwiseWork(KernelBuilder &k);
-/// Largest vector, at most `wanted` lanes, that reshapes with constant inner extents do not break.
-unsigned laneLimit(KernelBuilder &k, unsigned wanted);
+/// Largest vector, at most `wanted` lanes, that reshapes with constant inner extents and (`withConcats`)
+/// pieces of concatenations do not break.
+unsigned laneLimit(KernelBuilder &k, unsigned wanted, bool withConcats = true);
 /// Integer code for the tile loops: the vector lanes for the family's main type.
 unsigned lanesOf(KernelBuilder &k, mlir::Type element);
 
