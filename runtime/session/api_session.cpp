@@ -66,7 +66,7 @@ tenon_status tenon_session_fork(tenon_session *session, tenon_session **fork, te
   options.threads = session->threads;
   options.allocator = &allocator;
   options.profile = session->profile;
-  options.parallel_threshold_ns = session->parallelThreshold;
+  options.parallel_threshold_ns = session->adaptsSpread ? 0 : session->parallelThreshold;
   options.host_functions = session->hostFunctions.data();
   options.host_function_count = static_cast<uint32_t>(session->hostFunctions.size());
   if (!session->pool) {

@@ -75,6 +75,8 @@ Status Plan::bindDispatch(Step &step) {
                                                        w * session_->scratchStride);
   step.parallel = session_->threads > 1 && session_->parallelFor && body.cost() != kNone &&
                   step.n > step.grain && slots_[body.cost()] >= session_->parallelThreshold;
+  step.cost = step.parallel ? slots_[body.cost()] : 0;
+  hasParallel_ |= step.parallel;
   return {};
 }
 

@@ -422,6 +422,7 @@ Status Plan::prepare() {
       TENON_TRY(checkDims(*function_->inputs()->Get(i), shapes_.data() + inputs_[i].dims, slots_.data()));
     sizesValid_ = true;
     shapesChanged_ = false;
+    spread_.restart();
   }
   if (sizesStates_)
     TENON_TRY(sizeStates());

@@ -37,7 +37,7 @@ Status Plan::runDispatch(const Step &step) {
   if (step.n == 0)
     return {};
   int32_t result = 0;
-  if (!step.parallel) {
+  if (!step.parallel || step.cost < spread_.threshold()) {
     result = step.fn(&step.io->io, 0, step.n, 0);
   } else {
     Task task{&step, session_->threads};
@@ -273,7 +273,11 @@ Status Plan::execute() {
   startQueues();
   if (profile_.enabled())
     profile_.beginRun();
+  bool measured = hasParallel_ && !profile_.enabled() && spread_.measures();
+  uint64_t start = measured ? now() : 0;
   TENON_TRY(finishQueues(profile_.enabled() ? runCommands<true>() : runCommands<false>()));
+  if (measured)
+    spread_.ran(now() - start);
   TENON_TRY(finishOutputs());
   hasRun_ = true;
   ++session_->runs;

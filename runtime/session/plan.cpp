@@ -18,6 +18,7 @@ static Status noMemory(const fb::Function &function) {
 Status Plan::create(tenon_session &session, const fb::Function &function) {
   session_ = &session;
   function_ = &function;
+  spread_.start(session.parallelThreshold, session.adaptsSpread);
   symbols_ = function.symbols()->size();
   statics_ = symbols_ + function.static_exprs();
   const Allocator &allocator = session.allocator;

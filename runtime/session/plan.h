@@ -4,6 +4,7 @@
 #include "package/plan_visitor.h"
 #include "runtime/profile/profile.h"
 #include "runtime/session/package.h"
+#include "runtime/session/spread.h"
 
 struct tenon_session;
 
@@ -23,6 +24,7 @@ struct Step {
   fb::CommandBody kind = fb::CommandBody::NONE;
   bool late = false;     // bound each time it runs
   bool parallel = false; // worth spreading over workers
+  int64_t cost = 0;      // estimated, ns, of what is
   uint8_t ioStride = 0;  // 1: one KernelIo per worker (they differ in scratch); 0: all share one
   uint32_t n = 0;
   uint32_t grain = 1;
@@ -166,6 +168,7 @@ private:
   Objects<InputBinding> inputs_;
   Objects<OutputBinding> outputs_;
   Profile profile_;
+  Spread spread_;
   uint64_t generation_ = 0;  // of the session's memory that the addresses are for
   bool sizesStates_ = false; // a buffer stands for a state without a bound
   bool shapesChanged_ = true;
@@ -173,7 +176,8 @@ private:
   bool sizesValid_ = false;
   bool stepsBound_ = false;
   bool hasRun_ = false;
-  bool usesQueues_ = false; // commands stand on other queues than the first
+  bool hasParallel_ = false; // some step is worth spreading
+  bool usesQueues_ = false;  // commands stand on other queues than the first
   enum class Failure : uint8_t { None, BeingWritten, Written };
   std::atomic<Failure> queueFailed_ = Failure::None;
   Status queueFailure_; // the first one of a device's queue

@@ -54,6 +54,7 @@ Status tenon_session::create(tenon_package &owner, const tenon_session_options &
   if (owner.kernels.size() != owner.manifest().kernels()->size())
     return Status::error(Code::NoImage, "the package was loaded for inspection only; load it with its code");
   TENON_TRY(createPool(options, shared));
+  adaptsSpread = options.parallel_threshold_ns <= 0 && threads > 1;
   parallelThreshold =
       options.parallel_threshold_ns > 0 ? options.parallel_threshold_ns : kParallelThresholdNs;
   profile = options.profile;

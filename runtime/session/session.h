@@ -46,6 +46,7 @@ struct tenon_session {
   tenon_parallel_for_fn parallelFor = nullptr;
   void *parallelContext = nullptr;
   int64_t parallelThreshold = 0;
+  bool adaptsSpread = false; // the caller has not said from which cost on dispatches are spread
   int profile = 0;
   tenon::runtime::SharedPool *pool = nullptr;
   tenon::package::Array<tenon_host_function> hostFunctions;

@@ -236,7 +236,8 @@ typedef struct tenon_session_options {
   tenon_parallel_for_fn parallel_for; /* NULL: the session's own threads (where the runtime has them) */
   void *parallel_context;
   int profile;                   /* 1: measure every command; 2: devices also note what happens when */
-  int64_t parallel_threshold_ns; /* estimated cost from which a dispatch is spread; 0: a measured default */
+  int64_t parallel_threshold_ns; /* estimated cost from which a dispatch is spread; 0: a default, or more, or
+                                    none at all, whatever a function's runs show to be fastest */
   const tenon_host_function *host_functions;
   uint32_t host_function_count;
 } tenon_session_options;
