@@ -69,6 +69,23 @@ TEST(Map, Movement) {
         {{9, 40}}, {"map"});
 }
 
+TEST(Map, PiecesOfAConcatenation) {
+  // Of 24, 8, 4 and 40 elements; more of them than vectors are wide, and not in order of size.
+  check(R"(func.func @main(%a: tensor<9x24xf32>, %b: tensor<9x8xf32>, %c: tensor<1x4xf32>, %d: tensor<9x40xf32>) -> tensor<9x76xf32> {
+    %e = tenon.broadcast %c : tensor<1x4xf32> -> tensor<9x4xf32>
+    %f = tenon.mul %a, %a : tensor<9x24xf32>
+    %0 = tenon.concat %f, %b, %e, %d axis 1 : (tensor<9x24xf32>, tensor<9x8xf32>, tensor<9x4xf32>, tensor<9x40xf32>) -> tensor<9x76xf32>
+    %1 = tenon.abs %0 : tensor<9x76xf32>
+    return %1 : tensor<9x76xf32> })",
+        {{9, 24}, {9, 8}, {1, 4}, {9, 40}}, {"map"});
+  // The concatenation is read somewhere else than it is written.
+  check(R"(func.func @main(%a: tensor<4x8x8xf32>, %b: tensor<4x8x16xf32>) -> tensor<8x4x24xf32> {
+    %0 = tenon.concat %a, %b axis 2 : (tensor<4x8x8xf32>, tensor<4x8x16xf32>) -> tensor<4x8x24xf32>
+    %1 = tenon.transpose %0 [1, 0, 2] : tensor<4x8x24xf32> -> tensor<8x4x24xf32>
+    return %1 : tensor<8x4x24xf32> })",
+        {{4, 8, 8}, {4, 8, 16}}, {"map"});
+}
+
 TEST(Map, Gather) {
   check(R"(func.func @main(%a: tensor<10x33xf32>, %i: tensor<2x3xi64>) -> tensor<2x3x33xf32> {
     %0 = tenon.gather %a, %i axis 0 batch 0 : tensor<10x33xf32>, tensor<2x3xi64> -> tensor<2x3x33xf32>
