@@ -8,6 +8,7 @@ tools/dev), so that it knows only models that torch exports.
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -42,9 +43,12 @@ def converted(peer: str, name: str, model: Path, entry: dict, folder: Path) -> P
 
 
 def to_mnn(model: Path, target: Path) -> None:
-    command = ["MNN.tools.mnnconvert", "-f", "ONNX", "--modelFile", model, "--MNNModel", target, "--bizCode", "tenon"]
-    # Its log to the vendor would install packages into whatever Python is at hand; without them it goes on.
-    said = run([sys.executable, "-m", *command], {"PIP_NO_INDEX": "1"})
+    files = ["--modelFile", model.resolve(), "--MNNModel", target.resolve()]
+    command = [sys.executable, "-m", "MNN.tools.mnnconvert", "-f", "ONNX", *files, "--bizCode", "tenon"]
+    # Its log to the vendor would install packages into whatever Python is at hand; without them it goes on. It leaves
+    # a file of its own where it runs.
+    with tempfile.TemporaryDirectory(prefix="tenon-mnn-") as folder:
+        said = run(command, {"PIP_NO_INDEX": "1"}, folder)
     if "Converted Success" not in said or not target.exists():
         raise NotConverted("mnnconvert: " + reason(said, ("Not Support", "rror", "Failed")))
 
@@ -65,8 +69,8 @@ def to_litert(model: Path, entry: dict, target: Path) -> None:
         raise NotConverted("litert-torch: " + reason(said, ("Error",)))
 
 
-def run(command: list, settings: dict[str, str] | None = None) -> str:
-    """What a converter said. `settings`: of its environment."""
+def run(command: list, settings: dict[str, str] | None = None, folder: str | None = None) -> str:
+    """What a converter said. `settings`: of its environment; `folder`: where it runs."""
     try:
         done = subprocess.run(
             [str(word) for word in command],
@@ -76,6 +80,7 @@ def run(command: list, settings: dict[str, str] | None = None) -> str:
             errors="replace",
             timeout=TIMEOUT_SECONDS,
             env={**os.environ, **(settings or {})},
+            cwd=folder,
         )
     except subprocess.TimeoutExpired:
         return f"Error: gave up after {TIMEOUT_SECONDS} s"

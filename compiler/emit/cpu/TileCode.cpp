@@ -426,11 +426,12 @@ TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<i
   unsigned most = (target.vectorRegisters - tile.vectors - 1) / tile.vectors;
   if (columns && tile.lanes == 16 && *columns / 16 % 2 == 1) {
     tile.beside = narrowLanes(tile.lanes, *columns, depthDivisor);
-    // Columns and a row's elements of as many steps, the narrow columns, and what a row has for them; weaving
-    // columns takes some more.
-    unsigned own = tile.beside ? 2 * (tile.lanes / tile.beside) + (target.movesBesideProducts ? 2 : 6) : 0;
-    if (tile.beside)
+    if (tile.beside) {
+      // Columns and a row's elements of as many steps, the narrow columns, and what a row has for them;
+      // weaving columns takes some more.
+      unsigned own = 2 * (tile.lanes / tile.beside) + (target.movesBesideProducts ? 2 : 6);
       most = std::min(most, (target.vectorRegisters - own) / 2);
+    }
   }
   most = std::min(most, many ? 14u : 6u);
   if (rowBytes)

@@ -79,8 +79,8 @@ llvm::SmallVector<mlir::Value> folded(KernelBuilder &k, TileShape tile, llvm::Ar
 
 /// rows * perRow zero vectors.
 llvm::SmallVector<mlir::Value> tileZero(KernelBuilder &k, TileShape tile, mlir::Type accumulator);
-/// Neighbouring vectors of a row that an epilogue evaluates as one: two of 256 bits where it ends in bytes,
-/// which narrow together. `masked`: the last vector may be incomplete.
+/// Neighbouring vectors of a row that an epilogue evaluates as one: two where it ends in bytes, which narrow
+/// together (`packsBytes`). `masked`: the last vector may be incomplete.
 unsigned epilogueVectors(KernelBuilder &k, TileShape tile, mlir::Type resultElement, bool masked);
 /// The elements of vectors one behind the other.
 mlir::Value joined(KernelBuilder &k, llvm::ArrayRef<mlir::Value> vectors);
