@@ -71,13 +71,14 @@ TEST(Map, Movement) {
 
 TEST(Map, PiecesOfAConcatenation) {
   // Of 24, 8, 4 and 40 elements; more of them than vectors are wide, and not in order of size.
-  check(R"(func.func @main(%a: tensor<9x24xf32>, %b: tensor<9x8xf32>, %c: tensor<1x4xf32>, %d: tensor<9x40xf32>) -> tensor<9x76xf32> {
+  check(
+      R"(func.func @main(%a: tensor<9x24xf32>, %b: tensor<9x8xf32>, %c: tensor<1x4xf32>, %d: tensor<9x40xf32>) -> tensor<9x76xf32> {
     %e = tenon.broadcast %c : tensor<1x4xf32> -> tensor<9x4xf32>
     %f = tenon.mul %a, %a : tensor<9x24xf32>
     %0 = tenon.concat %f, %b, %e, %d axis 1 : (tensor<9x24xf32>, tensor<9x8xf32>, tensor<9x4xf32>, tensor<9x40xf32>) -> tensor<9x76xf32>
     %1 = tenon.abs %0 : tensor<9x76xf32>
     return %1 : tensor<9x76xf32> })",
-        {{9, 24}, {9, 8}, {1, 4}, {9, 40}}, {"map"});
+      {{9, 24}, {9, 8}, {1, 4}, {9, 40}}, {"map"});
   // The concatenation is read somewhere else than it is written.
   check(R"(func.func @main(%a: tensor<4x8x8xf32>, %b: tensor<4x8x16xf32>) -> tensor<8x4x24xf32> {
     %0 = tenon.concat %a, %b axis 2 : (tensor<4x8x8xf32>, tensor<4x8x16xf32>) -> tensor<4x8x24xf32>
@@ -259,11 +260,14 @@ TEST(Convolution, NarrowPanelBesideWhole) {
     return "strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups " +
            std::to_string(groups);
   };
-  check(conv("1x5x40x12", "3x3x12x20", "1x5x40x20", padded(1)), {{1, 5, 40, 12}, {3, 3, 12, 20}}, {"map", "conv"});
+  check(conv("1x5x40x12", "3x3x12x20", "1x5x40x20", padded(1)), {{1, 5, 40, 12}, {3, 3, 12, 20}},
+        {"map", "conv"});
   check(conv("2x6x12x12", "3x3x12x56", "2x6x12x56", padded(1)), {{2, 6, 12, 12}, {3, 3, 12, 56}},
         {"map", "conv"});
-  check(conv("2x7x3x12", "3x3x12x24", "2x7x3x24", padded(1)), {{2, 7, 3, 12}, {3, 3, 12, 24}}, {"map", "conv"});
-  check(conv("1x4x17x8", "3x3x4x46", "1x4x17x46", padded(2)), {{1, 4, 17, 8}, {3, 3, 4, 46}}, {"map", "conv"});
+  check(conv("2x7x3x12", "3x3x12x24", "2x7x3x24", padded(1)), {{2, 7, 3, 12}, {3, 3, 12, 24}},
+        {"map", "conv"});
+  check(conv("1x4x17x8", "3x3x4x46", "1x4x17x46", padded(2)), {{1, 4, 17, 8}, {3, 3, 4, 46}},
+        {"map", "conv"});
 }
 
 /// A convolution by Winograd's form, whose filter has to be constant: sines of what numbers its elements.

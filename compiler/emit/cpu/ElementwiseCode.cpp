@@ -8,6 +8,7 @@
 
 #include "compiler/defects/PlantedDefect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -56,6 +57,8 @@ private:
   }
   bool isSigned(Type element) { return !element.isUnsignedInteger() && !element.isInteger(1); }
   static bool isFinite(Value v);
+  static bool isOne(Value v);
+  Value notAboveOne(Value one, Value a);
 
   Value unary(Value a);
   Value binary(Value a, Value c);
@@ -121,12 +124,53 @@ bool Code::isFinite(Value v) {
   return f && f.getValue().isFinite();
 }
 
+bool Code::isOne(Value v) {
+  Attribute a;
+  auto d = matchPattern(v, m_Constant(&a)) ? dyn_cast<DenseElementsAttr>(a) : DenseElementsAttr();
+  return d && d.isSplat() && isa<FloatType>(d.getElementType()) &&
+         d.getSplatValue<APFloat>().isExactlyValue(1.0);
+}
+
+/// `one < a ? one : a` by the instruction itself; null where vectors are not made of whole registers. LLVM
+/// makes x * (1 < a ? 1 : a) into 1 < a ? x : x * a, which takes an instruction more.
+Value Code::notAboveOne(Value one, Value a) {
+  const CpuTarget &target = k.target();
+  auto type = dyn_cast<VectorType>(a.getType());
+  if (!type || !type.getElementType().isF32() || target.emulate || type.getNumElements() % 8 != 0)
+    return {};
+  bool wide = target.vectorBits == 512 && type.getNumElements() % 16 == 0;
+  int64_t native = wide ? 16 : 8;
+  StringAttr name = b.getStringAttr(wide ? "llvm.x86.avx512.min.ps.512" : "llvm.x86.avx.min.ps.256");
+  auto partType = VectorType::get({native}, type.getElementType());
+  Value result = a;
+  for (int64_t from = 0; from < type.getNumElements(); from += native) {
+    auto part = [&](Value v) -> Value {
+      return partType == type
+                 ? v
+                 : vector::ExtractStridedSliceOp::create(b, loc, v, ArrayRef<int64_t>{from},
+                                                         ArrayRef<int64_t>{native}, ArrayRef<int64_t>{1});
+    };
+    SmallVector<Value> operands{part(one), part(a)};
+    constexpr int32_t currentRounding = 4;
+    if (wide)
+      operands.push_back(arith::ConstantOp::create(b, loc, b.getI32IntegerAttr(currentRounding)));
+    Value least = LLVM::CallIntrinsicOp::create(b, loc, partType, name, operands).getResults();
+    result = partType == type ? least
+                              : vector::InsertStridedSliceOp::create(
+                                    b, loc, least, result, ArrayRef<int64_t>{from}, ArrayRef<int64_t>{1});
+  }
+  return result;
+}
+
 Value Code::maxMin(Value a, Value c, bool max) {
   Type element = getElementTypeOrSelf(op->getResult(0).getType());
   if (isa<FloatType>(element)) {
     if (isFinite(a))
       std::swap(a, c);
     // Against a number, `number > x ? number : x` is the one instruction that also lets NaN through.
+    if (!max && isOne(c))
+      if (Value least = notAboveOne(c, a))
+        return least;
     if (isFinite(c))
       return select(cmpf(max ? arith::CmpFPredicate::OGT : arith::CmpFPredicate::OLT, c, a), c, a);
     return max ? make<arith::MaximumFOp>(a, c) : make<arith::MinimumFOp>(a, c);
@@ -290,8 +334,8 @@ Value emitElementwise(KernelBuilder &k, Operation *op, ValueRange operands, unsi
   return Code(k, op, lanes).run(operands);
 }
 
-/// The greater or lesser; `acc` where it is NaN, or where both are zeros. A maximum that also tells zeros apart
-/// takes twice as many instructions.
+/// The greater or lesser; `acc` where it is NaN, or where both are zeros. A maximum that also tells zeros
+/// apart takes twice as many instructions.
 static Value extreme(KernelBuilder &k, arith::CmpFPredicate beyond, Value acc, Value v, bool keepsNan) {
   OpBuilder &b = k.builder();
   APFloat start(0.0f);

@@ -99,7 +99,8 @@ static std::pair<Value, int64_t> split(Value v) {
   return {v, 0};
 }
 
-// Constants stay outermost, (x + 1) * 8 + y being x * 8 + y + 8, so that places a constant apart have one base.
+// Constants stay outermost, (x + 1) * 8 + y being x * 8 + y + 8, so that places a constant apart have one
+// base.
 Value KernelBuilder::add(Value a, Value c) {
   auto [x, m] = split(a);
   auto [y, n] = split(c);
@@ -188,11 +189,11 @@ Value KernelBuilder::load(Value pointer, Value offset, Type element, unsigned la
 
 Value KernelBuilder::opaque(Value value) {
   const char *constraint = isa<VectorType>(value.getType()) ? "=v,0" : "=r,0";
-  auto hidden = LLVM::InlineAsmOp::create(
-      b, where, TypeRange{value.getType()}, ValueRange{value}, b.getStringAttr(""),
-      b.getStringAttr(constraint), UnitAttr(), UnitAttr(),
-      LLVM::TailCallKindAttr::get(b.getContext(), LLVM::TailCallKind::None), LLVM::AsmDialectAttr(),
-      ArrayAttr());
+  auto hidden =
+      LLVM::InlineAsmOp::create(b, where, TypeRange{value.getType()}, ValueRange{value}, b.getStringAttr(""),
+                                b.getStringAttr(constraint), UnitAttr(), UnitAttr(),
+                                LLVM::TailCallKindAttr::get(b.getContext(), LLVM::TailCallKind::None),
+                                LLVM::AsmDialectAttr(), ArrayAttr());
   return hidden.getResult(0);
 }
 
