@@ -115,20 +115,13 @@ Value Code::unary(Value a) {
 }
 
 bool Code::isFinite(Value v) {
-  Attribute a;
-  if (!matchPattern(v, m_Constant(&a)))
-    return false;
-  if (auto d = dyn_cast<DenseElementsAttr>(a); d && d.isSplat() && isa<FloatType>(d.getElementType()))
-    return d.getSplatValue<APFloat>().isFinite();
-  auto f = dyn_cast<FloatAttr>(a);
-  return f && f.getValue().isFinite();
+  APFloat number(0.0f);
+  return matchPattern(v, m_ConstantFloat(&number)) && number.isFinite();
 }
 
 bool Code::isOne(Value v) {
-  Attribute a;
-  auto d = matchPattern(v, m_Constant(&a)) ? dyn_cast<DenseElementsAttr>(a) : DenseElementsAttr();
-  return d && d.isSplat() && isa<FloatType>(d.getElementType()) &&
-         d.getSplatValue<APFloat>().isExactlyValue(1.0);
+  APFloat number(0.0f);
+  return matchPattern(v, m_ConstantFloat(&number)) && number.isExactlyValue(1.0);
 }
 
 /// `one < a ? one : a` by the instruction itself; null where vectors are not made of whole registers. LLVM

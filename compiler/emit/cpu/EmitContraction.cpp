@@ -174,25 +174,10 @@ void ContractionEmitter::tile(Value batch, Value m, Value m0, TileShape t, Value
   for (Size d : ArrayRef<Size>(resultDims).drop_back())
     lead.push_back(k.size(d));
   bool oneAxis = !lead.empty() && seesRowsAsOneAxis(k, op.getResult());
-  // The result's leading coordinates: batch dimensions come first, the row is the last of them.
-  auto coordsOf = [&](unsigned row, unsigned vector) {
-    Coords at;
-    for (Value p : rowPosition(k, k.add(flatRow, k.constant(row)), lead, oneAxis))
-      at.push_back({p});
-    at.push_back({k.add(k.mul(k.add(firstPanel, k.constant(vector / perPanel)), k.constant(16)),
-                        k.constant(vector % perPanel * t.lanes)),
-                  1});
-    return at;
-  };
-  auto maskOf = [&](unsigned vector, Value column) {
-    unsigned lanes = t.lanesOf(vector);
-    return t.isIncomplete(vector, masked, columns.knownDivisor()) ? k.tailMask(column, k.size(columns), lanes)
-                                                                  : Value();
-  };
   SmallVector<Value> acc = tileZero(k, t, accumulator);
   for (unsigned u = 0; u < t.vectors && !start->isZero(); ++u) {
-    Coords at = coordsOf(0, u);
-    Value first = start->at(at, t.lanes, maskOf(u, at.back().base));
+    Value first =
+        start->at(columnOf(k, t, firstPanel, u), t.lanes, maskOf(k, t, firstPanel, u, masked, columns));
     for (unsigned r = 0; r < t.rows; ++r)
       acc[r * t.perRow() + u] = first;
   }
@@ -208,13 +193,18 @@ void ContractionEmitter::tile(Value batch, Value m, Value m0, TileShape t, Value
   Type rootElement = cast<RankedTensorType>(root.getType()).getElementType();
   unsigned together = epilogueVectors(k, t, rootElement, masked);
   for (unsigned r = 0; r < t.rows; ++r) {
+    // The result's leading coordinates: batch dimensions come first, the row is the last of them.
+    Coords at;
+    for (Value p : rowPosition(k, k.add(flatRow, k.constant(r)), lead, oneAxis))
+      at.push_back({p});
+    at.push_back({});
     for (unsigned u = 0; u < t.perRow(); u += together) {
       unsigned lanes = t.lanesOf(u);
-      Coords at = coordsOf(r, u);
+      at.back() = {columnOf(k, t, firstPanel, u), 1};
       Value value = joined(k, ArrayRef(acc).slice(r * t.perRow() + u, together));
       if (resultElement != accumulator)
         value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, lanes * together), value);
-      Evaluator e(k, lanes * together, maskOf(u, at.back().base));
+      Evaluator e(k, lanes * together, maskOf(k, t, firstPanel, u, masked, columns));
       e.bind(start->result(), [value](Evaluator &, ArrayRef<Coord>) { return value; });
       Value out = planted(Defect::EpilogueDropped) ? value : e.eval(root, at);
       if (!out) {

@@ -32,7 +32,7 @@ private:
   void positions(Value from, Value to, const ConvolutionTile &tile, bool masked);
   void widenedPositions(const PanelRange &range, Value blocks);
   ConvolutionTile tileAt(Value group, Value panel, unsigned panels, bool masked);
-  Value columnOf(const ConvolutionTile &tile, unsigned vector);
+  Value columnOf(const ConvolutionTile &tile, unsigned vector); // of all groups
   Value maskOf(const ConvolutionTile &tile, unsigned vector, bool masked);
   void askEarly(const ConvolutionTile &tile, Value position);
   void write(const ConvolutionTile &tile, ArrayRef<Value> acc, Place place, bool masked);
@@ -99,27 +99,18 @@ ConvolutionTile ConvolutionEmitter::tileAt(Value group, Value panel, unsigned pa
   tile.shape = tileOfPanels(shapeOfTile, panels, masked, c.outputs, c.stepsDivisor());
   tile.group = group;
   tile.firstPanel = panel;
-  Coords at(k.spec().dims(c.op.getResult()).size(), Coord{k.constant(0)});
-  for (unsigned u = 0; u < tile.shape.vectors && !c.start.isZero(); ++u) {
-    Value column = columnOf(tile, u);
-    at.back() = {k.add(k.mul(group, k.constant(c.outputs)), column), 1};
-    tile.start.push_back(c.start.at(at, tile.shape.lanes, maskOf(tile, u, masked)));
-  }
+  for (unsigned u = 0; u < tile.shape.vectors && !c.start.isZero(); ++u)
+    tile.start.push_back(c.start.at(columnOf(tile, u), tile.shape.lanes, maskOf(tile, u, masked)));
   return tile;
 }
 
-/// The first column, within its group, of a row's vector.
 Value ConvolutionEmitter::columnOf(const ConvolutionTile &tile, unsigned vector) {
-  unsigned perPanel = 16 / tile.shape.lanes;
-  return k.add(k.mul(k.add(tile.firstPanel, k.constant(vector / perPanel)), k.constant(16)),
-               k.constant(vector % perPanel * tile.shape.lanes));
+  return k.add(k.mul(tile.group, k.constant(c.outputs)),
+               cpu::columnOf(k, tile.shape, tile.firstPanel, vector));
 }
 
 Value ConvolutionEmitter::maskOf(const ConvolutionTile &tile, unsigned vector, bool masked) {
-  unsigned lanes = tile.shape.lanesOf(vector);
-  return tile.shape.isIncomplete(vector, masked, c.outputs)
-             ? k.tailMask(columnOf(tile, vector), k.constant(c.outputs), lanes)
-             : Value();
+  return cpu::maskOf(k, tile.shape, tile.firstPanel, vector, masked, context.constant(c.outputs));
 }
 
 /// Parts of a block's positions are widened, and then all panels of the range pass by.
@@ -220,7 +211,7 @@ void ConvolutionEmitter::write(const ConvolutionTile &tile, ArrayRef<Value> acc,
       Coords at;
       for (Value p : position)
         at.push_back({p});
-      at.push_back({k.add(k.mul(tile.group, k.constant(c.outputs)), columnOf(tile, u)), 1});
+      at.push_back({columnOf(tile, u), 1});
       Value out = e.eval(root, at);
       if (!out) {
         failed = e.failedOp();

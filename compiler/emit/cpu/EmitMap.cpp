@@ -81,6 +81,9 @@ static bool keepsInnermost(KernelBuilder &k, ReshapeOp reshape) {
          productOf(context, from.drop_back()) == productOf(context, to.drop_back());
 }
 
+/// Of a piece of a concatenation that is read in vectors of its own; fewer do not pay.
+static constexpr int64_t kFewestLanes = 4;
+
 unsigned laneLimit(KernelBuilder &k, unsigned wanted, bool withConcats) {
   int64_t limit = wanted;
   for (auto reshape : k.spec().op().getBody().front().getOps<ReshapeOp>())
@@ -97,7 +100,6 @@ unsigned laneLimit(KernelBuilder &k, unsigned wanted, bool withConcats) {
     }
   // A vector that lies in one piece of a concatenation is read as it stands; below four lanes it does not
   // pay.
-  constexpr int64_t fewestLanes = 4;
   for (auto concat : k.spec().op().getBody().front().getOps<ConcatOp>()) {
     bool innermost = concat.getAxis() + 1 == k.spec().dims(concat.getResult()).size();
     if (!withConcats || !innermost)
@@ -105,7 +107,7 @@ unsigned laneLimit(KernelBuilder &k, unsigned wanted, bool withConcats) {
     int64_t together = limit;
     for (Value input : concat.getInputs())
       together = std::gcd(together, k.spec().dims(input).back().constant().value_or(1));
-    if (together >= fewestLanes)
+    if (together >= kFewestLanes)
       limit = together;
   }
   return static_cast<unsigned>(std::max<int64_t>(1, limit));
@@ -231,8 +233,8 @@ void WovenMap::weave(ArrayRef<Value> strands, Value pointer, Value first, Type e
 
 /// Where the pieces of a concatenation end along the innermost axis of the result, of `inner` elements: each
 /// goes in vectors of its own, that lie in no other. Empty where there is none, or pieces are no multiples of
-/// `fewest` elements.
-static SmallVector<int64_t> piecesOf(KernelBuilder &k, Size inner, int64_t fewest) {
+/// `kFewestLanes` elements.
+static SmallVector<int64_t> piecesOf(KernelBuilder &k, Size inner) {
   SmallVector<int64_t> ends;
   for (auto concat : k.spec().op().getBody().front().getOps<ConcatOp>()) {
     ArrayRef<Size> dims = k.spec().dims(concat.getResult());
@@ -243,7 +245,7 @@ static SmallVector<int64_t> piecesOf(KernelBuilder &k, Size inner, int64_t fewes
     int64_t end = 0;
     for (Value input : concat.getInputs()) {
       auto size = k.spec().dims(input).back().constant();
-      if (!size || *size % fewest != 0)
+      if (!size || *size % kFewestLanes != 0)
         return {};
       ends.push_back(end += *size);
     }
@@ -268,9 +270,7 @@ LogicalResult emitMap(KernelBuilder &k, KernelShape &shape) {
   if (auto c = inner.constant())
     wanted = std::min<uint64_t>(wanted, llvm::PowerOf2Ceil(std::max<int64_t>(1, *c)));
   bool blocked = !inner.constant() || *inner.constant() > 2 * blockElements;
-  constexpr int64_t fewestLanes = 4;
-  SmallVector<int64_t> pieces =
-      blocked || readsAcross(k) ? SmallVector<int64_t>() : piecesOf(k, inner, fewestLanes);
+  SmallVector<int64_t> pieces = blocked || readsAcross(k) ? SmallVector<int64_t>() : piecesOf(k, inner);
   unsigned lanes = laneLimit(k, wanted, pieces.empty());
   unsigned narrow = std::min(lanes, native);
 

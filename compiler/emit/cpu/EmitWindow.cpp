@@ -342,11 +342,8 @@ SmallVector<Value> WindowEmitter::accumulateDots(const Tile &t) {
   DepthwiseOperands operands{k.bufferOf(input), k.bufferOf(filter), padding, channels,
                              element,           filterElement};
   SmallVector<Value> first;
-  Coords at(k.spec().dims(result).size(), Coord{k.constant(0)});
-  for (unsigned u = 0; u < t.vectors && !start->isZero(); ++u) {
-    at.back() = {k.add(t.channel, k.constant(u * t.lanes)), 1};
-    first.push_back(start->at(at, t.lanes, t.mask));
-  }
+  for (unsigned u = 0; u < t.vectors && !start->isZero(); ++u)
+    first.push_back(start->at(k.add(t.channel, k.constant(u * t.lanes)), t.lanes, t.mask));
   return depthwiseDots(k, g, operands,
                        {t.image, t.outer.front(), t.x, t.count, t.channel, t.vectors, t.lanes, t.mask, first,
                         t.rowsInside, t.columnsInside});

@@ -35,7 +35,9 @@ SumStart::SumStart(KernelBuilder &k, Value product) : k(k), sum(product) {
   added = other;
 }
 
-Value SumStart::at(ArrayRef<Coord> at, unsigned lanes, Value mask) const {
+Value SumStart::at(Value column, unsigned lanes, Value mask) const {
+  Coords at(k.spec().dims(added).size(), Coord{k.constant(0)});
+  at.back() = {column, 1};
   return Evaluator(k, lanes, mask).eval(added, at);
 }
 

@@ -22,8 +22,8 @@ public:
   /// The tensor of the region that finished sums are: the product, or the sum that alone reads it.
   mlir::Value result() const { return sum; }
   bool isZero() const { return !added; }
-  /// What sums begin with at `at`, consecutive along its last coordinate; where that is not zero.
-  mlir::Value at(llvm::ArrayRef<Coord> at, unsigned lanes, mlir::Value mask) const;
+  /// What the sums of `lanes` columns from `column` on begin with; where that is not zero.
+  mlir::Value at(mlir::Value column, unsigned lanes, mlir::Value mask) const;
 
 private:
   KernelBuilder &k;

@@ -43,6 +43,19 @@ SmallVector<Value> tileZero(KernelBuilder &k, TileShape tile, Type accumulator) 
   return SmallVector<Value>(tile.rows * tile.perRow(), zero);
 }
 
+Value columnOf(KernelBuilder &k, const TileShape &tile, Value firstPanel, unsigned vector) {
+  unsigned perPanel = 16 / tile.lanes;
+  return k.add(k.mul(k.add(firstPanel, k.constant(vector / perPanel)), k.constant(16)),
+               k.constant(vector % perPanel * tile.lanes));
+}
+
+Value maskOf(KernelBuilder &k, const TileShape &tile, Value firstPanel, unsigned vector, bool reachesEnd,
+             Size columns) {
+  if (!tile.isIncomplete(vector, reachesEnd, columns.knownDivisor()))
+    return {};
+  return k.tailMask(columnOf(k, tile, firstPanel, vector), k.size(columns), tile.lanesOf(vector));
+}
+
 unsigned epilogueVectors(KernelBuilder &k, TileShape tile, Type resultElement, bool masked) {
   bool bytes = k.storageType(resultElement).isInteger(8);
   return bytes && !masked && packsBytes(k.target(), 2 * tile.lanes) && tile.vectors % 2 == 0 ? 2 : 1;
@@ -70,13 +83,27 @@ Value joined(KernelBuilder &k, ArrayRef<Value> vectors) {
   return all;
 }
 
-/// The columns of `together` steps, those of one column beside each other.
-static Value columnsOfSteps(KernelBuilder &k, TileShape tile, const TileColumn &column, Value i,
-                            Type element) {
+/// The columns of some steps from `i` on.
+static SmallVector<Value> loadSteps(KernelBuilder &k, const TileColumn &column, Value i, Type type,
+                                    unsigned lanes, unsigned count) {
   SmallVector<Value> steps;
-  for (unsigned s = 0; s < tile.together; ++s)
+  for (unsigned s = 0; s < count; ++s)
     steps.push_back(k.load(column.pointer, k.add(column.offset, k.mul(k.add(i, k.constant(s)), column.step)),
-                           element, tile.lanes));
+                           type, lanes));
+  return steps;
+}
+
+static void askFor(KernelBuilder &k, ArrayRef<TilePrefetch> prefetches, Value i, Type type, unsigned count) {
+  for (const TilePrefetch &prefetch : prefetches)
+    for (unsigned s = 0; s < count; ++s)
+      k.prefetch(prefetch.pointer, k.add(prefetch.offset, k.mul(k.add(i, k.constant(s)), prefetch.step)),
+                 type, KernelBuilder::Cache::Second);
+}
+
+/// The columns of several steps, those of one column beside each other.
+static Value columnsOfSteps(KernelBuilder &k, const TileColumn &column, Value i, Type type, unsigned lanes,
+                            unsigned count) {
+  SmallVector<Value> steps = loadSteps(k, column, i, type, lanes, count);
   while (steps.size() > 1) { // halves are woven into each other, so that neighbours become neighbours at last
     SmallVector<Value> woven;
     size_t half = steps.size() / 2;
@@ -99,11 +126,8 @@ static SmallVector<Value> productOfSteps(KernelBuilder &k, TileShape tile, Array
     depth = k.sub(depth, k.constant(together));
   return k.loop(k.constant(0), depth, together, ValueRange(init), [&](Value i, ValueRange carried) {
     SmallVector<Value> acc(carried);
-    for (const TilePrefetch &prefetch : prefetches)
-      for (unsigned s = 0; s < together; ++s)
-        k.prefetch(prefetch.pointer, k.add(prefetch.offset, k.mul(k.add(i, k.constant(s)), prefetch.step)),
-                   type, KernelBuilder::Cache::Second);
-    Value columns = columnsOfSteps(k, tile, column, i, type);
+    askFor(k, prefetches, i, type, together);
+    Value columns = columnsOfSteps(k, column, i, type, tile.lanes, together);
     for (unsigned r = 0; r < tile.rows; ++r) {
       Value steps = k.load(rows[r].pointer, k.add(rows[r].offset, i), type, together);
       Value row = shuffled(k, steps, steps, tile.lanes * together, [&](int64_t l) { return l % together; });
@@ -113,17 +137,8 @@ static SmallVector<Value> productOfSteps(KernelBuilder &k, TileShape tile, Array
   });
 }
 
-/// The columns of a narrow panel for a register full of steps, those of one step beside each other.
-static Value narrowColumns(KernelBuilder &k, const TileColumn &column, Value i, Type type, unsigned lanes,
-                           unsigned steps) {
-  SmallVector<Value> parts;
-  for (unsigned s = 0; s < steps; ++s)
-    parts.push_back(k.load(column.pointer, k.add(column.offset, k.mul(k.add(i, k.constant(s)), column.step)),
-                           type, lanes));
-  return joined(k, parts);
-}
-
-/// The elements of a row for these columns, of its elements in all lanes of a vector each.
+/// The elements of a row for columns of steps one behind the other, of its elements in all lanes of a vector
+/// each.
 static Value narrowRow(KernelBuilder &k, ArrayRef<Value> elements, unsigned lanes) {
   SmallVector<Value> parts(elements);
   // LLVM sees that a lane of these is any other and would permute in two instructions.
@@ -152,26 +167,16 @@ static SmallVector<Value> productBeside(KernelBuilder &k, TileShape tile, ArrayR
   if (planted(Defect::ProductDepthShort))
     depth = k.sub(depth, k.constant(steps));
   return k.loop(k.constant(0), depth, steps, ValueRange(init), [&](Value i, ValueRange carried) {
-    SmallVector<Value> acc(carried), at;
-    for (unsigned s = 0; s < steps; ++s)
-      at.push_back(k.add(i, k.constant(s)));
-    for (const TilePrefetch &prefetch : prefetches)
-      for (Value step : at)
-        k.prefetch(prefetch.pointer, k.add(prefetch.offset, k.mul(step, prefetch.step)), type,
-                   KernelBuilder::Cache::Second);
-    SmallVector<Value> whole;
-    const TileColumn &column = columns.front();
-    for (Value step : at)
-      whole.push_back(
-          k.load(column.pointer, k.add(column.offset, k.mul(step, column.step)), type, tile.lanes));
-    TileShape woven{.lanes = tile.beside, .together = steps};
-    Value narrow = moves ? narrowColumns(k, columns.back(), i, type, tile.beside, steps)
-                         : columnsOfSteps(k, woven, columns.back(), i, type);
+    SmallVector<Value> acc(carried);
+    askFor(k, prefetches, i, type, steps);
+    SmallVector<Value> whole = loadSteps(k, columns.front(), i, type, tile.lanes, steps);
+    Value narrow = moves ? joined(k, loadSteps(k, columns.back(), i, type, tile.beside, steps))
+                         : columnsOfSteps(k, columns.back(), i, type, tile.beside, steps);
     for (unsigned r = 0; r < tile.rows; ++r) {
       SmallVector<Value> elements;
       for (unsigned s = 0; s < steps; ++s) {
-        elements.push_back(
-            k.splat(k.load(rows[r].pointer, k.add(rows[r].offset, at[s]), type, 1), tile.lanes));
+        elements.push_back(k.splat(
+            k.load(rows[r].pointer, k.add(rows[r].offset, k.add(i, k.constant(s))), type, 1), tile.lanes));
         acc[2 * r] = vector::FMAOp::create(b, k.loc(), elements.back(), whole[s], acc[2 * r]);
       }
       Value row;
@@ -227,9 +232,7 @@ SmallVector<Value> tileProduct(KernelBuilder &k, TileShape tile, ArrayRef<TileRo
     depth = k.sub(depth, k.constant(1));
   return k.loop(k.constant(0), depth, 1, ValueRange(init), [&](Value i, ValueRange carried) {
     SmallVector<Value> acc(carried);
-    for (const TilePrefetch &prefetch : prefetches)
-      k.prefetch(prefetch.pointer, k.add(prefetch.offset, k.mul(i, prefetch.step)), columnElement,
-                 KernelBuilder::Cache::Second);
+    askFor(k, prefetches, i, columnElement, 1);
     SmallVector<Value> column;
     for (const TileColumn &c : columns) {
       Value at = k.add(c.offset, k.mul(i, c.step));

@@ -77,6 +77,12 @@ llvm::SmallVector<mlir::Value> tileProduct(KernelBuilder &k, TileShape tile, llv
 /// one.
 llvm::SmallVector<mlir::Value> folded(KernelBuilder &k, TileShape tile, llvm::ArrayRef<mlir::Value> sums);
 
+/// The first column of a row's vector, in a tile whose panels begin with `firstPanel`.
+mlir::Value columnOf(KernelBuilder &k, const TileShape &tile, mlir::Value firstPanel, unsigned vector);
+/// Its lanes that exist of `columns` columns, where not all do (`isIncomplete`); null otherwise.
+mlir::Value maskOf(KernelBuilder &k, const TileShape &tile, mlir::Value firstPanel, unsigned vector,
+                   bool reachesEnd, Size columns);
+
 /// rows * perRow zero vectors.
 llvm::SmallVector<mlir::Value> tileZero(KernelBuilder &k, TileShape tile, mlir::Type accumulator);
 /// Neighbouring vectors of a row that an epilogue evaluates as one: two where it ends in bytes, which narrow
