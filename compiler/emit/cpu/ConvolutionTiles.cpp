@@ -139,7 +139,7 @@ SmallVector<Value> TapNest::products(ArrayRef<TileRow> rows, Value tapIndex, Arr
   for (Value base : panelBase)
     columns.push_back({k.bufferOf(c.op.getFilter()), k.add(base, tapOffset), k.constant(16 * c.group)});
   SmallVector<TilePrefetch> prefetches =
-      panels.at(tile.number, tile.only, panelBase.front(), llvm::divideCeil(shape.columns(), 16),
+      panels.at(tile.number, tile.only, shape.rows, panelBase.front(), llvm::divideCeil(shape.columns(), 16),
                 k.mul(tapIndex, k.constant(c.tapElements() / (16 * c.group))));
   int64_t depth = c.widensRows() ? c.rowElements() : c.depth();
   if (c.group > 1)

@@ -168,7 +168,7 @@ void ContractionEmitter::tile(Value batch, Value m, Value m0, TileShape t, Value
   PanelPrefetch panelPrefetch(k, rhs, rhsElement, panelElements, known, group);
   bool onlyTile = rows.constant() && *rows.constant() <= shapeOfTile.rows;
   SmallVector<TilePrefetch> prefetches =
-      panelPrefetch.at(k.div(k.sub(m, m0), k.constant(shapeOfTile.rows)), onlyTile,
+      panelPrefetch.at(k.div(k.sub(m, m0), k.constant(shapeOfTile.rows)), onlyTile, t.rows,
                        tileColumns.front().offset, llvm::divideCeil(t.columns(), 16), k.constant(0));
   SmallVector<Value> lead;
   for (Size d : ArrayRef<Size>(resultDims).drop_back())

@@ -262,8 +262,13 @@ Value Evaluator::leaf(Value pointer, Value tensor, ArrayRef<Coord> at) {
   Coord c = linearize(at, k.spec().dims(tensor));
   if (c.uniform() || lanes == 1)
     return k.splat(k.load(pointer, c.base, element, 1), lanes);
-  if (!c.lanes && c.stride == 1)
+  if (!c.lanes && c.stride == 1) {
+    if (ahead > 0) {
+      int64_t bytes = std::max<int64_t>(1, k.storageType(element).getIntOrFloatBitWidth() / 8);
+      k.prefetch(pointer, k.add(c.base, k.constant(ahead / bytes)), element, KernelBuilder::Cache::First);
+    }
     return k.load(pointer, c.base, element, lanes, mask);
+  }
   return k.gather(pointer, asLanes(c), element, lanes, mask);
 }
 

@@ -40,6 +40,9 @@ public:
   /// it.
   void bind(mlir::Value tensor, Binding value) { bindings[tensor] = std::move(value); }
 
+  /// Where neighbours are read from a buffer, the line that lies `bytes` further on is asked for.
+  void askAhead(int64_t bytes) { ahead = bytes; }
+
   /// The elements at `at` (one coordinate per axis), a scalar or vector of valueType. Null after a
   /// diagnostic-worthy failure; `failedOp` then names the operation that has no pull form.
   mlir::Value eval(mlir::Value tensor, llvm::ArrayRef<Coord> at);
@@ -101,6 +104,7 @@ private:
   llvm::DenseMap<mlir::Value, Binding> bindings;
   std::map<Key, mlir::Value> known;
   mlir::Operation *failed = nullptr;
+  int64_t ahead = 0;       ///< bytes; 0: nothing is asked for
   bool makesTable = false; ///< computes the entries of a table
 };
 

@@ -163,6 +163,7 @@ Value Evaluator::evalPad(PadOp op, ArrayRef<Coord> at) {
   Evaluator kept(k, lanes, mask ? b.createOrFold<arith::AndIOp>(k.loc(), mask, keep) : keep);
   Evaluator &e = direct ? kept : *this;
   kept.bindings = bindings;
+  kept.ahead = ahead;
   Value v = e.eval(op.getInput(), in);
   failed = failed ? failed : e.failed;
   return v ? choose(k, keep, v, fill) : Value();

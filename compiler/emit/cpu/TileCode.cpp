@@ -97,7 +97,7 @@ static void askFor(KernelBuilder &k, ArrayRef<TilePrefetch> prefetches, Value i,
   for (const TilePrefetch &prefetch : prefetches)
     for (unsigned s = 0; s < count; ++s)
       k.prefetch(prefetch.pointer, k.add(prefetch.offset, k.mul(k.add(i, k.constant(s)), prefetch.step)),
-                 type, KernelBuilder::Cache::Second);
+                 type, prefetch.cache);
 }
 
 /// The columns of several steps, those of one column beside each other.

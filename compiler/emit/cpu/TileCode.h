@@ -59,9 +59,10 @@ struct TileColumn {
   mlir::Value mask = {};
 };
 
-/// A line that each step of a product asks the second cache for: step k that of pointer[offset + k * step].
+/// A line that each step of a product asks a cache for: step k that of pointer[offset + k * step].
 struct TilePrefetch {
   mlir::Value pointer, offset, step;
+  KernelBuilder::Cache cache = KernelBuilder::Cache::Second;
 };
 
 /// acc[row * perRow + vector] += sum over k in [0, depth) of row * column. Integer and narrow float operands

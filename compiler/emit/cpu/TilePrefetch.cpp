@@ -24,16 +24,17 @@ PanelPrefetch::PanelPrefetch(KernelBuilder &k, Value pointer, Type element, Size
   useful = !total || !each || *total * *each * bytes > staysInCache;
 }
 
-SmallVector<TilePrefetch> PanelPrefetch::at(Value tile, bool onlyTile, Value base, unsigned panels,
-                                            Value step) const {
+SmallVector<TilePrefetch> PanelPrefetch::at(Value tile, bool onlyTile, unsigned rows, Value base,
+                                            unsigned panels, Value step) const {
   SmallVector<TilePrefetch> list;
-  if (!useful)
+  if (!useful || (onlyTile && rows == 1))
     return list;
   constexpr int64_t stepsAhead = 64;
   if (onlyTile) {
     Value first = k.add(base, k.mul(k.add(step, k.constant(stepsAhead)), k.constant(perStep)));
     for (unsigned p = 0; p < panels; ++p)
-      list.push_back({pointer, k.add(first, k.mul(k.constant(p), k.size(elements))), k.constant(perStep)});
+      list.push_back({pointer, k.add(first, k.mul(k.constant(p), k.size(elements))), k.constant(perStep),
+                      KernelBuilder::Cache::First});
     return list;
   }
   // Each step asks for one line, so that the first tiles of a block fetch all of the next panels; the others

@@ -11,8 +11,10 @@
 namespace tenon::cpu {
 
 /// What the products of a tile ask for early: the panels that come next in the kernel's range, when many
-/// tiles pass over a panel; else the tile's own panels, some steps ahead. Nothing when all panels stay in the
-/// second cache anyhow.
+/// tiles pass over a panel; else the tile's own panels, some steps ahead, if it has several rows. With one
+/// row next to nothing is computed between the lines: what the processor asks for by itself, from each panel
+/// that is read, then comes faster than with instructions that ask for the same. Nothing when all panels stay
+/// in the second cache anyhow.
 class PanelPrefetch {
 public:
   /// Panels of `elements` elements each, one behind the other from `pointer`; `total` of them, where known. A
@@ -20,9 +22,9 @@ public:
   PanelPrefetch(KernelBuilder &k, mlir::Value pointer, mlir::Type element, Size elements,
                 std::optional<int64_t> total, int64_t group);
   /// For the products of tile number `tile` of the block from step `step` of the panels on, which begin at
-  /// element `base`; `panels` of them belong to the tile. `onlyTile`: the block has no other.
-  llvm::SmallVector<TilePrefetch> at(mlir::Value tile, bool onlyTile, mlir::Value base, unsigned panels,
-                                     mlir::Value step) const;
+  /// element `base`; `panels` of them belong to the tile, of `rows` rows. `onlyTile`: the block has no other.
+  llvm::SmallVector<TilePrefetch> at(mlir::Value tile, bool onlyTile, unsigned rows, mlir::Value base,
+                                     unsigned panels, mlir::Value step) const;
 
 private:
   KernelBuilder &k;

@@ -145,3 +145,19 @@ func.func @one_row(%x: tensor<1x64xf32>, %w: tensor<64x64xf32>) -> tensor<1x64xf
   %p = tenon.contract %x, %w : tensor<1x64xf32>, tensor<64x64xf32> -> tensor<1x64xf32>
   return %p : tensor<1x64xf32>
 }
+
+// Weights that no cache keeps, read by one row: asking for them would only take time from reading. With few rows they
+// are asked for, each panel by itself.
+// CHECK: kernel tn_{{[0-9]+}}_contraction
+// CHECK-NOT: prefetches
+// CHECK: kernel tn_{{[0-9]+}}_contraction
+// V3: prefetches 1
+// V4: prefetches 4
+func.func @one_row_of_many(%x: tensor<1x512xf32>, %w: tensor<512x512xf32>) -> tensor<1x512xf32> {
+  %p = tenon.contract %x, %w : tensor<1x512xf32>, tensor<512x512xf32> -> tensor<1x512xf32>
+  return %p : tensor<1x512xf32>
+}
+func.func @few_rows(%x: tensor<3x512xf32>, %w: tensor<512x512xf32>) -> tensor<3x512xf32> {
+  %p = tenon.contract %x, %w : tensor<3x512xf32>, tensor<512x512xf32> -> tensor<3x512xf32>
+  return %p : tensor<3x512xf32>
+}
