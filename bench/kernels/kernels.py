@@ -16,9 +16,10 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "tests/models")]
 
 import peaks as machine  # noqa: E402
+from inputs import make_inputs  # noqa: E402
 
 READING = ("contraction", "conv", "attention")  # families whose traffic is mostly read
 TITLES = ("family", "kernels", "ms", "of time", "compute-bound", "of peak", "memory-bound", "of bandwidth")
@@ -133,15 +134,14 @@ def shape_flags(entry: dict) -> list[str]:
 
 
 def input_flags(entry: dict, folder: Path) -> list[str]:
-    """Inputs that must have a certain value; the others are random."""
+    """The model's usual inputs: masks, image-like values and index ranges change what kernels do."""
     import numpy as np
 
     flags = []
-    for i in entry["inputs"]:
-        if i["fill"] == "full":
-            file = folder / f"{i['name']}.npy"
-            np.save(file, np.full(i["shape"], i["value"], i["dtype"]))
-            flags.append(f"--input={i['name']}={file}")
+    for name, value in make_inputs(entry["inputs"], {}).items():
+        file = folder / f"{name}.npy"
+        np.save(file, value)
+        flags.append(f"--input={name}={file}")
     return flags
 
 

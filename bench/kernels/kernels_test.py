@@ -70,7 +70,10 @@ def test_figures_come_out(tmp_path):
         [weight],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), tmp_path / "m.onnx")
-    entry = {"file": "m.onnx", "inputs": [{"name": "x", "shape": [32, 64], "fill": "randn"}]}
+    entry = {
+        "file": "m.onnx",
+        "inputs": [{"name": "x", "shape": [32, 64], "dims": [32, 64], "dtype": "float32", "fill": "randn"}],
+    }
     (tmp_path / "manifest.json").write_text(json.dumps({"models": {"m": entry}}))
     script = Path(kernels.__file__)
     command = [sys.executable, script, "--models", tmp_path, "--json", tmp_path / "k.json"]

@@ -145,6 +145,73 @@ TEST(Reduce, SoftmaxIsOneKernel) {
     check(softmax, {{3, n}}, {"reduce"});
 }
 
+TEST(Reduce, SoftmaxOfFarScores) {
+  // Rows of one, two and three; most exponentials vanish, as under a mask.
+  for (int64_t rows : {1, 2, 5})
+    for (int64_t n : {40, 128}) {
+      std::string x = "tensor<" + std::to_string(rows) + "x" + std::to_string(n) + "xf32>",
+                  one = "tensor<" + std::to_string(rows) + "x1xf32>";
+      check("func.func @main(%x: " + x + ") -> " + x + R"( {
+    %c = tenon.constant dense<200.0> : )" +
+                x + R"(
+    %t = tenon.mul %x, %c : )" +
+                x + R"(
+    %m = tenon.reduce max %t [1] : )" +
+                x + " -> " + one + R"(
+    %mb = tenon.broadcast %m : )" +
+                one + " -> " + x + R"(
+    %d = tenon.sub %t, %mb : )" +
+                x + R"(
+    %e = tenon.exp %d : )" +
+                x + R"(
+    %s = tenon.reduce sum %e [1] : )" +
+                x + " -> " + one + R"(
+    %sb = tenon.broadcast %s : )" +
+                one + " -> " + x + R"(
+    %y = tenon.div %e, %sb : )" +
+                x + R"(
+    return %y : )" +
+                x + " }",
+            {{rows, n}}, {"reduce"});
+    }
+}
+
+TEST(Reduce, ShortAndLongRowsOfANorm) {
+  for (int64_t n : {33, 384, 1500}) {
+    std::string x = "tensor<5x" + std::to_string(n) + "xf32>", one = "tensor<5x1xf32>";
+    check("func.func @main(%x: " + x + ") -> " + x + R"( {
+    %n = tenon.constant dense<)" +
+              std::to_string(n) + ".0> : " + one + R"(
+    %c = tenon.constant dense<0.00001> : )" +
+              one + R"(
+    %s = tenon.reduce sum %x [1] : )" +
+              x + " -> " + one + R"(
+    %m = tenon.div %s, %n : )" +
+              one + R"(
+    %mb = tenon.broadcast %m : )" +
+              one + " -> " + x + R"(
+    %d = tenon.sub %x, %mb : )" +
+              x + R"(
+    %q = tenon.mul %d, %d : )" +
+              x + R"(
+    %qs = tenon.reduce sum %q [1] : )" +
+              x + " -> " + one + R"(
+    %v = tenon.div %qs, %n : )" +
+              one + R"(
+    %ve = tenon.add %v, %c : )" +
+              one + R"(
+    %r = tenon.rsqrt %ve : )" +
+              one + R"(
+    %rb = tenon.broadcast %r : )" +
+              one + " -> " + x + R"(
+    %y = tenon.mul %d, %rb : )" +
+              x + R"(
+    return %y : )" +
+              x + " }",
+          {{5, n}}, {"reduce", "map", "reduce", "map"});
+  }
+}
+
 TEST(Reduce, Columns) {
   check(R"(func.func @main(%x: tensor<2x7x9x40xf32>) -> tensor<2x1x1x40xf32> {
     %0 = tenon.reduce sum %x [1, 2] : tensor<2x7x9x40xf32> -> tensor<2x1x1x40xf32>

@@ -17,6 +17,7 @@
 #include "compiler/emit/cpu/Bf16Pairs.h"
 #include "compiler/emit/cpu/DotCode.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
+#include "compiler/emit/cpu/SoftmaxRow.h"
 #include "compiler/emit/cpu/TileCode.h"
 #include "compiler/emit/cpu/TransposeCode.h"
 #include "compiler/emit/cpu/VectorMath.h"
@@ -436,9 +437,7 @@ Value AttentionEmitter::exponentials(Value largest, Value column) {
   auto at = [&](Value n) { return k.add(scoreBase, k.add(k.mul(n, k.constant(blockQueries)), column)); };
   auto exponential = [&](Value n) -> Value {
     Value s = k.load(k.scratch(), at(n), b.getF32Type(), lanes);
-    auto e = math::ExpOp::create(b, k.loc(), arith::SubFOp::create(b, k.loc(), s, largest));
-    e->setAttr(kAtMostZeroAttr, b.getUnitAttr());
-    return e;
+    return emitExpAtMostZero(k, arith::SubFOp::create(b, k.loc(), s, largest));
   };
   auto plus = [&](Value x, Value y) -> Value { return arith::AddFOp::create(b, k.loc(), x, y); };
   Value zero = f32(0.0, lanes), count = k.size(keys);

@@ -6,8 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // Two forms. Rows: the innermost axis is reduced; one item is one position of the kept axes, each reduction
-// is a pass over the row in vectors, and the last pass writes the results. Columns: the innermost axis is
-// kept; vectors run along it, and a single reduction loops over the reduced axes.
+// is a pass over the row in vectors, and the last pass writes the results. Short rows go two at a time: what
+// folds the lanes of one, and all that waits for it, takes longer than its few vectors. Columns: the
+// innermost axis is kept; vectors run along it, and a single reduction loops over the reduced axes.
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/defects/PlantedDefect.h"
@@ -26,19 +27,30 @@ namespace {
 class ReduceEmitter {
 public:
   ReduceEmitter(KernelBuilder &k, KernelShape &shape)
-      : k(k), b(k.builder()), shape(shape), context(k.spec().context()) {}
+      : k(k), b(k.builder()), shape(shape), context(k.spec().context()), rowCount(context.constant(1)),
+        stagedElements(context.constant(0)) {}
   LogicalResult run();
 
 private:
+  /// A position of the kept axes, and what is known of its row.
+  struct Row {
+    Coords kept;
+    Value scratch; // where its staged values begin, in elements
+    std::vector<std::pair<Value, Evaluator::Binding>> bound = {};
+  };
   bool isReduced(unsigned axis) const { return llvm::is_contained(axes, static_cast<int64_t>(axis)); }
   LogicalResult rows();
   LogicalResult columns();
-  Value reduceRow(ReduceOp op, ArrayRef<Coord> kept);
+  bool goInPairs() const;
+  void rowsFrom(ArrayRef<Value> items);
+  void reduceRows(ReduceOp op, MutableArrayRef<Row> together);
+  void writeRows(MutableArrayRef<Row> together);
+  Value term(ReduceOp op, Type type, const Row &row, Coords at, unsigned width, Value mask);
   Value combine(ReduceOp op, Type type, Value acc, Value v);
   Value wideFrom(ReduceOp op, Value v, unsigned from, unsigned to, Type type);
-  void bindReduced(ReduceOp op, Value reduced);
-  void bindAll(Evaluator &e) {
-    for (auto &[tensor, value] : bound)
+  void bindReduced(ReduceOp op, Value reduced, Row &row);
+  static void bindAll(Evaluator &e, const Row &row) {
+    for (auto &[tensor, value] : row.bound)
       e.bind(tensor, value);
   }
   void chooseStaged();
@@ -53,10 +65,13 @@ private:
   SmallVector<int64_t> axes;
   Dims full; // sizes of the unreduced iteration space
   unsigned lanes = 1, narrow = 1;
-  std::vector<std::pair<Value, Evaluator::Binding>> bound;
-  llvm::MapVector<Value, Value>
-      staged; // expensive row values -> scratch offset (elements), stored in the first pass
-  llvm::DenseSet<Value> storedAlready;
+  Size rowCount;
+  SmallVector<unsigned> keptAxes;
+  SmallVector<Value> extents; // of the kept axes
+  // Expensive values of a row -> their place in its scratch (elements), stored in the first pass.
+  llvm::MapVector<Value, Value> staged;
+  Size stagedElements; // of one row
+  llvm::DenseSet<Value> storedAlready, storedNow;
   Operation *failed = nullptr;
 };
 
@@ -93,9 +108,15 @@ LogicalResult ReduceEmitter::run() {
       softmax = found;
   axes.assign(reductions.front().getAxes().begin(), reductions.front().getAxes().end());
   full = Dims(k.spec().dims(reductions.front().getInput()));
+  for (unsigned a = 0; a < full.size(); ++a)
+    if (!isReduced(a)) {
+      keptAxes.push_back(a);
+      extents.push_back(k.size(full[a]));
+      rowCount = rowCount * full[a];
+    }
   Type element = cast<RankedTensorType>(reductions.front().getInput().getType()).getElementType();
   unsigned native = lanesOf(k, element);
-  unsigned wanted = native * 4;
+  unsigned wanted = goInPairs() ? native * 2 : native * 4;
   if (auto c = full.back().constant())
     wanted = std::min<uint64_t>(wanted, llvm::PowerOf2Ceil(std::max<int64_t>(1, *c)));
   lanes = laneLimit(k, wanted);
@@ -114,7 +135,7 @@ LogicalResult ReduceEmitter::run() {
 void ReduceEmitter::chooseStaged() {
   if (axes.size() != 1)
     return;
-  Size offset = context.constant(0);
+  int64_t widest = 4; // bytes of an element; places count elements, whatever their type
   for (Operation &op : k.spec().op().getBody().front()) {
     if (!op.hasTrait<ElementwiseTrait>() || elementwiseCost(&op) < 6)
       continue;
@@ -125,10 +146,11 @@ void ReduceEmitter::chooseStaged() {
     bool feedsReduction = llvm::any_of(v.getUsers(), [](Operation *u) { return isa<ReduceOp>(u); });
     if (!feedsReduction || v.hasOneUse() || !isa<FloatType>(type.getElementType()))
       continue;
-    staged[v] = k.size(offset);
-    offset = offset + full[axes[0]].ceilDiv(16) * 16;
-    shape.scratch = shape.scratch + full[axes[0]].ceilDiv(16) * 64 * (type.getElementType().isF64() ? 2 : 1);
+    staged[v] = k.size(stagedElements);
+    stagedElements = stagedElements + full[axes[0]].ceilDiv(16) * 16;
+    widest = std::max<int64_t>(widest, type.getElementTypeBitWidth() / 8);
   }
+  shape.scratch = stagedElements * widest;
 }
 
 Value ReduceEmitter::combine(ReduceOp op, Type type, Value acc, Value v) {
@@ -153,164 +175,215 @@ Value ReduceEmitter::wideFrom(ReduceOp op, Value v, unsigned from, unsigned to, 
   return v;
 }
 
-Value ReduceEmitter::reduceRow(ReduceOp op, ArrayRef<Coord> kept) {
+/// Whether two rows go at a time. Both take the same vectors as one row alone, so that it does not matter for
+/// the bits of a row where the rows of a worker begin and end.
+bool ReduceEmitter::goInPairs() const {
+  constexpr int64_t shortRow = 1024;
+  auto extent = full.back().constant();
+  return axes.size() == 1 && isReduced(full.size() - 1) && !rowCount.isConstant(1) &&
+         (extent ? *extent <= shortRow : softmax.has_value());
+}
+
+/// What one vector of a row adds to a reduction; what is staged is stored on the way.
+Value ReduceEmitter::term(ReduceOp op, Type type, const Row &row, Coords at, unsigned width, Value mask) {
+  Evaluator e(k, width, mask);
+  bindAll(e, row);
+  for (auto &[value, offset] : staged) {
+    if (storedAlready.contains(value) || op.getInput() != value)
+      continue;
+    Value v = e.eval(value, at);
+    if (!v)
+      break;
+    Type t = cast<RankedTensorType>(value.getType()).getElementType();
+    if (!planted(Defect::StagedRowStale))
+      k.store(v, k.scratch(), k.add(row.scratch, k.add(offset, at[axes.back()].base)), t, width, mask);
+    storedNow.insert(value);
+  }
+  Value v = e.eval(op.getInput(), at);
+  if (!v) {
+    failed = e.failedOp();
+    return accumulatorStart(op, type, width);
+  }
+  v = converted(k, v, type, width);
+  if (mask)
+    v = arith::SelectOp::create(b, k.loc(), mask, v, accumulatorStart(op, type, width));
+  return v;
+}
+
+void ReduceEmitter::reduceRows(ReduceOp op, MutableArrayRef<Row> together) {
   KernelBuilder::OriginScope origin(k, op);
   Type element = cast<RankedTensorType>(op.getInput().getType()).getElementType();
   Type accType = accumulatorType(k, element);
   Value extent = k.size(full[axes.back()]);
-  SmallVector<Value> nowStored;
-  // One vector's contribution at the position given by `at`.
-  auto term = [&](Coords at, Value i, unsigned width, Value mask) -> Value {
-    Evaluator e(k, width, mask);
-    bindAll(e);
-    at[axes.back()] = {i, width > 1 ? 1 : 0};
-    for (auto &[value, offset] : staged) {
-      if (storedAlready.contains(value) || op.getInput() != value)
-        continue;
-      Value v = e.eval(value, at);
-      if (!v)
-        break;
-      Type t = cast<RankedTensorType>(value.getType()).getElementType();
-      if (!planted(Defect::StagedRowStale))
-        k.store(v, k.scratch(), k.add(offset, i), t, width, mask);
-      if (!llvm::is_contained(nowStored, value))
-        nowStored.push_back(value);
+  storedNow.clear();
+  // The accumulators of all rows, a vector of the innermost axis further; `outer`: along the axes before it.
+  auto step = [&](ArrayRef<Value> outer, Value i, unsigned width, Value mask, ValueRange accs) {
+    SmallVector<Value> next;
+    for (auto [row, acc] : llvm::zip_equal(together, accs)) {
+      Coords at = row.kept;
+      for (auto [axis, o] : llvm::zip_equal(ArrayRef<int64_t>(axes).drop_back(), outer))
+        at[axis] = {o};
+      at[axes.back()] = {i, width > 1 ? 1 : 0};
+      next.push_back(combine(op, accType, acc, term(op, accType, row, at, width, mask)));
     }
-    Value v = e.eval(op.getInput(), at);
-    if (!v) {
-      failed = e.failedOp();
-      return accumulatorStart(op, accType, width);
-    }
-    v = converted(k, v, accType, width);
-    if (mask)
-      v = arith::SelectOp::create(b, k.loc(), mask, v, accumulatorStart(op, accType, width));
-    return v;
+    return next;
   };
-  // The innermost axis, continuing an accumulator of `lanes` lanes.
-  std::function<Value(unsigned, Coords, Value)> nest = [&](unsigned depth, Coords at, Value acc) -> Value {
-    if (depth + 1 < axes.size()) {
-      return k.loop(k.constant(0), k.size(full[axes[depth]]), 1, acc, [&](Value i, ValueRange carried) {
-        Coords inner = at;
-        inner[axes[depth]] = {i};
-        return SmallVector<Value>{nest(depth + 1, inner, carried[0])};
-      })[0];
-    }
+  auto starts = [&](unsigned width) {
+    return SmallVector<Value>(together.size(), accumulatorStart(op, accType, width));
+  };
+  auto innermost = [&](ArrayRef<Value> outer, ValueRange start) -> SmallVector<Value> {
     Value whole = k.mul(k.div(extent, k.constant(lanes)), k.constant(lanes));
-    acc = k.loop(k.constant(0), whole, lanes, acc, [&](Value i, ValueRange carried) {
-      return SmallVector<Value>{combine(op, accType, carried[0], term(at, i, lanes, {}))};
-    })[0];
-    if (lanes == 1)
-      return acc;
+    SmallVector<Value> accs = k.loop(k.constant(0), whole, lanes, start, [&](Value i, ValueRange carried) {
+      return step(outer, i, lanes, {}, carried);
+    });
+    if (auto c = full[axes.back()].constant(); lanes == 1 || (c && *c % lanes == 0))
+      return accs;
     // The rest goes into the low lanes, in narrow vectors, the last one masked.
-    Value end = extent;
-    Value padded = k.mul(k.div(k.add(end, k.constant(narrow - 1)), k.constant(narrow)), k.constant(narrow));
-    if (auto c = full[axes.back()].constant(); c && *c % lanes == 0)
-      return acc;
-    Value low = accumulatorStart(op, accType, narrow);
-    low = k.loop(whole, padded, narrow, low, [&](Value i, ValueRange carried) {
-      Value mask = narrow > 1 ? k.tailMask(i, end, narrow) : Value();
-      return SmallVector<Value>{combine(op, accType, carried[0], term(at, i, narrow, mask))};
-    })[0];
-    if (lanes == narrow)
-      return combine(op, accType, acc, low);
+    Value padded =
+        k.mul(k.div(k.add(extent, k.constant(narrow - 1)), k.constant(narrow)), k.constant(narrow));
+    SmallVector<Value> low = k.loop(whole, padded, narrow, starts(narrow), [&](Value i, ValueRange carried) {
+      return step(outer, i, narrow, narrow > 1 ? k.tailMask(i, extent, narrow) : Value(), carried);
+    });
     SmallVector<int64_t> widen;
     for (unsigned i = 0; i < lanes; ++i)
       widen.push_back(i < narrow ? i : narrow + i % narrow);
-    Value neutral = accumulatorStart(op, accType, narrow);
-    return combine(op, accType, acc, vector::ShuffleOp::create(b, k.loc(), low, neutral, widen));
+    for (auto [acc, rest] : llvm::zip_equal(accs, low)) {
+      Value wide = rest;
+      if (lanes != narrow)
+        wide = vector::ShuffleOp::create(b, k.loc(), rest, accumulatorStart(op, accType, narrow), widen);
+      acc = combine(op, accType, acc, wide);
+    }
+    return accs;
   };
-  Value acc = nest(0, Coords(kept.begin(), kept.end()), accumulatorStart(op, accType, lanes));
-  for (Value v : nowStored) {
-    storedAlready.insert(v);
-    Type t = cast<RankedTensorType>(v.getType()).getElementType();
-    Value offset = staged[v];
-    unsigned axis = axes[0];
-    bound.emplace_back(v, [this, offset, t, axis](Evaluator &e, ArrayRef<Coord> at) {
-      return k.load(k.scratch(), k.add(offset, at[axis].base), t, e.laneCount());
+  std::function<SmallVector<Value>(SmallVector<Value>, ValueRange)> nest =
+      [&](SmallVector<Value> outer, ValueRange accs) -> SmallVector<Value> {
+    if (outer.size() + 1 == axes.size())
+      return innermost(outer, accs);
+    return k.loop(k.constant(0), k.size(full[axes[outer.size()]]), 1, accs, [&](Value i, ValueRange carried) {
+      SmallVector<Value> inner = outer;
+      inner.push_back(i);
+      return nest(inner, carried);
     });
+  };
+  SmallVector<Value> sums = nest({}, starts(lanes));
+  storedAlready.insert(storedNow.begin(), storedNow.end());
+  for (auto [row, sum] : llvm::zip_equal(together, sums)) {
+    for (auto &[value, place] : staged) {
+      if (!storedNow.contains(value))
+        continue;
+      Type t = cast<RankedTensorType>(value.getType()).getElementType();
+      Value offset = k.add(row.scratch, place);
+      unsigned axis = axes[0];
+      row.bound.emplace_back(value, [this, offset, t, axis](Evaluator &e, ArrayRef<Coord> at) {
+        return k.load(k.scratch(), k.add(offset, at[axis].base), t, e.laneCount());
+      });
+    }
+    Value folded = wideFrom(op, sum, lanes, 1, accType);
+    bindReduced(op, converted(k, folded, k.valueType(element), 1), row);
   }
-  Value sum = wideFrom(op, acc, lanes, 1, accType);
-  return converted(k, sum, k.valueType(element), 1);
 }
 
-void ReduceEmitter::bindReduced(ReduceOp op, Value reduced) {
-  bound.emplace_back(op.getResult(), [reduced](Evaluator &, ArrayRef<Coord>) { return reduced; });
+void ReduceEmitter::bindReduced(ReduceOp op, Value reduced, Row &row) {
+  row.bound.emplace_back(op.getResult(), [reduced](Evaluator &, ArrayRef<Coord>) { return reduced; });
+  if (softmax && softmax->max == op) {
+    auto exp = softmax->sum.getInput().getDefiningOp<ExpOp>();
+    row.bound.emplace_back(exp.getResult(), [this, exp](Evaluator &e, ArrayRef<Coord> at) {
+      Value centred = e.eval(ExpOp(exp).getInput(), at);
+      return centred ? emitExpAtMostZero(k, centred) : centred;
+    });
+  }
   if (!softmax || softmax->sum != op)
     return;
   Value one = arith::ConstantOp::create(b, k.loc(), b.getF32FloatAttr(1));
   Value reciprocal = arith::DivFOp::create(b, k.loc(), one, reduced);
   DivOp quotient = softmax->quotient;
-  bound.emplace_back(quotient.getResult(), [this, quotient, reduced, reciprocal](Evaluator &e,
-                                                                                 ArrayRef<Coord> at) {
+  row.bound.emplace_back(quotient.getResult(), [this, quotient, reduced, reciprocal](Evaluator &e,
+                                                                                     ArrayRef<Coord> at) {
     DivOp op = quotient;
     Value dividend = e.eval(op.getLhs(), at);
     return dividend ? emitQuotientByReciprocal(k, dividend, reduced, reciprocal, e.laneCount()) : dividend;
   });
 }
 
-LogicalResult ReduceEmitter::rows() {
-  chooseStaged();
+void ReduceEmitter::writeRows(MutableArrayRef<Row> together) {
   Value root = yielded(k, 0);
   Dims rootDims(k.spec().dims(root));
   bool reducedRoot = llvm::all_of(axes, [&](int64_t a) { return rootDims[a].isConstant(1); }) &&
                      !llvm::all_of(axes, [&](int64_t a) { return full[a].isConstant(1); });
-  SmallVector<Value> extents;
-  SmallVector<unsigned> keptAxes;
-  Size rowCount = context.constant(1);
-  for (unsigned a = 0; a < full.size(); ++a)
-    if (!isReduced(a)) {
-      keptAxes.push_back(a);
-      extents.push_back(k.size(full[a]));
-      rowCount = rowCount * full[a];
+  auto write = [&](const Row &row, ArrayRef<Coord> at, unsigned width, Value mask) {
+    Evaluator e(k, width, mask);
+    bindAll(e, row);
+    for (unsigned r = 0; r < k.spec().op().getNumResults(); ++r) {
+      Value v = e.eval(yielded(k, r), at);
+      if (!v) {
+        failed = e.failedOp();
+        return;
+      }
+      e.store(v, k.outputBuffer(r), at, k.spec().dims(yielded(k, r)),
+              cast<RankedTensorType>(yielded(k, r).getType()).getElementType());
     }
-  if (extents.empty())
-    extents.push_back(k.constant(1));
-  k.loop(k.begin(), k.end(), 1, [&](Value item) {
+  };
+  if (reducedRoot) {
+    for (const Row &row : together)
+      write(row, row.kept, 1, {});
+    return;
+  }
+  std::function<void(SmallVector<Value>)> nest = [&](SmallVector<Value> outer) {
+    if (outer.size() + 1 < axes.size()) {
+      k.loop(k.constant(0), k.size(full[axes[outer.size()]]), 1, [&](Value i) {
+        SmallVector<Value> inner = outer;
+        inner.push_back(i);
+        nest(inner);
+      });
+      return;
+    }
+    k.vectorLoop(k.constant(0), k.size(full[axes.back()]), lanes, narrow,
+                 [&](Value i, unsigned width, Value mask) {
+                   for (const Row &row : together) {
+                     Coords at = row.kept;
+                     for (auto [axis, o] : llvm::zip_equal(ArrayRef<int64_t>(axes).drop_back(), outer))
+                       at[axis] = {o};
+                     at[axes.back()] = {i, width > 1 ? 1 : 0};
+                     write(row, at, width, mask);
+                   }
+                 });
+  };
+  nest({});
+}
+
+/// Everything for the rows of these items, side by side.
+void ReduceEmitter::rowsFrom(ArrayRef<Value> items) {
+  storedAlready.clear();
+  SmallVector<Row> together;
+  Value scratch = k.constant(0);
+  for (Value item : items) {
     SmallVector<Value> position = k.delinearize(item, extents);
     Coords kept(full.size(), Coord{k.constant(0)});
     for (auto [i, a] : llvm::enumerate(keptAxes))
       kept[a] = {position[i]};
-    for (ReduceOp op : reductions) {
-      bindReduced(op, reduceRow(op, kept));
-    }
-    auto write = [&](Coords at, unsigned width, Value mask) {
-      Evaluator e(k, width, mask);
-      bindAll(e);
-      for (unsigned r = 0; r < k.spec().op().getNumResults(); ++r) {
-        Value v = e.eval(yielded(k, r), at);
-        if (!v) {
-          failed = e.failedOp();
-          return;
-        }
-        e.store(v, k.outputBuffer(r), at, k.spec().dims(yielded(k, r)),
-                cast<RankedTensorType>(yielded(k, r).getType()).getElementType());
-      }
-    };
-    if (reducedRoot) {
-      write(kept, 1, {});
-      return;
-    }
-    std::function<void(unsigned, Coords)> nest = [&](unsigned depth, Coords at) {
-      if (depth + 1 < axes.size()) {
-        k.loop(k.constant(0), k.size(full[axes[depth]]), 1, [&](Value i) {
-          Coords inner = at;
-          inner[axes[depth]] = {i};
-          nest(depth + 1, inner);
-        });
-        return;
-      }
-      k.vectorLoop(k.constant(0), k.size(full[axes.back()]), lanes, narrow,
-                   [&](Value i, unsigned width, Value mask) {
-                     Coords inner = at;
-                     inner[axes.back()] = {i, width > 1 ? 1 : 0};
-                     write(inner, width, mask);
-                   });
-    };
-    nest(0, kept);
-  });
+    together.push_back({kept, scratch});
+    scratch = k.add(scratch, k.size(stagedElements));
+  }
+  for (ReduceOp op : reductions)
+    reduceRows(op, together);
+  writeRows(together);
+}
+
+LogicalResult ReduceEmitter::rows() {
+  chooseStaged();
+  if (extents.empty())
+    extents.push_back(k.constant(1));
+  Value single = k.begin();
+  if (goInPairs()) {
+    Value pairs = k.add(single, k.mul(k.div(k.sub(k.end(), single), k.constant(2)), k.constant(2)));
+    k.loop(single, pairs, 2, [&](Value item) { rowsFrom({item, k.add(item, k.constant(1))}); });
+    shape.scratch = shape.scratch * 2;
+    single = pairs;
+  }
+  k.loop(single, k.end(), 1, [&](Value item) { rowsFrom(item); });
   shape.grid = rowCount;
   shape.schedule = "rows lanes=" + std::to_string(lanes) + " passes=" + std::to_string(reductions.size()) +
-                   " staged=" + std::to_string(staged.size());
+                   " staged=" + std::to_string(staged.size()) + (goInPairs() ? " in pairs" : "");
   return success();
 }
 
@@ -326,16 +399,8 @@ LogicalResult ReduceEmitter::columns() {
   // One item is one block of columns.
   constexpr int64_t blockColumns = 64;
   Size blocks = full[last].ceilDiv(blockColumns);
-  SmallVector<Value> extents;
-  SmallVector<unsigned> keptAxes;
-  Size rowCount = context.constant(1);
-  for (unsigned a = 0; a < last; ++a)
-    if (!isReduced(a)) {
-      keptAxes.push_back(a);
-      extents.push_back(k.size(full[a]));
-      rowCount = rowCount * full[a];
-    }
-  extents.push_back(k.size(blocks));
+  extents.back() = k.size(blocks);
+  keptAxes.pop_back();
   k.loop(k.begin(), k.end(), 1, [&](Value item) {
     SmallVector<Value> position = k.delinearize(item, extents);
     Coords kept(full.size(), Coord{k.constant(0)});
@@ -375,7 +440,10 @@ LogicalResult ReduceEmitter::columns() {
       e.store(v, k.outputBuffer(0), at, rootDims, cast<RankedTensorType>(root.getType()).getElementType());
     });
   });
-  shape.grid = rowCount * blocks;
+  Size items = blocks;
+  for (unsigned a : keptAxes)
+    items = items * full[a];
+  shape.grid = items;
   shape.schedule = "columns lanes=" + std::to_string(lanes);
   return success();
 }

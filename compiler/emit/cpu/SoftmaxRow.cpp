@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/cpu/SoftmaxRow.h"
 
+#include "compiler/emit/cpu/VectorMath.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -43,6 +44,12 @@ std::optional<SoftmaxRow> matchSoftmax(ReduceOp sum) {
   if (!quotient)
     return std::nullopt;
   return SoftmaxRow{max, sum, quotient};
+}
+
+Value emitExpAtMostZero(KernelBuilder &k, Value x) {
+  auto exp = math::ExpOp::create(k.builder(), k.loc(), x);
+  exp->setAttr(kAtMostZeroAttr, k.builder().getUnitAttr());
+  return exp;
 }
 
 Value emitQuotientByReciprocal(KernelBuilder &k, Value dividend, Value divisor, Value reciprocal,

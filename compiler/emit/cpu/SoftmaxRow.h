@@ -23,6 +23,10 @@ struct SoftmaxRow {
 /// The softmax whose sum is `sum`, where nothing else reads what lies between.
 std::optional<SoftmaxRow> matchSoftmax(ReduceOp sum);
 
+/// e^x in the cheaper form for x that are never positive (docs/math.md): 0 below 2^-126, so that what a mask
+/// leaves out makes no subnormal numbers, which take CPUs long.
+mlir::Value emitExpAtMostZero(KernelBuilder &k, mlir::Value x);
+
 /// dividend / divisor, by the divisor's `reciprocal`, for a divisor in the middle of the range of floats:
 /// rounded to nearest but for what lies within 2^-22 ulp of the middle between two floats, and for results
 /// below the normal ones (the error of a product is known to an FMA; Markstein, IBM J. R&D 34 (1), 1990).
