@@ -8,6 +8,8 @@ namespace {
 constexpr uint32_t kTried = 6, kNotCounted = 2;
 /// Runs before the first trial and between trials, more of them as long as the choice stays.
 constexpr uint32_t kFirst = 8, kShortest = 256, kLongest = 4096;
+/// Runs before a trial that has to confirm a change.
+constexpr uint32_t kConfirming = 32;
 /// Longer runs gain from workers whatever handing work over costs.
 constexpr uint64_t kLongNs = 5000000;
 
@@ -22,8 +24,9 @@ void Spread::start(int64_t threshold, bool adapts) {
 }
 
 void Spread::restart() {
-  choice_ = kept_ = runs_ = 0;
+  choice_ = kept_ = found_ = runs_ = 0;
   period_ = kFirst;
+  leastUsed_ = UINT64_MAX;
   state_ = State::Using;
 }
 
@@ -39,20 +42,28 @@ void Spread::endTrial() {
   for (uint32_t c = 0; c < kChoices; ++c)
     if (least_[c] < least_[best] / 20 * 19) // not for a twentieth
       best = c;
-  period_ = best != kept_ || period_ < kShortest ? kShortest
-            : period_ * 2 < kLongest             ? period_ * 2
-                                                 : kLongest;
-  choice_ = kept_ = best;
+  if (best != kept_ && best != found_)
+    period_ = kConfirming;
+  else if (best != kept_ || period_ < kShortest)
+    period_ = kShortest;
+  else
+    period_ = period_ * 2 < kLongest ? period_ * 2 : kLongest;
+  if (best == found_)
+    kept_ = best;
+  found_ = best;
+  choice_ = kept_;
   runs_ = 0;
+  leastUsed_ = UINT64_MAX;
   state_ = State::Using;
 }
 
 void Spread::ran(uint64_t ns) {
   ++runs_;
   if (state_ == State::Using) {
+    leastUsed_ = ns < leastUsed_ ? ns : leastUsed_;
     if (runs_ < period_)
       return;
-    if (ns >= kLongNs)
+    if (leastUsed_ >= kLongNs)
       state_ = State::Settled;
     else
       beginTrial();

@@ -3,7 +3,7 @@
 // What it costs to hand work to another core is not known beforehand: it is under a microsecond where cores
 // share a cache and several where they do not, and on a shared host it changes from one minute to the next.
 // So a function that runs often tries, from time to time, to spread fewer dispatches, or none, and keeps to
-// what was fastest. Results do not depend on it.
+// what was fastest, twice in a row: what else a host does can disturb one trial. Results do not depend on it.
 #pragma once
 
 #include <cstdint>
@@ -32,10 +32,12 @@ private:
 
   int64_t thresholds_[kChoices] = {};
   uint64_t least_[kChoices] = {};
-  uint32_t choice_ = 0; // of the next run
-  uint32_t kept_ = 0;   // between trials
-  uint32_t runs_ = 0;   // with this choice
-  uint32_t period_ = 0; // runs until the next trial
+  uint64_t leastUsed_ = 0; // since the last trial
+  uint32_t choice_ = 0;    // of the next run
+  uint32_t kept_ = 0;      // between trials
+  uint32_t found_ = 0;     // by the last trial
+  uint32_t runs_ = 0;      // with this choice
+  uint32_t period_ = 0;    // runs until the next trial
   State state_ = State::Using;
   bool adapts_ = false;
 };

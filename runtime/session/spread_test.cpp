@@ -70,6 +70,23 @@ TEST(Spread, LongRunsAreNotTried) {
   EXPECT_GT(runs.never, 900u);
 }
 
+TEST(Spread, OneLongRunAmongShortOnesDoesNotSettle) {
+  Runs runs;
+  runs.go(7, 370, 300, 200);
+  runs.go(1, 9000000, 9000000, 9000000); // just before the first trial
+  runs.go(1000, 370, 300, 200);
+  EXPECT_TRUE(runs.spread.measures());
+  EXPECT_GT(runs.never, 900u);
+}
+
+TEST(Spread, ATrialThatWasDisturbedChangesNothing) {
+  Runs runs;
+  runs.go(8, 1000, 1200, 2000);
+  runs.go(6, 5000, 1200, 2000); // while all are spread, the other core does something else
+  runs.go(1000, 1000, 1200, 2000);
+  EXPECT_GT(runs.one, 950u);
+}
+
 TEST(Spread, AThresholdThatWasAskedForStays) {
   Runs runs(false);
   runs.go(1000, 900, 800, 100);
