@@ -6,8 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // Import puts a transpose before and after every convolution and pool. Transposes are moved down through
-// operations that do not care for the order of dimensions, until they meet their inverse and cancel, or an
-// edge of the graph. What is left and moves only dimensions of size 1 becomes a reshape.
+// operations that do not care for the order of dimensions, and through reshapes that leave it, until they
+// meet their inverse and cancel, or an edge of the graph. What is left and moves only dimensions of size 1
+// becomes a reshape.
 //
 // Sinking is one sweep in program order: an operation is visited after those it reads, once. A transpose
 // moves down past the visited operation and waits there for the ones that follow; transposes that other
@@ -105,7 +106,7 @@ public:
     if (auto transpose = dyn_cast<TransposeOp>(op))
       return settle(transpose);
     if (auto reshape = dyn_cast<ReshapeOp>(op))
-      return sinkThroughUnitReshape(reshape);
+      return sinkThroughReshape(reshape);
     sinkThroughLayoutFree(op);
   }
 
@@ -200,20 +201,20 @@ private:
     return moved;
   }
 
-  /// Squeezing and unsqueezing: reshape(transpose(x)) that only drops or adds dimensions of size 1 becomes
-  /// transpose(reshape(x)).
-  void sinkThroughUnitReshape(ReshapeOp op) {
+  /// reshape(transpose(x)) that drops or adds dimensions of size 1, or joins dimensions that are neighbours
+  /// in x as well (the rows and columns of an image), becomes transpose(reshape(x)).
+  void sinkThroughReshape(ReshapeOp op) {
     auto transpose = op.getInput().getDefiningOp<TransposeOp>();
     if (!transpose)
       return;
     ArrayRef<Size> to = sizes.dims(op.getResult());
-    std::optional<SmallVector<int64_t>> partner = partners(sizes.dims(op.getInput()), to);
-    if (!partner)
+    std::optional<SmallVector<int64_t>> first = placesBefore(transpose, to);
+    if (!first)
       return;
     // The dimensions of the result in the order of the transpose's input; units come first.
     SmallVector<int64_t> order = llvm::to_vector(llvm::seq<int64_t>(0, to.size()));
-    auto key = [&](int64_t d) { return (*partner)[d] < 0 ? -1 : transpose.getPermutation()[(*partner)[d]]; };
-    llvm::sort(order, [&](int64_t a, int64_t b) { return std::pair(key(a), a) < std::pair(key(b), b); });
+    auto key = [&](int64_t d) { return std::pair((*first)[d], d); };
+    llvm::sort(order, [&](int64_t a, int64_t b) { return key(a) < key(b); });
     // A transpose that moves only dimensions of size 1 has nothing to sink.
     if (llvm::is_sorted(order))
       return;
@@ -224,10 +225,16 @@ private:
     rewriter.replaceOpWithNewOp<TransposeOp>(op, op.getType(), squeezed, inverse(order));
   }
 
-  /// For each dimension of the reshape's result, the dimension of its input that it is, or -1 for one of size
-  /// 1; nothing if the reshape regroups elements.
-  static std::optional<SmallVector<int64_t>> partners(ArrayRef<Size> from, ArrayRef<Size> to) {
-    SmallVector<int64_t> partner(to.size(), -1);
+  /// For each dimension of a reshape's result, where it begins in the input of the transpose that is
+  /// reshaped, or -1 for one of size 1; nothing if a dimension is not made of neighbours there, or is split.
+  std::optional<SmallVector<int64_t>> placesBefore(TransposeOp transpose, ArrayRef<Size> to) {
+    ArrayRef<Size> from = sizes.dims(transpose.getResult()), in = sizes.dims(transpose.getInput());
+    ArrayRef<int64_t> p = transpose.getPermutation();
+    auto neighbours = [&](int64_t low, int64_t high) {
+      return low < high &&
+             llvm::all_of(in.slice(low + 1, high - low - 1), [](Size d) { return d.isConstant(1); });
+    };
+    SmallVector<int64_t> first(to.size(), -1);
     size_t f = 0;
     auto skipUnits = [&] {
       while (f < from.size() && from[f].isConstant(1))
@@ -237,12 +244,18 @@ private:
       if (size.isConstant(1))
         continue;
       skipUnits();
-      if (f == from.size() || from[f] != size)
+      if (f == from.size())
         return std::nullopt;
-      partner[d] = static_cast<int64_t>(f++);
+      int64_t last = first[d] = p[f];
+      for (Size joined = from[f++]; joined != size; joined = joined * from[f++]) {
+        skipUnits();
+        if (f == from.size() || !neighbours(last, p[f]))
+          return std::nullopt;
+        last = p[f];
+      }
     }
     skipUnits();
-    return f == from.size() ? std::optional(partner) : std::nullopt;
+    return f == from.size() ? std::optional(first) : std::nullopt;
   }
 
   IRRewriter &rewriter;

@@ -81,6 +81,34 @@ func.func @squeeze(%x: tensor<1x1x?x4xf32> {tenon.dims = [1, 1, "w", 4]}) -> ten
 }
 
 // -----
+// Patches of an image become a sequence behind a token: its rows and columns are neighbours channels-last, too.
+// CHECK-LABEL: @patches
+// CHECK: %[[R:.*]] = tenon.reshape %{{.*}}(%{{.*}}) : tensor<1x?x14x4xf32> -> tensor<1x?x4xf32>
+// CHECK: %[[C:.*]] = tenon.concat %{{.*}}, %[[R]] axis 1
+// CHECK-NOT: tenon.transpose
+// CHECK: return %[[C]]
+func.func @patches(%x: tensor<1x?x14x4xf32> {tenon.dims = [1, "h", 14, 4]}, %c: tensor<1x1x4xf32>) -> tensor<1x?x4xf32> {
+  %h = tenon.symbol "h" min 1 multiple_of 1 likely []
+  %f = arith.constant 14 : index
+  %n = arith.muli %h, %f : index
+  %xt = tenon.transpose %x [0, 3, 1, 2] : tensor<1x?x14x4xf32> -> tensor<1x4x?x14xf32>
+  %s = tenon.reshape %xt (%n) : tensor<1x4x?x14xf32> -> tensor<1x4x?xf32>
+  %t = tenon.transpose %s [0, 2, 1] : tensor<1x4x?xf32> -> tensor<1x?x4xf32>
+  %j = tenon.concat %c, %t axis 1 : (tensor<1x1x4xf32>, tensor<1x?x4xf32>) -> tensor<1x?x4xf32>
+  return %j : tensor<1x?x4xf32>
+}
+
+// Heads that are joined lie apart in what was transposed: the transpose stays where it is.
+// CHECK-LABEL: @heads
+// CHECK: %[[T:.*]] = tenon.transpose %{{.*}} [0, 2, 1, 3]
+// CHECK: tenon.reshape %[[T]] : tensor<1x8x3x4xf32> -> tensor<1x8x12xf32>
+func.func @heads(%x: tensor<1x3x8x4xf32>) -> tensor<1x8x12xf32> {
+  %t = tenon.transpose %x [0, 2, 1, 3] : tensor<1x3x8x4xf32> -> tensor<1x8x3x4xf32>
+  %r = tenon.reshape %t : tensor<1x8x3x4xf32> -> tensor<1x8x12xf32>
+  return %r : tensor<1x8x12xf32>
+}
+
+// -----
 // Both operands of the sum are cheap to transpose, and one is transposed: the transpose goes down, it does not
 // pass from one operand to the other for ever.
 // CHECK-LABEL: @both_cheap
