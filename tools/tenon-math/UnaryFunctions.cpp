@@ -35,8 +35,8 @@ const std::vector<UnaryFunction> &unaryFunctions() {
       {"rsqrt", "tenon.rsqrt %x", rsqrt, 1.5},
       {"sigmoid", "tenon.sigmoid %x", sigmoid, 3.2, Unit::Result, 0, leastSigmoid},
       {"silu", "tenon.silu %x {alpha = 1.0 : f64}", silu, 4.3, Unit::Result, finite, 0x1p-121},
-      {"gelu", "tenon.gelu %x", gelu, 3, Unit::Argument, finite},
-      {"gelu_tanh", "tenon.gelu %x {tanh_approximation}", geluTanh, 3.5, Unit::Argument, finite},
+      {"gelu", "tenon.gelu %x", gelu, 2.6, Unit::Argument, finite},
+      {"gelu_tanh", "tenon.gelu %x {tanh_approximation}", geluTanh, 2.7, Unit::Argument, finite},
   };
   return functions;
 }

@@ -280,6 +280,34 @@ Value Expander::expandIntegerPower(math::IPowIOp op) {
   return choose(negative, inverse, loop.getResult(0));
 }
 
+/// erf(x * c) takes the constant into its coefficients.
+static Value expandErfOfScaled(Operation *op, Emitter &e) {
+  auto scaled = isa<math::ErfOp>(op) && !e.isDouble() ? op->getOperand(0).getDefiningOp<arith::MulFOp>()
+                                                      : arith::MulFOp();
+  std::optional<double> factor = scaled ? constantOf(scaled.getRhs()) : std::nullopt;
+  // Far from 1 the coefficients would leave the range of floats.
+  if (!factor || *factor < 0.25 || *factor > 4)
+    return {};
+  return vmath::erfOfScaled({&e, scaled.getLhs()}, *factor).v;
+}
+
+/// h * (v + 1), a gate around 0, becomes h * v + h in one operation.
+static void fuseGates(Value v) {
+  for (Operation *user : llvm::make_early_inc_range(v.getUsers())) {
+    auto sum = dyn_cast<arith::AddFOp>(user);
+    if (!sum || sum.getLhs() != v || constantOf(sum.getRhs()) != 1.0 || !sum->hasOneUse())
+      continue;
+    auto product = dyn_cast<arith::MulFOp>(*sum->user_begin());
+    if (!product || product.getLhs() == product.getRhs())
+      continue;
+    Value h = product.getLhs() == sum.getResult() ? product.getRhs() : product.getLhs();
+    OpBuilder builder(product);
+    product.replaceAllUsesWith(math::FmaOp::create(builder, product.getLoc(), h, v, h).getResult());
+    product.erase();
+    sum.erase();
+  }
+}
+
 LogicalResult Expander::expandMath(Operation *op) {
   Location loc = op->getLoc();
   if (Expansion expansion = unaryExpansion(op); expansion.function) {
@@ -288,7 +316,12 @@ LogicalResult Expander::expandMath(Operation *op) {
       return replace(op, inDouble(builder, loc, op->getOperands(),
                                   [&](ArrayRef<Real> args) { return expansion.function(args[0]); }));
     Emitter e(builder, loc, type);
-    return replace(op, expansion.function({&e, op->getOperand(0)}).v);
+    Value result = expandErfOfScaled(op, e);
+    if (!result)
+      result = expansion.function({&e, op->getOperand(0)}).v;
+    (void)replace(op, {result});
+    fuseGates(result);
+    return success();
   }
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
       // One instruction, or a short sequence that LLVM knows.

@@ -63,4 +63,17 @@ Real polynomial(Real x, ArrayRef<double> coefficients) {
   return sum;
 }
 
+Real polynomialByPairs(Real x, ArrayRef<double> coefficients) {
+  Real square = x * x;
+  std::optional<Real> sum;
+  for (size_t i = (coefficients.size() - 1) / 2 * 2;; i -= 2) {
+    bool whole = i + 1 < coefficients.size();
+    Real pair = whole ? fma(x, x.constant(coefficients[i + 1]), x.constant(coefficients[i]))
+                      : x.constant(coefficients[i]);
+    sum = sum ? fma(*sum, square, pair) : pair;
+    if (i == 0)
+      return *sum;
+  }
+}
+
 } // namespace tenon::cpu::vmath

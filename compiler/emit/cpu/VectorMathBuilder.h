@@ -136,6 +136,9 @@ Real asReal(Bits bits);
 Real toReal(Bits bits);
 
 /// c[0] + c[1] x + c[2] x^2 + ..., by Horner's rule with fused steps.
+/// As `polynomial`, in about half of the steps that wait for each other (Estrin, 1960): coefficients in
+/// pairs, which are a polynomial in x^2.
+Real polynomialByPairs(Real x, llvm::ArrayRef<double> coefficients);
 Real polynomial(Real x, llvm::ArrayRef<double> coefficients);
 
 } // namespace tenon::cpu::vmath

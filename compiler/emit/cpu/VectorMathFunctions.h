@@ -50,7 +50,8 @@ Real atan(Real x);
 Real atan2(Real y, Real x);
 
 // VectorMathErf.cpp: the error functions.
-Real erf(Real x); // (f32, f64)
+Real erf(Real x);                        // (f32, f64)
+Real erfOfScaled(Real x, double factor); // erf(x * factor), in f32
 Real erfc(Real x);
 
 // VectorMathRemainder.cpp: C's fmod, exact; a loop (scf.for) of `steps` iterations, each of which takes up to
