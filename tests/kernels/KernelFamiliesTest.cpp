@@ -292,6 +292,11 @@ TEST(Contraction, Batched) {
         {{3, 10, 20}, {3, 33, 20}}, {"map", "contraction"});
 }
 
+/// More columns than stay in a cache, in panels of which some remain behind the last four.
+TEST(Contraction, OneRowOfManyPanels) {
+  check(product("1", 512, 456), {{1, 512}, {512, 456}, {1, 456}}, {"map", "contraction"}, 1e-4);
+}
+
 std::string conv(const std::string &in, const std::string &filter, const std::string &out,
                  const std::string &attributes) {
   return "func.func @main(%x: tensor<" + in + "xf32>, %w: tensor<" + filter + "xf32>) -> tensor<" + out +

@@ -71,6 +71,8 @@ LogicalResult ContractionEmitter::run() {
   depthDivisor = stepsDivisor(lhsElement, rhsElement, accumulator, depth.knownDivisor());
   shapeOfTile = tileFor(k.target(), accumulator.getIntOrFloatBitWidth(), rows.constant(), columns.constant(),
                         rowBytes, depthDivisor);
+  if (group == 1 && rows.isConstant(1))
+    shapeOfTile = streamingTile(shapeOfTile, columns.constant(), rowBytes);
   if (group > 1) {
     form = dotForm(k.target(), lhsElement, op->hasAttr(kPairsFitAttr));
     shapeOfTile = dotTile(k.target(), form, shapeOfTile);

@@ -420,7 +420,9 @@ TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<i
     wantedPanels = 1;
   if (rows && *rows < kFewRows && many)
     wantedPanels = 4; // few rows: more columns keep enough chains in flight
-  if (columns) {
+  // Of one row little is lost where the last panels go by themselves.
+  bool manyPanels = rows && *rows == 1 && columns && *columns / 16 >= 3 * wantedPanels;
+  if (columns && !manyPanels) {
     int64_t whole = *columns / 16;
     while (wantedPanels > 1 && (whole < wantedPanels || (wantedPanels > 2 && whole % wantedPanels != 0)))
       wantedPanels /= 2;
@@ -443,6 +445,16 @@ TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<i
     tile.rows = *rows <= most ? std::max<int64_t>(1, *rows) : bestTileRows(*rows, std::min(most, 4u), most);
   else
     tile.rows = std::min(most, many ? (wantedPanels == 1 ? 12u : 8u) : 6u);
+  return tile;
+}
+
+TileShape streamingTile(TileShape tile, std::optional<int64_t> columns, std::optional<int64_t> columnBytes) {
+  constexpr unsigned streams = 4;
+  constexpr int64_t staysInCache = 384 << 10;
+  unsigned perPanel = 16 / tile.lanes;
+  if (tile.rows == 1 && perPanel <= 2 && tile.vectors < streams * perPanel && columns &&
+      *columns / 16 >= 3 * streams && (!columnBytes || *columns * *columnBytes > staysInCache))
+    tile.vectors = streams * perPanel;
   return tile;
 }
 

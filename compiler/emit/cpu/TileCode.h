@@ -139,6 +139,11 @@ int64_t rowsPerBlock(std::optional<int64_t> depthBytes, std::optional<int64_t> p
 /// first cache limit the tile.
 TileShape tileFor(const CpuTarget &target, unsigned elementBits, std::optional<int64_t> rows,
                   std::optional<int64_t> columns, std::optional<int64_t> rowBytes, int64_t depthDivisor);
+/// The tile for products of floats with one row, which only streams its panels: several of them at once, as
+/// many streams are followed faster than one by what CPUs ask for early by themselves. Accumulators need
+/// registers, columns are operands in memory. Of no use where all columns, of `columnBytes` bytes each, stay
+/// in the second cache.
+TileShape streamingTile(TileShape tile, std::optional<int64_t> columns, std::optional<int64_t> columnBytes);
 
 /// The height from `least` to `most` with which tiles cover `rows` rows at the smallest cost, where a tile
 /// costs its rows and half a row for its share of the panels' traffic.
