@@ -60,6 +60,20 @@ Value unrepeated(Value v) {
   return split.getInput();
 }
 
+/// One head that is repeated for all: [B, 1, N, D] -> [B, H, N, D], perhaps transposed behind that.
+Value ofOneHead(Value v, CoreBuilder &b) {
+  auto transpose = v.getDefiningOp<TransposeOp>();
+  auto repeat = (transpose ? transpose.getInput() : v).getDefiningOp<BroadcastOp>();
+  if (!repeat || tensorType(v).getRank() != 4)
+    return v;
+  if (transpose && (transpose.getPermutation()[0] != 0 || transpose.getPermutation()[1] != 1))
+    return v;
+  ArrayRef<int64_t> from = tensorType(repeat.getInput()).getShape(), to = repeat.getType().getShape();
+  if (from[1] != 1 || to[1] == kDynamic || from[0] != to[0] || from.drop_front(2) != to.drop_front(2))
+    return v;
+  return transpose ? b.transpose(repeat.getInput(), transpose.getPermutation()) : repeat.getInput();
+}
+
 /// The probabilities under a guard against rows that see no key: select(p != p, 0, p).
 Value unguarded(Value v) {
   auto select = v.getDefiningOp<SelectOp>();
@@ -182,6 +196,9 @@ private:
       return rewriter.notifyMatchFailure(op, "the logits are scaled by zero");
     query = withHead(b, query), key = unrepeated(withHead(b, key));
     Value value = unrepeated(withHead(b, op.getRhs())), mask = withHead(b, chain.mask);
+    Value oneKey = ofOneHead(key, b), oneValue = ofOneHead(value, b);
+    if (tensorType(oneKey).getDimSize(1) == tensorType(oneValue).getDimSize(1))
+      key = oneKey, value = oneValue;
     if (tensorType(key).getDimSize(1) != tensorType(value).getDimSize(1))
       return rewriter.notifyMatchFailure(op, "keys and values have different numbers of heads");
     RankedTensorType type = tensorType(query);
@@ -201,8 +218,44 @@ private:
   }
 };
 
+/// A query of one position, of heads that share keys: [B, G * R, 1, D] -> [B, G, R, D]. As positions of one
+/// head they read keys and values once. The mask must not tell heads apart; a causal one lets the last
+/// position see everything.
+struct HeadsBecomeQueries : OpRewritePattern<AttentionOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(AttentionOp op, PatternRewriter &rewriter) const override {
+    ArrayRef<int64_t> query = tensorType(op.getQuery()).getShape();
+    int64_t heads = query[1], keyHeads = tensorType(op.getKey()).getDimSize(1);
+    if (query[2] != 1 || heads == kDynamic || keyHeads == kDynamic || heads == keyHeads)
+      return rewriter.notifyMatchFailure(op, "not one position of heads that share keys");
+    if (op.getSinks() || op.getPageTable() || op.getWindow() != 0)
+      return rewriter.notifyMatchFailure(op, "heads or positions have something of their own");
+    if (op.getMask() && tensorType(op.getMask()).getDimSize(1) != 1)
+      return rewriter.notifyMatchFailure(op, "the mask tells heads apart");
+    CoreBuilder b(rewriter, op.getLoc());
+    auto regrouped = [&](Value v, int64_t first, int64_t second) {
+      CoreBuilder::Values sizes = b.dims(v);
+      sizes[1] = b.index(first);
+      sizes[2] = b.index(second);
+      return b.reshape(v, sizes);
+    };
+    Operation *grouped = rewriter.clone(*op);
+    auto attention = cast<AttentionOp>(grouped);
+    rewriter.setInsertionPoint(grouped);
+    attention.getQueryMutable().assign(regrouped(op.getQuery(), keyHeads, heads / keyHeads));
+    attention.setCausal(false);
+    SmallVector<int64_t> shape(op.getType().getShape());
+    shape[1] = keyHeads;
+    shape[2] = heads / keyHeads;
+    attention.getResult().setType(op.getType().clone(shape));
+    rewriter.setInsertionPointAfter(grouped);
+    rewriter.replaceOp(op, b.refine(regrouped(attention.getResult(), heads, 1), op.getType()));
+    return success();
+  }
+};
+
 } // namespace
 
 void tenon::populateAttentionRecognition(RewritePatternSet &patterns) {
-  patterns.add<RecognizeAttention>(patterns.getContext());
+  patterns.add<RecognizeAttention, HeadsBecomeQueries>(patterns.getContext());
 }

@@ -78,3 +78,50 @@ func.func @not_attention(%l: tensor<8x4x4xf32>, %v: tensor<8x4x16xf32>) -> tenso
   %y = tenon.contract %p, %v : tensor<8x4x4xf32>, tensor<8x4x16xf32> -> tensor<8x4x16xf32>
   return %y : tensor<8x4x16xf32>
 }
+
+// -----
+// Keys and values of one head are repeated for all: nothing is repeated.
+// CHECK-LABEL: @one_head_for_all
+// CHECK: %[[K:.*]] = tenon.transpose %arg1 [0, 1, 3, 2] : tensor<3x1x16x8xf32> -> tensor<3x1x8x16xf32>
+// CHECK: tenon.attention %arg0, %[[K]], %arg2 {scale = 1.000000e+00 : f64} : tensor<3x4x5x16xf32>, tensor<3x1x8x16xf32>, tensor<3x1x8x16xf32>
+func.func @one_head_for_all(%q: tensor<3x4x5x16xf32>, %k: tensor<3x1x16x8xf32>, %v: tensor<3x1x8x16xf32>) -> tensor<3x4x5x16xf32> {
+  %kr = tenon.broadcast %k : tensor<3x1x16x8xf32> -> tensor<3x4x16x8xf32>
+  %l = tenon.contract %q, %kr : tensor<3x4x5x16xf32>, tensor<3x4x16x8xf32> -> tensor<3x4x5x8xf32>
+  %p = tenon.softmax %l axis 3 : tensor<3x4x5x8xf32>
+  %vr = tenon.broadcast %v : tensor<3x1x8x16xf32> -> tensor<3x4x8x16xf32>
+  %y = tenon.contract %p, %vr : tensor<3x4x5x8xf32>, tensor<3x4x8x16xf32> -> tensor<3x4x5x16xf32>
+  return %y : tensor<3x4x5x16xf32>
+}
+
+// -----
+// Keys of one head for all, values of as many as there are queries: they stay as they are.
+// CHECK-LABEL: @keys_of_one_head
+// CHECK: tenon.attention {{.*}} : tensor<3x4x5x16xf32>, tensor<3x4x8x16xf32>, tensor<3x4x8x16xf32>
+func.func @keys_of_one_head(%q: tensor<3x4x5x16xf32>, %k: tensor<3x1x16x8xf32>, %v: tensor<3x4x8x16xf32>) -> tensor<3x4x5x16xf32> {
+  %kr = tenon.broadcast %k : tensor<3x1x16x8xf32> -> tensor<3x4x16x8xf32>
+  %l = tenon.contract %q, %kr : tensor<3x4x5x16xf32>, tensor<3x4x16x8xf32> -> tensor<3x4x5x8xf32>
+  %p = tenon.softmax %l axis 3 : tensor<3x4x5x8xf32>
+  %y = tenon.contract %p, %v : tensor<3x4x5x8xf32>, tensor<3x4x8x16xf32> -> tensor<3x4x5x16xf32>
+  return %y : tensor<3x4x5x16xf32>
+}
+
+// -----
+// One position of heads that share keys: its heads become positions, which read each key once.
+// CHECK-LABEL: @one_position
+// CHECK: %[[Q:.*]] = tenon.reshape %arg0(%{{.*}}) : tensor<?x6x1x16xf32> -> tensor<?x2x3x16xf32>
+// CHECK: %[[Y:.*]] = tenon.attention %[[Q]], %arg1, %arg2 mask(%arg3 : tensor<1x1x1x?xf32>) : tensor<?x2x3x16xf32>
+// CHECK: %[[R:.*]] = tenon.reshape %[[Y]](%{{.*}}) : tensor<?x2x3x16xf32> -> tensor<?x6x1x16xf32>
+// CHECK: return %[[R]]
+func.func @one_position(%q: tensor<?x6x1x16xf32> {tenon.dims = ["b", 6, 1, 16]}, %k: tensor<?x2x?x16xf32> {tenon.dims = ["b", 2, "n", 16]}, %v: tensor<?x2x?x16xf32> {tenon.dims = ["b", 2, "n", 16]}, %m: tensor<1x1x1x?xf32> {tenon.dims = [1, 1, 1, "n"]}) -> tensor<?x6x1x16xf32> {
+  %y = tenon.attention %q, %k, %v mask(%m : tensor<1x1x1x?xf32>) {scale = 0.0 : f64, causal} : tensor<?x6x1x16xf32>, tensor<?x2x?x16xf32>, tensor<?x2x?x16xf32> -> tensor<?x6x1x16xf32>
+  return %y : tensor<?x6x1x16xf32>
+}
+
+// -----
+// A mask for each head: heads stay heads.
+// CHECK-LABEL: @mask_of_heads
+// CHECK: tenon.attention %arg0, %arg1, %arg2 mask(%arg3 : tensor<1x6x1x8xf32>)
+func.func @mask_of_heads(%q: tensor<1x6x1x16xf32>, %k: tensor<1x2x8x16xf32>, %v: tensor<1x2x8x16xf32>, %m: tensor<1x6x1x8xf32>) -> tensor<1x6x1x16xf32> {
+  %y = tenon.attention %q, %k, %v mask(%m : tensor<1x6x1x8xf32>) {scale = 0.0 : f64} : tensor<1x6x1x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32> -> tensor<1x6x1x16xf32>
+  return %y : tensor<1x6x1x16xf32>
+}
