@@ -3,7 +3,8 @@
 Every command of every model is repeated by itself (`tenon profile --alone`) and set beside what the CPU was measured to
 do in the same run (peaks.c): multiplications and additions in registers alone, and bytes a second from the level of
 memory that a command's bytes fit into. A kernel is bound by whichever would take longer; its share is that time over
-its own. Families are weighted by the time that they take in the models.
+its own. Elementwise work counts as the instructions that it takes (an exponential as 16), at the rate of multiplications and
+additions: no CPU starts more of them. Families are weighted by the time that they take in the models.
 """
 
 import argparse
@@ -50,8 +51,8 @@ def judge(row: dict, peaks: dict) -> dict:
     computing = (row["flop"] or 0) / peak.get(row["arithmetic"], peaks["f32_gflops"])
     kind = "read" if row["family"] in READING else "copy"
     moving = (row["bytes"] or 0) / bandwidth(peaks, row["bytes"] or 0, kind)
-    bound = "compute" if computing >= moving and row["family"] in (*READING, "window") else "memory"
-    least = computing if bound == "compute" else moving
+    bound = "compute" if computing >= moving else "memory"
+    least = max(computing, moving)
     return {**row, "bound": bound, "least_ns": least, "share": least / row["ns"] if row["ns"] else 0.0}
 
 

@@ -40,7 +40,8 @@ def test_a_kernel_is_bound_by_what_takes_longer():
     skinny = kernels.judge(row("contraction", 1000.0, 10000, 4000), PEAKS)
     assert skinny["bound"] == "memory" and math.isclose(skinny["share"], 0.4)
     assert math.isclose(kernels.judge(row("conv", 50.0, 10000, 100, arithmetic="int8"), PEAKS)["share"], 0.5)
-    assert kernels.judge(row("map", 400.0, 10000, 4000), PEAKS)["bound"] == "memory"
+    assert kernels.judge(row("map", 400.0, 1000, 4000), PEAKS)["bound"] == "memory"
+    assert kernels.judge(row("reduce", 400.0, 30000, 4000), PEAKS)["bound"] == "compute"
 
 
 def test_peaks_are_the_best_of_all_runs():

@@ -108,6 +108,23 @@ static double readBandwidth(const char *data, size_t size, long repeats) {
   return (double)size * (double)repeats / (now() - from) / 1e9;
 }
 
+/* The same of four places at once, which CPUs follow faster as a rule. */
+static double readFourStreams(const char *data, size_t size, long repeats) {
+  Bytes a = SET_I(0), b = a, c = a, d = a;
+  size_t quarter = size / 4;
+  double from = now();
+  for (long r = 0; r < repeats; ++r) {
+    for (size_t i = 0; i < quarter; i += WIDTH) {
+      a = XOR(a, LOAD(data + i));
+      b = XOR(b, LOAD(data + quarter + i));
+      c = XOR(c, LOAD(data + 2 * quarter + i));
+      d = XOR(d, LOAD(data + 3 * quarter + i));
+    }
+    __asm__ volatile("" : "+x"(a), "+x"(b), "+x"(c), "+x"(d) : : "memory");
+  }
+  return (double)size * (double)repeats / (now() - from) / 1e9;
+}
+
 /* Gigabytes a second of copying one half to the other: read and written. */
 static double copyBandwidth(char *data, size_t size, long repeats) {
   size_t half = size / 2;
@@ -132,7 +149,8 @@ static double bestOf(double (*measure)(char *, size_t, long), char *data, size_t
 }
 
 static double readMutable(char *data, size_t size, long repeats) {
-  return readBandwidth(data, size, repeats);
+  double one = readBandwidth(data, size, repeats), four = readFourStreams(data, size, repeats);
+  return one > four ? one : four;
 }
 
 /* Without arguments everything; with `f32` that alone. */
