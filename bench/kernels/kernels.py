@@ -3,8 +3,9 @@
 Every command of every model is repeated by itself (`tenon profile --alone`) and set beside what the CPU was measured to
 do in the same run (peaks.c): multiplications and additions in registers alone, and bytes a second from the level of
 memory that a command's bytes fit into. A kernel is bound by whichever would take longer; its share is that time over
-its own. Elementwise work counts as the instructions that it takes (an exponential as 16), at the rate of multiplications and
-additions: no CPU starts more of them. Families are weighted by the time that they take in the models.
+its own. Elementwise work counts as the instructions that it takes (an exponential as 16), at the rate of
+multiplications and additions: no CPU starts more of them. Families are weighted by the time that they take in the
+models.
 """
 
 import argparse
