@@ -24,6 +24,14 @@ void check(std::string function, std::vector<std::vector<int64_t>> sizes, Famili
   EXPECT_EQ(families, expected);
 }
 
+/// A number for each such sign.
+std::string numbered(const std::string &text, char sign, int64_t n) {
+  std::string out;
+  for (char c : text)
+    c == sign ? out += std::to_string(n) : out += c;
+  return out;
+}
+
 TEST(Map, ElementwiseChainIsOneKernel) {
   check(R"(func.func @main(%a: tensor<5x37xf32>, %b: tensor<5x37xf32>) -> tensor<5x37xf32> {
     %0 = tenon.add %a, %b : tensor<5x37xf32>
@@ -67,6 +75,34 @@ TEST(Map, Movement) {
     %0 = tenon.slice %a offsets() [1, 39] sizes() strides [3, -3] : tensor<9x40xf32> -> tensor<3x13xf32>
     return %0 : tensor<3x13xf32> })",
         {{9, 40}}, {"map"});
+}
+
+TEST(Map, PixelShuffle) {
+  // Lines of 2 x 37 and 2 x 64 pixels; of one channel, two and three.
+  const char *shuffle = R"(func.func @main(%x: tensor<1x3x$x2x2x&xf32>) -> tensor<1x6x!x&xf32> {
+    %t = tenon.transpose %x [0, 1, 3, 2, 4, 5] : tensor<1x3x$x2x2x&xf32> -> tensor<1x3x2x$x2x&xf32>
+    %r = tenon.reshape %t : tensor<1x3x2x$x2x&xf32> -> tensor<1x6x!x&xf32>
+    %n = tenon.neg %r : tensor<1x6x!x&xf32>
+    return %n : tensor<1x6x!x&xf32> })";
+  for (int64_t width : {37, 64})
+    for (int64_t channels : {1, 2, 3}) {
+      std::string text = numbered(shuffle, '$', width);
+      text = numbered(text, '&', channels);
+      check(numbered(text, '!', 2 * width), {{1, 3, width, 2, 2, channels}}, {"map"});
+    }
+}
+
+TEST(Map, StridedAndReversed) {
+  for (int64_t stride : {2, 3, 4, 5}) {
+    const char *slice = R"(func.func @main(%x: tensor<3x200xf32>) -> tensor<3x40xf32> {
+    %0 = tenon.slice %x offsets() [0, 0] sizes() strides [1, $] : tensor<3x200xf32> -> tensor<3x40xf32>
+    return %0 : tensor<3x40xf32> })";
+    check(numbered(slice, '$', stride), {{3, 200}}, {"map"});
+    const char *reversed = R"(func.func @main(%x: tensor<3x200xf32>) -> tensor<3x40xf32> {
+    %0 = tenon.slice %x offsets() [0, 199] sizes() strides [1, -$] : tensor<3x200xf32> -> tensor<3x40xf32>
+    return %0 : tensor<3x40xf32> })";
+    check(numbered(reversed, '$', stride), {{3, 200}}, {"map"});
+  }
 }
 
 TEST(Map, PiecesOfAConcatenation) {
@@ -156,14 +192,6 @@ TEST(Reduce, SoftmaxOfFarScores) {
       check(softmax, {{rows, n}}, {"reduce"}, 1e-5, values);
 }
 
-/// A number for each '$'.
-std::string numbered(const char *text, int64_t n) {
-  std::string out;
-  for (; *text != 0; ++text)
-    *text == '$' ? out += std::to_string(n) : out += *text;
-  return out;
-}
-
 TEST(Reduce, ShortAndLongRowsOfANorm) {
   const char *norm = R"(func.func @main(%x: tensor<5x$xf32>) -> tensor<5x$xf32> {
     %n = tenon.constant dense<$.0> : tensor<5x1xf32>
@@ -181,7 +209,7 @@ TEST(Reduce, ShortAndLongRowsOfANorm) {
     %y = tenon.mul %d, %rb : tensor<5x$xf32>
     return %y : tensor<5x$xf32> })";
   for (int64_t n : {33, 384, 1500})
-    check(numbered(norm, n), {{5, n}}, {"reduce", "map", "reduce", "map"});
+    check(numbered(norm, '$', n), {{5, n}}, {"reduce", "map", "reduce", "map"});
 }
 
 TEST(Reduce, Columns) {

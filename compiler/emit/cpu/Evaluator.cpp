@@ -9,6 +9,7 @@
 #include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "compiler/emit/cpu/QuantizedSums.h"
+#include "compiler/emit/cpu/TileCode.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -37,6 +38,10 @@ int64_t knownMultiple(Value index, unsigned depth) {
     return of(0) * of(1);
   if (isa<arith::AddIOp, arith::SubIOp, arith::RemUIOp>(def))
     return std::gcd(of(0), of(1));
+  if (auto div = dyn_cast<arith::DivUIOp>(def)) {
+    auto by = getConstantIntValue(div.getRhs());
+    return by && *by > 0 && of(0) % *by == 0 ? std::max<int64_t>(1, of(0) / *by) : 1;
+  }
   return 1;
 }
 
@@ -65,7 +70,51 @@ std::optional<std::pair<int64_t, int64_t>> knownRange(Value index) {
 
 Value Evaluator::asLanes(Coord c) { return c.lanes ? c.lanes : k.laneOffsets(c.base, c.stride, lanes); }
 
+Coord Evaluator::withOffsets(Value first, SmallVector<int64_t, 0> offsets) {
+  if (llvm::all_equal(offsets))
+    return {k.add(first, k.constant(offsets.front()))};
+  OpBuilder &b = k.builder();
+  Value start = k.splat(b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), first), lanes);
+  Value steps = arith::ConstantOp::create(b, k.loc(), b.getI64VectorAttr(offsets));
+  return {Value(), 0, arith::AddIOp::create(b, k.loc(), start, steps), first, std::move(offsets)};
+}
+
+std::optional<Coord> Evaluator::knownOffsets(const Coord &c) const {
+  if (!c.offsets.empty())
+    return c;
+  if (c.lanes)
+    return std::nullopt;
+  Coord known = c;
+  known.first = c.base;
+  for (unsigned l = 0; l < lanes; ++l)
+    known.offsets.push_back(l * c.stride);
+  return known;
+}
+
+std::optional<std::pair<Coord, Coord>> Evaluator::splitOffsets(const Coord &linear, int64_t extent) {
+  std::optional<Coord> known = knownOffsets(linear);
+  if (!known || extent <= 0 || llvm::any_of(known->offsets, [](int64_t o) { return o < 0; }))
+    return std::nullopt;
+  Value row = k.constant(extent);
+  int64_t multiple = knownMultiple(known->first), span = *llvm::max_element(known->offsets) + 1;
+  SmallVector<int64_t, 0> in, out;
+  if (multiple % extent == 0) {
+    for (int64_t o : known->offsets) {
+      in.push_back(o % extent);
+      out.push_back(o / extent);
+    }
+    return std::pair(withOffsets(k.constant(0), in), withOffsets(k.div(known->first, row), out));
+  }
+  if (extent % span != 0 || multiple % span != 0)
+    return std::nullopt;
+  return std::pair(withOffsets(k.rem(known->first, row), known->offsets), Coord{k.div(known->first, row)});
+}
+
 Coord Evaluator::affine(Coord c, int64_t scale, Value offset) {
+  if (!c.offsets.empty()) {
+    SmallVector<int64_t, 0> scaled = llvm::map_to_vector<0>(c.offsets, [&](int64_t o) { return o * scale; });
+    return withOffsets(k.add(k.mul(c.first, k.constant(scale)), offset), scaled);
+  }
   if (c.lanes) {
     OpBuilder &b = k.builder();
     Value factor =
@@ -80,6 +129,12 @@ Coord Evaluator::affine(Coord c, int64_t scale, Value offset) {
 Coord Evaluator::addCoords(Coord a, Coord c) {
   if (!a.lanes && !c.lanes)
     return {k.add(a.base, c.base), a.stride + c.stride};
+  std::optional<Coord> left = knownOffsets(a), right = knownOffsets(c);
+  if (left && right) {
+    for (auto [o, more] : llvm::zip_equal(left->offsets, right->offsets))
+      o += more;
+    return withOffsets(k.add(left->first, right->first), left->offsets);
+  }
   return {Value(), 0, arith::AddIOp::create(k.builder(), k.loc(), asLanes(a), asLanes(c))};
 }
 
@@ -87,6 +142,8 @@ Coord Evaluator::scaleCoord(Coord c, Size by) {
   auto constant = by.constant();
   if (!c.lanes && (constant || c.stride == 0))
     return {k.mul(c.base, k.size(by)), constant ? c.stride * *constant : 0};
+  if (constant && !c.offsets.empty())
+    return affine(c, *constant, k.constant(0));
   OpBuilder &b = k.builder();
   Value factor = k.splat(b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), k.size(by)), lanes);
   return {Value(), 0, arith::MulIOp::create(b, k.loc(), asLanes(c), factor)};
@@ -116,6 +173,13 @@ void Evaluator::splitCoord(Coord linear, ArrayRef<Size> extents, SmallVectorImpl
       int64_t span = linear.stride * lanes;
       bool inRow = !linear.lanes && constant && linear.stride > 0 && *constant % span == 0 &&
                    knownMultiple(linear.base) % span == 0;
+      if (!inRow && constant) {
+        if (auto parts = splitOffsets(linear, *constant)) {
+          out[i] = parts->first;
+          linear = parts->second;
+          continue;
+        }
+      }
       if (!inRow) {
         Value v = asLanes(linear);
         Value e = k.splat(b.createOrFold<arith::IndexCastOp>(k.loc(), b.getI64Type(), extent), lanes);
@@ -269,7 +333,43 @@ Value Evaluator::leaf(Value pointer, Value tensor, ArrayRef<Coord> at) {
     }
     return k.load(pointer, c.base, element, lanes, mask);
   }
+  if (Value v = mask ? Value() : besideEachOther(pointer, c, element))
+    return v;
   return k.gather(pointer, asLanes(c), element, lanes, mask);
+}
+
+/// Elements that lie close to each other are read with those between, and picked; null where they are far.
+Value Evaluator::besideEachOther(Value pointer, const Coord &c, Type element) {
+  constexpr int64_t mostSpread = 4;
+  std::optional<Coord> known = knownOffsets(c);
+  int64_t count = std::min<int64_t>(lanes, k.target().lanes(32));
+  if (!known)
+    return {};
+  // By registers of the result, so that none is put together from many.
+  SmallVector<Value> parts;
+  for (ArrayRef<int64_t> rest = known->offsets; !rest.empty(); rest = rest.drop_front(count)) {
+    ArrayRef<int64_t> own = rest.take_front(count);
+    auto [low, high] = std::minmax_element(own.begin(), own.end());
+    int64_t span = *high - *low + 1, width = std::min(span, count);
+    if (span > mostSpread * count)
+      return {};
+    // Whole vectors, the last of which ends with the last element: nothing beyond it is read.
+    Value picked;
+    int64_t next = 0; // behind what has been read
+    for (int64_t begin = 0; next < span; begin = std::min(begin + width, span - width)) {
+      Value piece = k.load(pointer, k.add(known->first, k.constant(*low + begin)), element, width);
+      SmallVector<int64_t> from;
+      for (auto [l, o] : llvm::enumerate(own)) {
+        int64_t at = o - *low;
+        bool here = at >= next && at < begin + width;
+        from.push_back(!picked ? (here ? at : 0) : here ? count + at - begin : static_cast<int64_t>(l));
+      }
+      picked = vector::ShuffleOp::create(k.builder(), k.loc(), picked ? picked : piece, piece, from);
+      next = begin + width;
+    }
+    parts.push_back(picked);
+  }
+  return joined(k, parts);
 }
 
 void Evaluator::store(Value value, Value pointer, ArrayRef<Coord> at, ArrayRef<Size> dims, Type element) {

@@ -21,11 +21,13 @@
 namespace tenon::cpu {
 
 /// A coordinate along one axis for a vector of elements: lane l stands at base + l * stride, or at lanes[l]
-/// when `lanes` (vector<i64>) is set.
+/// when `lanes` (vector<i64>) is set; these are first + offsets[l] where `offsets` are known.
 struct Coord {
   mlir::Value base;
   int64_t stride = 0;
   mlir::Value lanes = {};
+  mlir::Value first = {};
+  llvm::SmallVector<int64_t, 0> offsets = {};
   bool uniform() const { return stride == 0 && !lanes; }
 };
 using Coords = llvm::SmallVector<Coord, 4>;
@@ -73,6 +75,7 @@ private:
   mlir::Value lookUp(mlir::Value tensor, mlir::Value source, llvm::ArrayRef<Coord> at);
   /// The operand of a movement operation and the coordinates in it; a null value for any other operation.
   std::pair<mlir::Value, Coords> moved(mlir::Operation *op, llvm::ArrayRef<Coord> at);
+  mlir::Value besideEachOther(mlir::Value pointer, const Coord &c, mlir::Type element);
   mlir::Value leaf(mlir::Value pointer, mlir::Value tensor, llvm::ArrayRef<Coord> at);
   mlir::Value evalConcat(ConcatOp op, llvm::ArrayRef<Coord> at);
   mlir::Value evalPad(PadOp op, llvm::ArrayRef<Coord> at);
@@ -89,6 +92,13 @@ private:
   Coord scaleCoord(Coord c, Size by);
   void splitCoord(Coord linear, llvm::ArrayRef<Size> extents, llvm::SmallVectorImpl<Coord> &out);
   mlir::Value asLanes(Coord c);
+  /// Lane l stands at first + offsets[l].
+  Coord withOffsets(mlir::Value first, llvm::SmallVector<int64_t, 0> offsets);
+  /// The coordinate with `first` and `offsets` set, if they are known.
+  std::optional<Coord> knownOffsets(const Coord &c) const;
+  /// The parts of a coordinate with known offsets in a row of `extent` and outside of it, where it is known
+  /// that lanes lie in rows as if the first began one, or all in the same row.
+  std::optional<std::pair<Coord, Coord>> splitOffsets(const Coord &linear, int64_t extent);
   /// True when the tensor is read from buffers at coordinates that are not computed with: they may then lie
   /// outside where a mask leaves them out.
   bool takesAnyCoords(mlir::Value tensor) const;
