@@ -135,7 +135,7 @@ LogicalResult ReduceEmitter::run() {
 void ReduceEmitter::chooseStaged() {
   if (axes.size() != 1)
     return;
-  int64_t widest = 4; // bytes of an element; places count elements, whatever their type
+  int64_t bytes = 4; // of an element
   for (Operation &op : k.spec().op().getBody().front()) {
     if (!op.hasTrait<ElementwiseTrait>() || elementwiseCost(&op) < 6)
       continue;
@@ -146,11 +146,15 @@ void ReduceEmitter::chooseStaged() {
     bool feedsReduction = llvm::any_of(v.getUsers(), [](Operation *u) { return isa<ReduceOp>(u); });
     if (!feedsReduction || v.hasOneUse() || !isa<FloatType>(type.getElementType()))
       continue;
+    // Places count elements: those of another width would lie across each other.
+    if (int64_t own = type.getElementTypeBitWidth() / 8; staged.empty())
+      bytes = own;
+    else if (own != bytes)
+      continue;
     staged[v] = k.size(stagedElements);
     stagedElements = stagedElements + full[axes[0]].ceilDiv(16) * 16;
-    widest = std::max<int64_t>(widest, type.getElementTypeBitWidth() / 8);
   }
-  shape.scratch = stagedElements * widest;
+  shape.scratch = stagedElements * bytes;
 }
 
 Value ReduceEmitter::combine(ReduceOp op, Type type, Value acc, Value v) {
