@@ -45,7 +45,13 @@ private:
   void rowsFrom(ArrayRef<Value> items);
   void reduceRows(ReduceOp op, MutableArrayRef<Row> together);
   void writeRows(MutableArrayRef<Row> together);
-  Value term(ReduceOp op, Type type, const Row &row, Coords at, unsigned width, Value mask);
+  Value term(ReduceOp op, Type type, const Row &row, ArrayRef<Coord> at, unsigned width, Value mask);
+  Coords vectorAt(const Row &row, ArrayRef<Value> outer, Value i, unsigned width) const;
+  static Type elementOf(ReduceOp op) { return op.getInput().getType().getElementType(); }
+  /// Whether this reduction's pass stores what it reduces.
+  bool stages(ReduceOp op) const {
+    return staged.contains(op.getInput()) && !storedAlready.contains(op.getInput());
+  }
   Value combine(ReduceOp op, Type type, Value acc, Value v);
   Value wideFrom(ReduceOp op, Value v, unsigned from, unsigned to, Type type);
   void bindReduced(ReduceOp op, Value reduced, Row &row);
@@ -71,7 +77,7 @@ private:
   // Expensive values of a row -> their place in its scratch (elements), stored in the first pass.
   llvm::MapVector<Value, Value> staged;
   Size stagedElements; // of one row
-  llvm::DenseSet<Value> storedAlready, storedNow;
+  llvm::DenseSet<Value> storedAlready;
   Operation *failed = nullptr;
 };
 
@@ -188,25 +194,28 @@ bool ReduceEmitter::goInPairs() const {
          (extent ? *extent <= shortRow : softmax.has_value());
 }
 
+/// A vector of the innermost axis from `i` on; `outer`: along the reduced axes before it.
+Coords ReduceEmitter::vectorAt(const Row &row, ArrayRef<Value> outer, Value i, unsigned width) const {
+  Coords at = row.kept;
+  for (auto [axis, o] : llvm::zip_equal(ArrayRef<int64_t>(axes).drop_back(), outer))
+    at[axis] = {o};
+  at[axes.back()] = {i, width > 1 ? 1 : 0};
+  return at;
+}
+
 /// What one vector of a row adds to a reduction; what is staged is stored on the way.
-Value ReduceEmitter::term(ReduceOp op, Type type, const Row &row, Coords at, unsigned width, Value mask) {
+Value ReduceEmitter::term(ReduceOp op, Type type, const Row &row, ArrayRef<Coord> at, unsigned width,
+                          Value mask) {
   Evaluator e(k, width, mask);
   bindAll(e, row);
-  for (auto &[value, offset] : staged) {
-    if (storedAlready.contains(value) || op.getInput() != value)
-      continue;
-    Value v = e.eval(value, at);
-    if (!v)
-      break;
-    Type t = cast<RankedTensorType>(value.getType()).getElementType();
-    if (!planted(Defect::StagedRowStale))
-      k.store(v, k.scratch(), k.add(row.scratch, k.add(offset, at[axes.back()].base)), t, width, mask);
-    storedNow.insert(value);
-  }
   Value v = e.eval(op.getInput(), at);
   if (!v) {
     failed = e.failedOp();
     return accumulatorStart(op, type, width);
+  }
+  if (stages(op) && !planted(Defect::StagedRowStale)) {
+    Value place = k.add(row.scratch, k.add(staged[op.getInput()], at[axes.back()].base));
+    k.store(v, k.scratch(), place, elementOf(op), width, mask);
   }
   v = converted(k, v, type, width);
   if (mask)
@@ -219,16 +228,12 @@ void ReduceEmitter::reduceRows(ReduceOp op, MutableArrayRef<Row> together) {
   Type element = cast<RankedTensorType>(op.getInput().getType()).getElementType();
   Type accType = accumulatorType(k, element);
   Value extent = k.size(full[axes.back()]);
-  storedNow.clear();
-  // The accumulators of all rows, a vector of the innermost axis further; `outer`: along the axes before it.
+  // The accumulators of all rows, a vector further.
   auto step = [&](ArrayRef<Value> outer, Value i, unsigned width, Value mask, ValueRange accs) {
     SmallVector<Value> next;
     for (auto [row, acc] : llvm::zip_equal(together, accs)) {
-      Coords at = row.kept;
-      for (auto [axis, o] : llvm::zip_equal(ArrayRef<int64_t>(axes).drop_back(), outer))
-        at[axis] = {o};
-      at[axes.back()] = {i, width > 1 ? 1 : 0};
-      next.push_back(combine(op, accType, acc, term(op, accType, row, at, width, mask)));
+      Value v = term(op, accType, row, vectorAt(row, outer, i, width), width, mask);
+      next.push_back(combine(op, accType, acc, v));
     }
     return next;
   };
@@ -270,21 +275,20 @@ void ReduceEmitter::reduceRows(ReduceOp op, MutableArrayRef<Row> together) {
     });
   };
   SmallVector<Value> sums = nest({}, starts(lanes));
-  storedAlready.insert(storedNow.begin(), storedNow.end());
+  bool stored = stages(op);
   for (auto [row, sum] : llvm::zip_equal(together, sums)) {
-    for (auto &[value, place] : staged) {
-      if (!storedNow.contains(value))
-        continue;
-      Type t = cast<RankedTensorType>(value.getType()).getElementType();
-      Value offset = k.add(row.scratch, place);
-      unsigned axis = axes[0];
-      row.bound.emplace_back(value, [this, offset, t, axis](Evaluator &e, ArrayRef<Coord> at) {
-        return k.load(k.scratch(), k.add(offset, at[axis].base), t, e.laneCount());
+    if (stored) {
+      Value offset = k.add(row.scratch, staged[op.getInput()]);
+      int64_t axis = axes[0];
+      row.bound.emplace_back(op.getInput(), [this, offset, element, axis](Evaluator &e, ArrayRef<Coord> at) {
+        return k.load(k.scratch(), k.add(offset, at[axis].base), element, e.laneCount());
       });
     }
     Value folded = wideFrom(op, sum, lanes, 1, accType);
     bindReduced(op, converted(k, folded, k.valueType(element), 1), row);
   }
+  if (stored)
+    storedAlready.insert(op.getInput());
 }
 
 void ReduceEmitter::bindReduced(ReduceOp op, Value reduced, Row &row) {
@@ -343,13 +347,8 @@ void ReduceEmitter::writeRows(MutableArrayRef<Row> together) {
     }
     k.vectorLoop(k.constant(0), k.size(full[axes.back()]), lanes, narrow,
                  [&](Value i, unsigned width, Value mask) {
-                   for (const Row &row : together) {
-                     Coords at = row.kept;
-                     for (auto [axis, o] : llvm::zip_equal(ArrayRef<int64_t>(axes).drop_back(), outer))
-                       at[axis] = {o};
-                     at[axes.back()] = {i, width > 1 ? 1 : 0};
-                     write(row, at, width, mask);
-                   }
+                   for (const Row &row : together)
+                     write(row, vectorAt(row, outer, i, width), width, mask);
                  });
   };
   nest({});

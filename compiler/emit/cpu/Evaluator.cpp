@@ -173,12 +173,10 @@ void Evaluator::splitCoord(Coord linear, ArrayRef<Size> extents, SmallVectorImpl
       int64_t span = linear.stride * lanes;
       bool inRow = !linear.lanes && constant && linear.stride > 0 && *constant % span == 0 &&
                    knownMultiple(linear.base) % span == 0;
-      if (!inRow && constant) {
-        if (auto parts = splitOffsets(linear, *constant)) {
-          out[i] = parts->first;
-          linear = parts->second;
-          continue;
-        }
+      auto parts = !inRow && constant ? splitOffsets(linear, *constant) : std::nullopt;
+      if (parts) {
+        std::tie(out[i], linear) = *parts;
+        continue;
       }
       if (!inRow) {
         Value v = asLanes(linear);

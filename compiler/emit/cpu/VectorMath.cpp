@@ -291,8 +291,23 @@ static Value expandErfOfScaled(Operation *op, Emitter &e) {
   return vmath::erfOfScaled({&e, scaled.getLhs()}, *factor).v;
 }
 
-/// h * (v + 1), a gate around 0, becomes h * v + h in one operation.
-static void fuseGates(Value v) {
+/// Whether `h` is x times a constant, and `argument` x, or x and something more, times a positive one: where
+/// h is infinite, a function of the argument that saturates is 1 or -1 then.
+static bool growTogether(Value h, Value argument) {
+  auto scaled = h.getDefiningOp<arith::MulFOp>();
+  if (!scaled || !constantOf(scaled.getRhs()))
+    return false;
+  if (auto product = argument.getDefiningOp<arith::MulFOp>();
+      product && constantOf(product.getRhs()).value_or(0) > 0)
+    argument = product.getLhs();
+  auto sum = argument.getDefiningOp<arith::AddFOp>();
+  Value x = scaled.getLhs();
+  return argument == x || (sum && (sum.getLhs() == x || sum.getRhs() == x));
+}
+
+/// h * (v + 1), where v is a function of `argument` that saturates at -1 and 1, becomes h * v + h in one
+/// operation. An infinite h would make a NaN of that with v between 0 and -1.
+static void fuseGates(Value v, Value argument) {
   for (Operation *user : llvm::make_early_inc_range(v.getUsers())) {
     auto sum = dyn_cast<arith::AddFOp>(user);
     if (!sum || sum.getLhs() != v || constantOf(sum.getRhs()) != 1.0 || !sum->hasOneUse())
@@ -301,6 +316,8 @@ static void fuseGates(Value v) {
     if (!product || product.getLhs() == product.getRhs())
       continue;
     Value h = product.getLhs() == sum.getResult() ? product.getRhs() : product.getLhs();
+    if (!growTogether(h, argument))
+      continue;
     OpBuilder builder(product);
     product.replaceAllUsesWith(math::FmaOp::create(builder, product.getLoc(), h, v, h).getResult());
     product.erase();
@@ -319,8 +336,11 @@ LogicalResult Expander::expandMath(Operation *op) {
     Value result = expandErfOfScaled(op, e);
     if (!result)
       result = expansion.function({&e, op->getOperand(0)}).v;
+    bool saturates = isa<math::ErfOp, math::TanhOp>(op);
+    Value argument = op->getOperand(0);
     (void)replace(op, {result});
-    fuseGates(result);
+    if (saturates)
+      fuseGates(result, argument);
     return success();
   }
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)

@@ -195,6 +195,21 @@ TEST(ExpAtMostZero, IsNearWhereItCounts) {
   }
 }
 
+TEST(Gate, OfAnInfinityThatItDoesNotComeFrom) {
+  std::vector<float> h(16, INFINITY), z(16, -0.5F);
+  for (const CpuTarget &target : testTargets()) {
+    std::vector<float> out(16);
+    ASSERT_EQ(runKernel(elementwiseKernel(2, 16, "f32", "f32",
+                                          R"(%ones = arith.constant dense<1.0> : vector<16xf32>
+    %t = math.tanh %b : vector<16xf32>
+    %s = arith.addf %t, %ones : vector<16xf32>
+    %r = arith.mulf %a, %s : vector<16xf32>)"),
+                        target, {h.data(), z.data(), out.data()}, 1),
+              "");
+    EXPECT_EQ(out[0], INFINITY) << target.name;
+  }
+}
+
 TEST(UnaryMathZero, KeepsItsSign) {
   for (const char *op : {"sin", "tan", "asin", "atan", "sinh", "asinh", "tanh", "atanh", "erf", "expm1",
                          "log1p", "cbrt", "sqrt"})
