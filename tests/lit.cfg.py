@@ -33,5 +33,5 @@ config.environment["TENON_PLANTED_DEFECT"] = os.environ.get("TENON_PLANTED_DEFEC
 loops = f"{sys.executable} {root}/compiler/emit/cpu/test/innermost_loops.py"
 config.substitutions.append(("%innermost-loops", loops))  # noqa: F821
 # Fused kernels of the test's functions, to assembly for a target that follows.
-forms = "tenon-opt --tenon-pack-products --tenon-form-kernels %s -o %t.mlir"
+forms = "tenon-opt --tenon-pack-products --tenon-form-kernels --tenon-fuse-windows %s -o %t.mlir"
 config.substitutions.append(("%assembly", f"{forms} && tenon-compile-kernel --regions %t.mlir --target"))  # noqa: F821

@@ -35,4 +35,16 @@ def FormKernels : Pass<"tenon-form-kernels", "::mlir::func::FuncOp"> {
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
+
+def FuseWindows : Pass<"tenon-fuse-windows", "::mlir::func::FuncOp"> {
+  let summary = "let depthwise convolutions compute the product that they read";
+  let description = [{
+    The kernel of an f32 depthwise convolution takes in the kernel of the product (a 1x1 convolution with its epilogue)
+    whose result it alone reads, where that image is too large for the second cache and is made of few channels: it
+    computes the lines under its window itself, which stay in the first cache. The family remains "window".
+
+    Before: `%1 = tenon.kernel "contraction"(%x, %p)`, `%2 = tenon.kernel "window"(%1, %f)`
+    After: `%2 = tenon.kernel "window"(%x, %p, %f)`
+  }];
+}
 #endif

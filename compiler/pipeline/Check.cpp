@@ -134,7 +134,7 @@ Outcome Check::findForms(const importer::ImportedModel &imported) {
   // What a machine takes depends on the weights: those that others are computed from are computed now.
   if (ok && settings.mortise)
     ok = succeeded(runWeightPrograms(module, settings, imported.weights, [](uint32_t, uint32_t) {}));
-  ok = ok && succeeded(runKernel(module));
+  ok = ok && succeeded(runKernel(module, settings));
   if (ok && settings.mortise)
     places = placeNodes(module, *settings.mortise, mortiseLowering(module, imported.weights));
   ok = ok && succeeded(runMemory(module)) && succeeded(tryPlans(module, imported.weights));

@@ -105,7 +105,7 @@ LogicalResult Compilation::lower(Phase phase) {
         })))
       return failure();
     markPairsThatFit(*module, settings, *product.weights);
-    if (failed(runKernel(*module)))
+    if (failed(runKernel(*module, settings)))
       return failure();
     if (settings.mortise) {
       lowering = mortiseLowering(*module, product.weights, settings.cascades);

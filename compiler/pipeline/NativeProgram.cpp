@@ -20,7 +20,7 @@ NativeProgram::create(ModuleOp module, const std::vector<cpu::CpuTarget> &levels
   Settings plain = settings;
   plain.assembly = false;
   auto none = std::make_shared<importer::WeightStore>();
-  if (failed(runKernel(module)) || failed(runMemory(module)) ||
+  if (failed(runKernel(module, plain)) || failed(runMemory(module)) ||
       failed(runEmit(module, levels, plain, none, built)))
     return failure();
   std::unique_ptr<NativeProgram> program(new NativeProgram);

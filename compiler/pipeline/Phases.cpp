@@ -104,9 +104,11 @@ LogicalResult runPack(ModuleOp module, const Settings &settings) {
   return passes.run(module);
 }
 
-LogicalResult runKernel(ModuleOp module) {
+LogicalResult runKernel(ModuleOp module, const Settings &settings) {
   PassManager passes(module.getContext());
   passes.nest<func::FuncOp>().addPass(kernel::createFormKernels());
+  if (!settings.mortise) // devices choose among kernels of one product each
+    passes.nest<func::FuncOp>().addPass(kernel::createFuseWindows());
   return passes.run(module);
 }
 

@@ -26,7 +26,7 @@ mlir::LogicalResult runBf16(mlir::ModuleOp module);
 mlir::LogicalResult runCoreForm(mlir::ModuleOp module);
 /// The first half of Kernel: weight-only computations appear.
 mlir::LogicalResult runPack(mlir::ModuleOp module, const Settings &settings);
-mlir::LogicalResult runKernel(mlir::ModuleOp module);
+mlir::LogicalResult runKernel(mlir::ModuleOp module, const Settings &settings);
 mlir::LogicalResult runMemory(mlir::ModuleOp module);
 
 /// Whether the functions have plans, without code for their kernels; every tensor without a bound has a

@@ -48,7 +48,7 @@ std::string LoadedFunction::load(ModuleOp module, const cpu::CpuTarget &target) 
   package::Package built;
   auto weights = std::make_shared<importer::WeightStore>();
   if (failed(pipeline::runGraph(module)) || failed(pipeline::runPack(module, {})) ||
-      failed(pipeline::runKernel(module)) || failed(pipeline::runMemory(module)) ||
+      failed(pipeline::runKernel(module, settings)) || failed(pipeline::runMemory(module)) ||
       failed(pipeline::runEmit(module, {target}, settings, weights, built)))
     return "does not compile";
   std::vector<uint8_t> bytes;

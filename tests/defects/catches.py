@@ -44,6 +44,7 @@ CATCHES: dict[str, tuple[str, str]] = {
     "DilationIgnored": (KERNELS, "Convolution.PaddedStridedGrouped"),
     "GroupOffsetMissing": (KERNELS, "Convolution.PaddedStridedGrouped"),
     "DilatedInputRepeats": (KERNELS, "Convolution.Transposed"),
+    "LinesShort": ("fused_window_test", "FusedWindow.StridesAndDilations"),
     "PadValueIgnored": (KERNELS, "IntegerConvolution.PaddingIsTheZeroPoint"),
     "WinogradRimRead": (KERNELS, "Convolution.Winograd"),
     "MaxPoolPadsZero": (KERNELS, "Window.MaxPoolOfNegatives"),

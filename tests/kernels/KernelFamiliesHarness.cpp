@@ -136,6 +136,7 @@ std::string compareWithReference(const GraphCase &graph, std::vector<std::string
   PassManager passes(&context);
   passes.addNestedPass<func::FuncOp>(kernel::createPackProducts({.winograd = true}));
   passes.addNestedPass<func::FuncOp>(kernel::createFormKernels());
+  passes.addNestedPass<func::FuncOp>(kernel::createFuseWindows());
   if (failed(passes.run(*module)))
     return "kernel formation fails: " + diagnostics;
   SizeAnalysis sizes(function);

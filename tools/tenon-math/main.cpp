@@ -56,7 +56,8 @@ public:
                        " : " + type + "\n  return %y : " + type + "\n}\n";
     OwningOpRef<ModuleOp> module = parseSourceString<ModuleOp>(text, &context);
     if (!module || failed(pipeline::runGraph(*module)) ||
-        failed(pipeline::runPack(*module, pipeline::Settings())) || failed(pipeline::runKernel(*module)))
+        failed(pipeline::runPack(*module, pipeline::Settings())) ||
+        failed(pipeline::runKernel(*module, pipeline::Settings())))
       return; // the compiler has said why
     build(*module, target);
   }

@@ -4,14 +4,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "compiler/defects/PlantedDefect.h"
 #include "compiler/dialect/tenon/ProductAttributes.h"
 #include "compiler/emit/cpu/DotCode.h"
-#include "compiler/emit/cpu/ElementwiseCode.h"
 #include "compiler/emit/cpu/SumStart.h"
 #include "compiler/emit/cpu/TilePrefetch.h"
+#include "compiler/emit/cpu/TileResults.h"
 #include "compiler/emit/cpu/WidenedRows.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
 
 using namespace mlir;
 
@@ -143,7 +141,6 @@ void ContractionEmitter::panels(Value batch, Value m0, Value m1, Value firstPane
 }
 
 void ContractionEmitter::tile(Value batch, Value m, Value m0, TileShape t, Value firstPanel, bool masked) {
-  OpBuilder &b = k.builder();
   Size panelElements = depth.ceilDiv(group) * (group * 16);
   Value depthValue = k.size(depth), lhs = k.bufferOf(op.getLhs()), rhs = k.bufferOf(op.getRhs());
   Value lhsBase = batched ? k.mul(batch, k.size(rows * depth)) : k.constant(0);
@@ -189,33 +186,11 @@ void ContractionEmitter::tile(Value batch, Value m, Value m0, TileShape t, Value
                                 accumulator, acc, prefetches);
   acc = folded(k, t, acc);
 
-  Value root = yielded(k, 0);
-  Dims rootDims(k.spec().dims(root));
-  Type resultElement = k.valueType(cast<RankedTensorType>(op.getType()).getElementType());
-  Type rootElement = cast<RankedTensorType>(root.getType()).getElementType();
-  unsigned together = epilogueVectors(k, t, rootElement, masked);
-  for (unsigned r = 0; r < t.rows; ++r) {
-    // The result's leading coordinates: batch dimensions come first, the row is the last of them.
-    Coords at;
-    for (Value p : rowPosition(k, k.add(flatRow, k.constant(r)), lead, oneAxis))
-      at.push_back({p});
-    at.push_back({});
-    for (unsigned u = 0; u < t.perRow(); u += together) {
-      unsigned lanes = t.lanesOf(u);
-      at.back() = {columnOf(k, t, firstPanel, u), 1};
-      Value value = joined(k, ArrayRef(acc).slice(r * t.perRow() + u, together));
-      if (resultElement != accumulator)
-        value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, lanes * together), value);
-      Evaluator e(k, lanes * together, maskOf(k, t, firstPanel, u, masked, columns));
-      e.bind(start->result(), [value](Evaluator &, ArrayRef<Coord>) { return value; });
-      Value out = planted(Defect::EpilogueDropped) ? value : e.eval(root, at);
-      if (!out) {
-        failed = e.failedOp();
-        return;
-      }
-      e.store(out, k.outputBuffer(0), at, rootDims, rootElement);
-    }
-  }
+  auto place = [&](unsigned r) { return rowPosition(k, k.add(flatRow, k.constant(r)), lead, oneAxis); };
+  auto column = [&](unsigned u) { return columnOf(k, t, firstPanel, u); };
+  auto mask = [&](unsigned u) { return maskOf(k, t, firstPanel, u, masked, columns); };
+  if (Operation *without = storeTile(k, {t, acc, start->result(), masked, place, column, mask}))
+    failed = without;
 }
 
 } // namespace

@@ -8,9 +8,8 @@
 // Direct convolution: items are blocks of output positions and panels of the filter.
 //
 //===----------------------------------------------------------------------===//
-#include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/ConvolutionTiles.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "compiler/emit/cpu/TileResults.h"
 
 using namespace mlir;
 
@@ -20,7 +19,7 @@ namespace {
 class ConvolutionEmitter {
 public:
   ConvolutionEmitter(KernelBuilder &k, KernelShape &shape)
-      : k(k), b(k.builder()), shape(shape), context(k.spec().context()), c(k), line(lineTile(k, c)) {}
+      : k(k), shape(shape), context(k.spec().context()), c(k), line(lineTile(k, c)) {}
   LogicalResult run();
 
 private:
@@ -38,7 +37,6 @@ private:
   void write(const ConvolutionTile &tile, ArrayRef<Value> acc, Place place, bool masked);
 
   KernelBuilder &k;
-  OpBuilder &b;
   KernelShape &shape;
   SizeContext &context;
   Convolution c;
@@ -193,33 +191,10 @@ void ConvolutionEmitter::positions(Value from, Value to, const ConvolutionTile &
 }
 
 void ConvolutionEmitter::write(const ConvolutionTile &tile, ArrayRef<Value> acc, Place place, bool masked) {
-  TileShape t = tile.shape;
-  Value root = yielded(k, 0);
-  Dims rootDims(k.spec().dims(root));
-  Type resultElement = k.valueType(cast<RankedTensorType>(c.op.getType()).getElementType());
-  Type rootElement = cast<RankedTensorType>(root.getType()).getElementType();
-  unsigned together = epilogueVectors(k, t, rootElement, masked);
-  for (unsigned r = 0; r < t.rows; ++r) {
-    SmallVector<Value> position = place(r);
-    for (unsigned u = 0; u < t.perRow(); u += together) {
-      unsigned lanes = t.lanesOf(u);
-      Value value = joined(k, acc.slice(r * t.perRow() + u, together));
-      if (resultElement != c.accumulator)
-        value = arith::TruncFOp::create(b, k.loc(), k.vectorOf(resultElement, lanes * together), value);
-      Evaluator e(k, lanes * together, maskOf(tile, u, masked));
-      e.bind(c.start.result(), [value](Evaluator &, ArrayRef<Coord>) { return value; });
-      Coords at;
-      for (Value p : position)
-        at.push_back({p});
-      at.push_back({columnOf(tile, u), 1});
-      Value out = e.eval(root, at);
-      if (!out) {
-        failed = e.failedOp();
-        return;
-      }
-      e.store(out, k.outputBuffer(0), at, rootDims, rootElement);
-    }
-  }
+  auto column = [&](unsigned u) { return columnOf(tile, u); };
+  auto mask = [&](unsigned u) { return maskOf(tile, u, masked); };
+  if (Operation *without = storeTile(k, {tile.shape, acc, c.start.result(), masked, place, column, mask}))
+    failed = without;
 }
 
 } // namespace

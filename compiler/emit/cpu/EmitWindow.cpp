@@ -11,10 +11,14 @@
 // elements. Where a convolution's padding is not neutral (a zero point), taps above and below read such a row
 // too.
 //
+// The image may be computed by the kernel itself, line by line (`ProductLines`): items are then lines of a
+// block of channels, and what follows each other in a range shares lines.
+//
 //===----------------------------------------------------------------------===//
 #include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/DepthwiseCode.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
+#include "compiler/emit/cpu/ProductLines.h"
 #include "compiler/emit/cpu/SumStart.h"
 #include "compiler/emit/cpu/TileCode.h"
 #include "compiler/emit/cpu/WindowGeometry.h"
@@ -55,6 +59,7 @@ public:
 private:
   void readConvolution(ConvOp op);
   void readPooling(ReduceWindowOp op);
+  void rowsOfLines();
   void channelParts(llvm::function_ref<void()> rows);
   void rowOfTiles(Value image, ArrayRef<Value> outer);
   void rowOfDots(Value image, ArrayRef<Value> outer, unsigned most, bool rowsInside);
@@ -87,7 +92,8 @@ private:
   Value paddingRow;
   unsigned native = 1;
   int64_t taps = 1;
-  std::optional<SumStart> start; // of sums by dots
+  std::optional<SumStart> start;     // of sums by dots
+  std::optional<ProductLines> lines; // where the kernel computes the image
   Operation *failed = nullptr;
 };
 
@@ -151,6 +157,9 @@ LogicalResult WindowEmitter::run() {
       return noForm(result.getDefiningOp(), "window");
   }
 
+  if (!k.bufferOf(input))
+    lines.emplace(k, input, (g.window.front() - 1) * g.dilations.front() + 1);
+
   // One item is one output row of one image.
   SmallVector<Value> extents{k.size(batch)};
   Size rowsCount = batch;
@@ -160,11 +169,15 @@ LogicalResult WindowEmitter::run() {
   }
   shape.grid = rowsCount;
   shape.scratch = context.constant(0);
+  shape.schedule = "window lanes=" + std::to_string(native);
   Size elements = productOf(context, out);
   shape.flops = elements * (2 * taps);
   // Every tap loads its operands.
   shape.cost = atVectorRate(shape.flops + elementwiseWork(k) + elements, k.target());
-  shape.schedule = "window lanes=" + std::to_string(native);
+  if (lines) {
+    rowsOfLines();
+    return failed ? noForm(failed, "window") : success();
+  }
   channelParts([&] {
     k.loop(k.begin(), k.end(), 1, [&](Value item) {
       SmallVector<Value> at = k.delinearize(item, extents);
@@ -172,6 +185,56 @@ LogicalResult WindowEmitter::run() {
     });
   });
   return failed ? noForm(failed, "window") : success();
+}
+
+/// Lines of the output that one worker computes at least, of `height` lines in each of `blocks`: some lines
+/// of the input are computed again for every range, and whole groups share out evenly.
+int64_t linesAtOnce(std::optional<int64_t> height, std::optional<int64_t> blocks) {
+  constexpr int64_t least = 4, usual = 8, most = 14, groups = 4;
+  if (!height)
+    return usual;
+  for (int64_t lines = most; lines > least; --lines)
+    if (*height % lines == 0 && *height / lines * blocks.value_or(1) >= groups)
+      return lines;
+  return least;
+}
+
+/// Lines that the item before has read are there still: but for those that are new, only a range's first item
+/// of a block computes all of its lines. One item is an output row of a block of channels, of one half of an
+/// image: workers then read different parts of the product's operand, as workers do that wrote it.
+void WindowEmitter::rowsOfLines() {
+  Size blocks = lines->blocks(), height = g.out.front();
+  bool halves = !blocks.isConstant(1);
+  Size perPart = halves ? height.ceilDiv(2) : height, parts = context.constant(halves ? 2 : 1);
+  shape.grid = batch * parts * blocks * perPart;
+  shape.grain = linesAtOnce(perPart.constant(), (parts * blocks).constant());
+  shape.scratch = lines->scratchBytes();
+  shape.cost = shape.cost + atShareOfPeak(lines->flops(), k.target(), 0.9);
+  shape.flops = shape.flops + lines->flops();
+  shape.schedule += lines->schedule();
+  Value stride = k.constant(g.strides.front()), low = k.constant(g.low.front());
+  Value span = k.constant((g.window.front() - 1) * g.dilations.front() + 1);
+  SmallVector<Value> extents{k.size(batch), k.size(parts), k.size(blocks), k.size(perPart)};
+  k.loop(k.begin(), k.end(), 1, {k.constant(0)}, [&](Value item, ValueRange done) {
+    SmallVector<Value> at = k.delinearize(item, extents);
+    Value part = k.add(k.mul(at[0], extents[1]), at[1]);
+    Value y = k.add(k.mul(at[1], extents[3]), at[3]);
+    auto row = [&] {
+      lines->enter(at[0], k.add(k.mul(part, extents[2]), at[2]), at[2]);
+      channelFrom = lines->channelFrom();
+      channelTo = lines->channelTo();
+      Value top = k.sub(k.mul(y, stride), low), first = lines->firstLine();
+      Value from = k.max(done[0], k.add(first, k.max(top, k.constant(0))));
+      Value to = k.add(first, k.min(k.add(top, span), k.size(g.in.front())));
+      if (!lines->fill(from, to))
+        failed = lines->failedOp();
+      rowOfTiles(at[0], {y});
+      return k.max(done[0], to);
+    };
+    if (!halves || height.knownDivisor() % 2 == 0)
+      return SmallVector<Value>{row()};
+    return SmallVector<Value>{k.ifValue(k.less(y, k.size(height)), row, [&] { return Value(done[0]); })};
+  });
 }
 
 /// Rows of the output read lines of the input that the row before has read, too: where these do not stay in
@@ -437,7 +500,7 @@ SmallVector<Value> WindowEmitter::accumulate(const Tile &t, bool interior) {
   Value column = k.sub(k.mul(t.x, k.constant(g.strides[last])), k.constant(g.low[last]));
 
   // `rowInside`: whether the row lies in the image; null where the loops around see to that.
-  auto row = [&](Value rowPixel, Value tapIndex, Value rowInside, ValueRange carried) {
+  auto row = [&](Value line, Value tapIndex, Value rowInside, ValueRange carried) {
     SmallVector<Value> sums(carried);
     std::map<int64_t, SmallVector<Value>> columns;
     auto inputAt = [&](int64_t at) -> ArrayRef<Value> {
@@ -445,8 +508,10 @@ SmallVector<Value> WindowEmitter::accumulate(const Tile &t, bool interior) {
       if (!found.empty())
         return found;
       Value c = k.add(column, k.constant(at));
-      Value base = k.bufferOf(input);
-      Value offset = k.add(k.mul(k.add(rowPixel, c), k.size(channels)), t.channel);
+      Value base = lines ? k.scratch() : k.bufferOf(input);
+      Value offset =
+          lines ? lines->offset(line, c, t.channel)
+                : k.add(k.mul(k.add(k.mul(line, k.size(g.in[last])), c), k.size(channels)), t.channel);
       Value inside = rowInside;
       if (!interior) {
         // One unsigned comparison covers both ends.
@@ -475,7 +540,7 @@ SmallVector<Value> WindowEmitter::accumulate(const Tile &t, bool interior) {
   std::function<SmallVector<Value>(unsigned, Value, Value, Value, ValueRange)> nest =
       [&](unsigned axis, Value pixel, Value tapIndex, Value inside, ValueRange sums) -> SmallVector<Value> {
     if (axis == last)
-      return row(k.mul(pixel, k.size(g.in[last])), tapIndex, inside, sums);
+      return row(lines ? k.add(lines->firstLine(), pixel) : pixel, tapIndex, inside, sums);
     Value origin = k.sub(k.mul(t.outer[axis], k.constant(g.strides[axis])), k.constant(g.low[axis]));
     bool unpadded = g.low[axis] == 0 && g.high[axis] == 0;
     auto step = [&](Value tap, ValueRange carried) {
@@ -504,7 +569,8 @@ SmallVector<Value> WindowEmitter::accumulate(const Tile &t, bool interior) {
     }
     return k.loop(from, to, 1, sums, [&](Value tap, ValueRange carried) { return step(tap, carried); });
   };
-  return nest(0, t.image, k.constant(0), {}, SmallVector<Value>(t.count * t.vectors, neutral(t.lanes)));
+  return nest(0, lines ? k.constant(0) : t.image, k.constant(0), {},
+              SmallVector<Value>(t.count * t.vectors, neutral(t.lanes)));
 }
 
 void WindowEmitter::write(const Tile &t, ArrayRef<Value> acc) {
