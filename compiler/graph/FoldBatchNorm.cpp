@@ -42,6 +42,12 @@ Value channelConstant(Value v) {
   return broadcast && along && type.hasStaticShape() && isConstantMath(small) ? small : Value();
 }
 
+/// An operation on two constants of C elements each, or of one.
+template <typename OpTy> Value overChannels(CoreBuilder &b, Value x, Value y) {
+  CoreBuilder::Values sizes = b.dims(tensorType(x).getNumElements() < tensorType(y).getNumElements() ? y : x);
+  return b.binary<OpTy>(b.broadcast(x, sizes), b.broadcast(y, sizes));
+}
+
 /// True if one operation uses the elements of `v`, besides those that ask for its sizes.
 bool isReadOnce(Value v) {
   return llvm::count_if(v.getUses(), [](OpOperand &use) { return !isa<tensor::DimOp>(use.getOwner()); }) == 1;
@@ -119,7 +125,7 @@ struct FoldScale : OpRewritePattern<MulOp> {
   }
 };
 
-/// (conv(x) + shift) * factor -> conv(x) * factor + shift * factor, so that the factor reaches the weights
+/// (conv(x) + shift) * factor -> conv(x) with scaled weights, plus shift * factor
 struct DistributeScale : OpRewritePattern<MulOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(MulOp op, PatternRewriter &rewriter) const override {
@@ -129,15 +135,13 @@ struct DistributeScale : OpRewritePattern<MulOp> {
       if (!small)
         continue;
       for (auto [inner, shift] : {std::pair{add.getLhs(), add.getRhs()}, {add.getRhs(), add.getLhs()}}) {
-        Value smallShift = matchProducer(inner) ? channelConstant(shift) : Value();
+        std::optional<Producer> producer = matchProducer(inner);
+        Value smallShift = producer ? channelConstant(shift) : Value();
         if (!smallShift)
           continue;
         CoreBuilder b(rewriter, op.getLoc());
-        CoreBuilder::Values sizes = b.dims(small);
-        if (tensorType(small).getNumElements() < tensorType(smallShift).getNumElements())
-          sizes = b.dims(smallShift);
-        Value moved = b.mul(b.broadcast(smallShift, sizes), b.broadcast(small, sizes));
-        Value scaled = b.mul(inner, factor);
+        Value moved = overChannels<MulOp>(b, smallShift, small);
+        Value scaled = scaledProducer(b, *producer, small);
         rewriter.replaceOp(op, b.refine(b.add(scaled, b.broadcastLike(moved, scaled)), op.getType()));
         return success();
       }
@@ -146,10 +150,35 @@ struct DistributeScale : OpRewritePattern<MulOp> {
   }
 };
 
+/// (conv(x) + shift) + more -> conv(x) + (shift + more)
+struct JoinShifts : OpRewritePattern<AddOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(AddOp op, PatternRewriter &rewriter) const override {
+    for (auto [v, more] : {std::pair{op.getLhs(), op.getRhs()}, {op.getRhs(), op.getLhs()}}) {
+      auto add = v.getDefiningOp<AddOp>();
+      Value smallMore = add && isReadOnce(add) && isa<FloatType>(getElementTypeOrSelf(add))
+                            ? channelConstant(more)
+                            : Value();
+      if (!smallMore)
+        continue;
+      for (auto [inner, shift] : {std::pair{add.getLhs(), add.getRhs()}, {add.getRhs(), add.getLhs()}}) {
+        Value smallShift = matchProducer(inner) ? channelConstant(shift) : Value();
+        if (!smallShift)
+          continue;
+        CoreBuilder b(rewriter, op.getLoc());
+        Value sum = overChannels<AddOp>(b, smallShift, smallMore);
+        rewriter.replaceOp(op, b.refine(b.add(inner, b.broadcastLike(sum, inner)), op.getType()));
+        return success();
+      }
+    }
+    return rewriter.notifyMatchFailure(op, "not a second constant added to a convolution or product");
+  }
+};
+
 struct FoldBatchNormPass : tenon::impl::FoldBatchNormBase<FoldBatchNormPass> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<FoldNorm, FoldScale, DistributeScale>(&getContext());
+    patterns.add<FoldNorm, FoldScale, DistributeScale, JoinShifts>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

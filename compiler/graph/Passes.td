@@ -106,6 +106,18 @@ def SplitTransposedConv : Tenon_GraphPass<"tenon-split-transposed-conv", "SplitT
   }];
 }
 
+def SinkPhases : Tenon_GraphPass<"tenon-sink-phases", "SinkPhases"> {
+  let summary = "interleave the phases of transposed convolutions as late as possible";
+  let description = [{
+    Behind a transposed convolution that was split, elementwise operations with constants per channel and 1x1
+    convolutions work on the phases, before these are interleaved: the convolution's kernel takes the former in, the
+    latter may leave fewer channels to move.
+
+    Before: `relu(reshape(transpose(reshape(conv(x, w)))))`
+    After: `reshape(transpose(reshape(relu(conv(x, w)))))`
+  }];
+}
+
 def FoldBatchNorm : Tenon_GraphPass<"tenon-fold-batch-norm", "FoldBatchNorm"> {
   let summary = "move factors per channel into the weights of convolutions and products";
   let description = [{

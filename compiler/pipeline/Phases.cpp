@@ -71,6 +71,7 @@ LogicalResult runGraph(ModuleOp module) {
   // Channels are the last axis now: factors per channel move into the weights of convolutions and products.
   functions().addPass(createFoldBatchNorm());
   functions().addPass(createSplitTransposedConv());
+  functions().addPass(createSinkPhases());
   // Composites that kernels do not know become core operations.
   DecomposeCompositesOptions kept;
   kept.keep = {"tenon.attention"};

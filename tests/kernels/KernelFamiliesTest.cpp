@@ -276,6 +276,14 @@ TEST(Contraction, NarrowPanelBesideWhole) {
     check(product("?", 22, 24), {{m, 22}, {22, 24}, {1, 24}}, {"map", "contraction"});
 }
 
+/// Columns that fill half or a quarter of a register: several steps of the depth go together, and the sums of
+/// as many rows become one vector.
+TEST(Contraction, NarrowPanelAlone) {
+  for (int64_t n : {1, 3, 4, 6, 8})
+    for (int64_t m : {1, 3, 13, 50})
+      check(product("?", 24, n), {{m, 24}, {24, n}, {1, n}}, {"map", "contraction"});
+}
+
 TEST(Contraction, ConstantOperandLiesInMemory) {
   check(R"(func.func @main(%w: tensor<20x32xf32>, %b: tensor<4x32xf32>) -> tensor<4x32xf32> {
     %z = tenon.constant dense<0.5> : tensor<4x20xf32>

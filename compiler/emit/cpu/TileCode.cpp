@@ -206,6 +206,33 @@ static Value foldedSum(KernelBuilder &k, Value sum, unsigned lanes, unsigned tog
   return sum;
 }
 
+/// The same for as many rows as there are steps, whose sums go beside each other: every addition does it for
+/// all of them, in the same order. Even and odd lanes are picked within 128 bits, which is cheapest.
+static SmallVector<Value> foldedRows(KernelBuilder &k, ArrayRef<Value> rows, unsigned lanes) {
+  unsigned steps = rows.size(), all = lanes * steps;
+  SmallVector<Value> sums(rows);
+  while (sums.size() > 1) {
+    SmallVector<Value> pairs;
+    for (size_t i = 0; i < sums.size(); i += 2) {
+      auto half = [&](int64_t which) {
+        return shuffled(k, sums[i], sums[i + 1], all, [&](int64_t lane) {
+          return lane % 4 / 2 * all + lane / 4 * 4 + lane % 2 * 2 + which;
+        });
+      };
+      pairs.push_back(arith::AddFOp::create(k.builder(), k.loc(), half(0), half(1)));
+    }
+    sums = std::move(pairs);
+  }
+  // A quarter of a register has 4 / steps lanes of each row.
+  unsigned inQuarter = 4 / steps;
+  SmallVector<Value> results;
+  for (unsigned r = 0; r < steps; ++r)
+    results.push_back(shuffled(k, sums.front(), sums.front(), lanes, [&](int64_t lane) {
+      return lane / inQuarter * 4 + r * inQuarter + lane % inQuarter;
+    }));
+  return results;
+}
+
 SmallVector<Value> folded(KernelBuilder &k, TileShape tile, ArrayRef<Value> sums) {
   SmallVector<Value> results(sums);
   if (tile.beside) {
@@ -214,8 +241,11 @@ SmallVector<Value> folded(KernelBuilder &k, TileShape tile, ArrayRef<Value> sums
                                      k.target().movesBesideProducts);
     return results;
   }
-  for (Value &sum : results)
-    sum = foldedSum(k, sum, tile.lanes, tile.together, false);
+  size_t done = 0;
+  for (; tile.together > 1 && done + tile.together <= results.size(); done += tile.together)
+    llvm::copy(foldedRows(k, sums.slice(done, tile.together), tile.lanes), &results[done]);
+  for (; done < results.size(); ++done)
+    results[done] = foldedSum(k, results[done], tile.lanes, tile.together, false);
   return results;
 }
 

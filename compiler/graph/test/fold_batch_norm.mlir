@@ -43,6 +43,31 @@ func.func @biased_product(%x: tensor<2x4xf32>) -> tensor<2x8xf32> {
 }
 
 // -----
+// Sizes that the biased result is asked for do not keep its factor from the weights; both shifts become one.
+tenon.weight @w : tensor<1x1x4x8xf32> = "", 0, 128, ""
+tenon.weight @b : tensor<1x1x1x8xf32> = "", 128, 32, ""
+tenon.weight @v : tensor<8xf32> = "", 160, 32, ""
+// CHECK-LABEL: @biased_norm_of_any_size
+// CHECK: %[[C:.*]] = tenon.conv %arg0
+// CHECK-NOT: tenon.mul {{.*}} : tensor<1x?x?x8xf32>
+// CHECK: %[[Y:.*]] = tenon.add %[[C]], %{{.*}} : tensor<1x?x?x8xf32>
+// CHECK-NEXT: return %[[Y]]
+func.func @biased_norm_of_any_size(%x: tensor<1x?x?x4xf32>) -> tensor<1x?x?x8xf32> {
+  %one = arith.constant 1 : index
+  %two = arith.constant 2 : index
+  %w = tenon.get_weight @w : tensor<1x1x4x8xf32>
+  %b = tenon.get_weight @b : tensor<1x1x1x8xf32>
+  %v = tenon.get_weight @v : tensor<8xf32>
+  %c = tenon.conv %x, %w strides [1, 1] dilations [1, 1] low [0, 0] high [0, 0] input_dilations [1, 1] groups 1 : tensor<1x?x?x4xf32>, tensor<1x1x4x8xf32> -> tensor<1x?x?x8xf32>
+  %h = tensor.dim %x, %one : tensor<1x?x?x4xf32>
+  %l = tensor.dim %x, %two : tensor<1x?x?x4xf32>
+  %bb = tenon.broadcast %b(%h, %l) : tensor<1x1x1x8xf32> -> tensor<1x?x?x8xf32>
+  %a = tenon.add %c, %bb : tensor<1x?x?x8xf32>
+  %y = tenon.batch_norm %a, %v, %v, %v, %v axis 3 {epsilon = 1.0e-5 : f64} : tensor<1x?x?x8xf32>, tensor<8xf32>
+  return %y : tensor<1x?x?x8xf32>
+}
+
+// -----
 // Factors that are computed from inputs stay.
 // CHECK-LABEL: @not_constant
 // CHECK: tenon.batch_norm
