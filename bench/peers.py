@@ -126,10 +126,14 @@ def measure(name: str, model: Path, entry: dict, options: argparse.Namespace, fo
             else start(peer, file, threads, options.precision, folder)
             for peer, file in files.items()
         }
+        distances = [peaks.round_trip(folder)] if threads > 1 else []
         take_turns([worker for worker in workers.values() if not worker.error])
+        distances += [peaks.round_trip(folder)] if threads > 1 else []
+        distance = max((d for d in distances if d is not None), default=None)
         made = []
         for peer, worker in workers.items():
             row = {"model": name, "precision": options.precision, "peer": peer, "threads": threads}
+            row[report.DISTANCE] = distance
             row |= describe(peer, worker, files[peer], folder)
             if peer == "tenon":
                 row |= {"compile_ms": compiled.facts.get("compile_ms"), "compile_warm_ms": warm_ms}

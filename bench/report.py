@@ -41,6 +41,7 @@ def brief(error: str) -> str:
 
 
 SHARE = "peak_share"  # Tenon's products at their nominal work, over the peak of as many cores
+DISTANCE = "round_trip_ns"  # the longer of before and after, of the first two CPUs; where several threads ran
 FIELDS = (
     "model",
     "peer",
@@ -73,12 +74,24 @@ def text(rows: list[dict]) -> str:
         "ratio: Tenon's median over the peer's (on Tenon's rows: over the fastest peer's); below 1 Tenon is faster",
     ]
     lines += [f"geometric mean, {t} threads: {means(rows, t)}" for t in thread_counts(rows)]
+    lines += distances(rows)
     lines += [
         f"failed: {r['model']}, {r['peer']}, {r['threads']} threads: {brief(r['error'])}"
         for r in rows
         if r.get("error")
     ]
     return "\n".join(lines)
+
+
+def distances(rows: list[dict]) -> list[str]:
+    """How far the CPUs were from each other, and which models met them far apart."""
+    found = {row["model"]: row[DISTANCE] for row in rows if row.get(DISTANCE) is not None}
+    if not found:
+        return []
+    nearest = min(found.values())
+    far = [f"{model} {found[model]:.0f}" for model in found if found[model] > 3 * nearest]
+    apart = f"; apart, so that several threads take longer: {', '.join(far)}" if far else ""
+    return [f"two CPUs answer each other in {nearest:.0f} ns{apart}"]
 
 
 def means(rows: list[dict], threads: int) -> str:

@@ -37,6 +37,15 @@ def test_ratios_are_against_each_peer_and_the_best():
     assert report.ratios(ROWS, 2) == {}
 
 
+def test_models_that_met_distant_cpus_are_named():
+    near = [row("a", "tenon", 1.0, 2, round_trip_ns=50.0), row("b", "tenon", 1.0, 2, round_trip_ns=None)]
+    assert report.distances(near) == ["two CPUs answer each other in 50 ns"]
+    assert report.distances(ROWS) == []
+    far = [*near, row("c", "tenon", 1.0, 2, round_trip_ns=398.4)]
+    assert report.distances(far)[0].endswith("take longer: c 398")
+    assert "c 398" in report.text(far)
+
+
 def test_geometric_mean():
     assert math.isclose(report.geometric_mean([2.0, 0.25]), math.sqrt(0.5))
     assert math.isnan(report.geometric_mean([]))
