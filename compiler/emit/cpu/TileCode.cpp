@@ -124,7 +124,7 @@ static SmallVector<Value> productOfSteps(KernelBuilder &k, TileShape tile, Array
   unsigned together = tile.together;
   if (planted(Defect::ProductDepthShort))
     depth = k.sub(depth, k.constant(together));
-  return k.loop(k.constant(0), depth, together, ValueRange(init), [&](Value i, ValueRange carried) {
+  auto step = [&](Value i, ValueRange carried) {
     SmallVector<Value> acc(carried);
     askFor(k, prefetches, i, type, together);
     Value columns = columnsOfSteps(k, column, i, type, tile.lanes, together);
@@ -134,7 +134,16 @@ static SmallVector<Value> productOfSteps(KernelBuilder &k, TileShape tile, Array
       acc[r] = vector::FMAOp::create(k.builder(), k.loc(), row, columns, acc[r]);
     }
     return acc;
-  });
+  };
+  // Of few steps, the columns stay in registers for all rows.
+  constexpr int64_t fewSteps = 8;
+  auto known = getConstantIntValue(depth);
+  if (!known || *known > fewSteps * together)
+    return k.loop(k.constant(0), depth, together, ValueRange(init), step);
+  SmallVector<Value> acc(init);
+  for (int64_t i = 0; i < *known; i += together)
+    acc = step(k.constant(i), acc);
+  return acc;
 }
 
 /// The elements of a row for columns of steps one behind the other, of its elements in all lanes of a vector
