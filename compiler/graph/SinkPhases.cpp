@@ -108,10 +108,11 @@ std::optional<Interleaved> PhaseSinker::match(Value v) {
   Dims out(sizes.dims(merge.getResult())), parts(sizes.dims(split.getResult())), in(sizes.dims(image.phases));
   if (in.size() < 3 || out.size() != in.size())
     return std::nullopt;
-  size_t axes = in.size() - 2, levels = (parts.size() - 2) / axes - 1;
-  if (levels == 0 || parts.size() != 2 + axes * (1 + levels) || parts[0] != in[0] || out[0] != in[0] ||
-      parts.back() != out.back() || !parts.back().constant())
+  size_t axes = in.size() - 2;
+  if (parts.size() < 2 + 2 * axes || (parts.size() - 2) % axes != 0 || parts[0] != in[0] ||
+      out[0] != in[0] || parts.back() != out.back() || !parts.back().constant())
     return std::nullopt;
+  size_t levels = (parts.size() - 2) / axes - 1;
   for (size_t i = 1 + axes; i + 1 < parts.size(); ++i) {
     if (!parts[i].constant())
       return std::nullopt;

@@ -77,3 +77,17 @@ func.func @window(%x: tensor<1x5x7x4xf32>, %w: tensor<2x2x4x8xf32>, %v: tensor<3
   %1 = tenon.conv %0, %v strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 1 : tensor<1x10x14x8xf32>, tensor<3x3x8x8xf32> -> tensor<1x10x14x8xf32>
   return %1 : tensor<1x10x14x8xf32>
 }
+
+// -----
+
+// Other transposes between reshapes are no phases, whatever their sizes.
+// CHECK-LABEL: @matrix
+// CHECK: tenon.transpose {{.*}} [1, 0]
+// CHECK: tenon.relu {{.*}} : tensor<4x1x1x4xf32>
+func.func @matrix(%x: tensor<4x1x1x4xf32>) -> tensor<4x1x1x4xf32> {
+  %0 = tenon.reshape %x : tensor<4x1x1x4xf32> -> tensor<4x4xf32>
+  %1 = tenon.transpose %0 [1, 0] : tensor<4x4xf32> -> tensor<4x4xf32>
+  %2 = tenon.reshape %1 : tensor<4x4xf32> -> tensor<4x1x1x4xf32>
+  %3 = tenon.relu %2 : tensor<4x1x1x4xf32>
+  return %3 : tensor<4x1x1x4xf32>
+}
