@@ -11,8 +11,10 @@ COMPILERS = ("clang-22", "clang", "cc")
 
 
 def build(folder: Path, name: str = "peaks") -> Path | None:
-    """Compiles a program for this machine into `folder`; nothing where there is no compiler for it."""
+    """Compiles a program for this machine into `folder`, once; nothing where there is no compiler for it."""
     program = folder / name
+    if program.exists():
+        return program
     for compiler in COMPILERS:
         command = [compiler, "-O2", "-march=native", "-pthread", str(KERNELS / f"{name}.c"), "-o", str(program)]
         try:

@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/dialect/tenon/CoreBuilder.h"
 #include "compiler/dialect/tenon/SizeRules.h"
+#include "compiler/graph/ChannelConstants.h"
 #include "compiler/graph/Passes.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -32,25 +32,16 @@ bool isConstantMath(Value v, int depth = 0) {
   return pure && llvm::all_of(op->getOperands(), [&](Value o) { return isConstantMath(o, depth + 1); });
 }
 
-/// A tensor that repeats the elements of a constant along the last axis only: [1, ..., 1, C] or a single
-/// element.
+/// A constant, [1, .., 1, C] or a single element, that a tensor repeats along the last axis only.
 Value channelConstant(Value v) {
-  auto broadcast = v.getDefiningOp<BroadcastOp>();
-  Value small = broadcast ? Value(broadcast.getInput()) : v;
-  RankedTensorType type = tensorType(small);
-  bool along = llvm::all_of(type.getShape().drop_back(), [](int64_t d) { return d == 1; });
-  return broadcast && along && type.hasStaticShape() && isConstantMath(small) ? small : Value();
+  Value small = perChannel(v);
+  return small && isConstantMath(small) ? small : Value();
 }
 
 /// An operation on two constants of C elements each, or of one.
 template <typename OpTy> Value overChannels(CoreBuilder &b, Value x, Value y) {
   CoreBuilder::Values sizes = b.dims(tensorType(x).getNumElements() < tensorType(y).getNumElements() ? y : x);
   return b.binary<OpTy>(b.broadcast(x, sizes), b.broadcast(y, sizes));
-}
-
-/// True if one operation uses the elements of `v`, besides those that ask for its sizes.
-bool isReadOnce(Value v) {
-  return llvm::count_if(v.getUses(), [](OpOperand &use) { return !isa<tensor::DimOp>(use.getOwner()); }) == 1;
 }
 
 /// The convolution or product whose result's channels can be scaled in its weights.

@@ -17,8 +17,8 @@
 #include "compiler/dialect/tenon/CoreBuilder.h"
 #include "compiler/dialect/tenon/SizeAnalysis.h"
 #include "compiler/dialect/tenon/SizeRules.h"
+#include "compiler/graph/ChannelConstants.h"
 #include "compiler/graph/Passes.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
 using namespace tenon;
@@ -37,25 +37,9 @@ struct Interleaved {
   int64_t count = 1;            ///< their product
 };
 
-/// One operation uses the elements of `v`, besides those that ask for its sizes.
-bool isReadOnce(Value v) {
-  return llvm::count_if(v.getUses(), [](OpOperand &use) { return !isa<tensor::DimOp>(use.getOwner()); }) == 1;
-}
-
 bool isElementwise(Operation *op) {
   return op->hasTrait<ElementwiseTrait>() ||
          isa<ReluOp, LeakyReluOp, ClipOp, SigmoidOp, HardSigmoidOp, HardSwishOp, SiluOp, GeluOp, EluOp>(op);
-}
-
-/// The operand [1, .., 1, C] (or one element) of a broadcast that repeats it for every pixel.
-Value perChannel(Value v) {
-  auto broadcast = v.getDefiningOp<BroadcastOp>();
-  if (!broadcast)
-    return {};
-  RankedTensorType type = tensorType(broadcast.getInput());
-  bool along =
-      type.hasStaticShape() && llvm::all_of(type.getShape().drop_back(), [](int64_t d) { return d == 1; });
-  return along && type.getRank() == tensorType(v).getRank() ? broadcast.getInput() : Value();
 }
 
 /// A 1x1 convolution: each pixel by itself.
@@ -109,8 +93,8 @@ std::optional<Interleaved> PhaseSinker::match(Value v) {
   if (in.size() < 3 || out.size() != in.size())
     return std::nullopt;
   size_t axes = in.size() - 2;
-  if (parts.size() < 2 + 2 * axes || (parts.size() - 2) % axes != 0 || parts[0] != in[0] ||
-      out[0] != in[0] || parts.back() != out.back() || !parts.back().constant())
+  if (parts.size() < 2 + 2 * axes || (parts.size() - 2) % axes != 0 || parts[0] != in[0] || out[0] != in[0] ||
+      parts.back() != out.back() || !parts.back().constant())
     return std::nullopt;
   size_t levels = (parts.size() - 2) / axes - 1;
   for (size_t i = 1 + axes; i + 1 < parts.size(); ++i) {
