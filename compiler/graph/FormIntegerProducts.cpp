@@ -77,12 +77,21 @@ std::optional<Operand> centered(CoreBuilder &b, Value v) {
   return Operand{q, {}, broadcast.getInput(), uniformInteger(broadcast.getInput())};
 }
 
+/// `f(v)` for a function of elements, in front of a transpose that `v` is: what moves is ready, and others
+/// read it as it lies.
+Value inFrontOfTranspose(CoreBuilder &b, Value v, llvm::function_ref<Value(Value)> f) {
+  auto transpose = v.getDefiningOp<TransposeOp>();
+  return transpose ? b.transpose(inFrontOfTranspose(b, transpose.getInput(), f), transpose.getPermutation())
+                   : f(v);
+}
+
 /// The operand with the other sign: the highest bit flips, and the zero point moves by 128.
 Operand flipped(CoreBuilder &b, Operand o, bool toUnsigned) {
-  RankedTensorType type = tensorType(o.q);
   Type other = toUnsigned ? b.builder.getIntegerType(8, false) : b.builder.getI8Type();
-  Value high = b.splat(toUnsigned ? -128 : 128, o.q);
-  o.q = BitcastOp::create(b.builder, b.loc, type.clone(other), b.binary<XorOp>(o.q, high));
+  o.q = inFrontOfTranspose(b, o.q, [&](Value q) -> Value {
+    Value high = b.splat(toUnsigned ? -128 : 128, q);
+    return BitcastOp::create(b.builder, b.loc, tensorType(q).clone(other), b.binary<XorOp>(q, high));
+  });
   int64_t by = toUnsigned ? 128 : -128;
   if (o.uniform)
     *o.uniform += by;
@@ -117,6 +126,8 @@ private:
   void subtractRowSums(const Operand &left, const Operand &right);
   Value rowSums(Value x);
   Value columnSums(Value w);
+  Value sumsOver(Value q, ArrayRef<int64_t> axes);
+  Value turned(Value v, ArrayRef<int64_t> order);
   Value onColumns(Value parameter);
   Value zeroOf(const Operand &o, bool columns);
   Value summedCount();
@@ -169,9 +180,27 @@ Value Product::zeroOf(const Operand &o, bool columns) {
   return b.reshape(o.zero, CoreBuilder::Values(rank, b.index(1)));
 }
 
+/// The sums of integers over some axes, which stay with size 1; a transpose moves the sums alone.
+Value Product::sumsOver(Value q, ArrayRef<int64_t> axes) {
+  auto transpose = q.getDefiningOp<TransposeOp>();
+  if (!transpose)
+    return b.reduce(ReduceKind::sum, b.cast(q, i32), axes);
+  ArrayRef<int64_t> order = transpose.getPermutation();
+  SmallVector<int64_t> before = llvm::map_to_vector(axes, [&](int64_t a) { return order[a]; });
+  llvm::sort(before);
+  return turned(sumsOver(transpose.getInput(), before), order);
+}
+
+/// A transpose, or a reshape where no element moves.
+Value Product::turned(Value v, ArrayRef<int64_t> order) {
+  if (movesElements(tensorType(v), order))
+    return b.transpose(v, order);
+  return b.reshape(v, llvm::map_to_vector(order, [&](int64_t d) { return b.dim(v, d); }));
+}
+
 /// The sums over the right operand's summed axes: [1.., N], or [batch.., 1, N].
 Value Product::columnSums(Value w) {
-  Value sums = b.reduce(ReduceKind::sum, b.cast(w, i32), summedAxes);
+  Value sums = sumsOver(w, summedAxes);
   if (conv)
     return sums;
   int64_t right = tensorType(w).getRank();
@@ -181,7 +210,7 @@ Value Product::columnSums(Value w) {
     return sums;
   SmallVector<int64_t> permutation = llvm::to_vector(llvm::seq<int64_t>(0, right));
   std::swap(permutation[right - 1], permutation[right - 2]);
-  return b.transpose(sums, permutation);
+  return turned(sums, permutation);
 }
 
 /// The sums over the left operand's summed elements, one for each row; of a convolution, those under each

@@ -266,15 +266,8 @@ private:
 struct UnitTransposeToReshape : OpRewritePattern<TransposeOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(TransposeOp op, PatternRewriter &rewriter) const override {
-    RankedTensorType from = tensorType(op.getInput());
-    int64_t previous = -1;
-    for (int64_t d : op.getPermutation()) {
-      if (from.getDimSize(d) == 1)
-        continue;
-      if (d < previous)
-        return rewriter.notifyMatchFailure(op, "the transpose moves elements");
-      previous = d;
-    }
+    if (movesElements(tensorType(op.getInput()), op.getPermutation()))
+      return rewriter.notifyMatchFailure(op, "the transpose moves elements");
     CoreBuilder b(rewriter, op.getLoc());
     CoreBuilder::Values sizes;
     for (int64_t d : op.getPermutation())

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/kernel/Clusters.h"
 
+#include "compiler/dialect/tenon/SizeRules.h"
+
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 using namespace mlir;
@@ -31,6 +33,11 @@ bool isExpensive(Operation *op) {
 bool expands(Operation *user) {
   auto b = dyn_cast<BroadcastOp>(user);
   return b && b.getInput().getType() != b.getType();
+}
+
+/// Broadcast to its users, if need be behind elementwise operations.
+bool isRepeated(Operation *user) {
+  return expands(user) || (user->hasTrait<ElementwiseTrait>() && llvm::any_of(user->getUsers(), isRepeated));
 }
 
 bool isNarrow(Value v) {
@@ -82,15 +89,16 @@ Operation *computedBy(Operation *op) {
   return nullptr;
 }
 /// Computed by a product's kernel as it stores: elementwise operations lead there that serve nothing else.
-bool endsProduct(Operation *op) {
+/// Without `pastBytes` only where it stores nothing narrower on the way.
+bool endsProduct(Operation *op, bool pastBytes = true) {
   if (!op->hasTrait<ElementwiseTrait>())
     return false;
   auto shapeOf = [](Value v) { return cast<RankedTensorType>(v.getType()).getShape(); };
   return llvm::any_of(op->getOperands(), [&](Value v) {
     Operation *def = v.getDefiningOp();
-    return def && def->getBlock() == op->getBlock() && def->hasOneUse() &&
+    return def && def->getBlock() == op->getBlock() && def->hasOneUse() && (pastBytes || !narrows(def)) &&
            shapeOf(v) == shapeOf(op->getResult(0)) &&
-           (isa<PackedContractOp, PackedConvOp, WinogradConvOp>(def) || endsProduct(def));
+           (isa<PackedContractOp, PackedConvOp, WinogradConvOp>(def) || endsProduct(def, pastBytes));
   });
 }
 
@@ -251,8 +259,16 @@ StringRef Clusters::whyNotPull(Operation *op, Cluster &cluster) const {
         return "attention reads queries, keys and values by address";
     }
     if (isExpensive(op) && (expands(user) || isa<ConcatOp, GatherOp, GatherElementsOp, GatherNdOp>(user)) &&
-        cluster.reduceAxes.empty())
+        cluster.reduceAxes.empty() && !(expands(user) && bringsReduction(op, cluster)))
       return "it is expensive, and would be computed again for every element that is broadcast or gathered";
+    auto transpose = dyn_cast<TransposeOp>(op);
+    if (transpose && movesInnermost(tensorType(transpose.getInput()), transpose.getPermutation()) &&
+        isRepeated(user))
+      return "it puts elements beside each other that are not, again for every row that is broadcast";
+    bool severalPasses =
+        !cluster.reduceAxes.empty() && Dims(sizes.dims(cluster.root->getResult(0))) == cluster.reduceSpace;
+    if (severalPasses && endsProduct(op, false))
+      return "a product computes it as it stores, and each pass over a row would compute it again";
     if (expands(user) && endsProduct(op))
       return "a product computes it as it stores, and it would be computed again for every element of a "
              "broadcast";
@@ -285,6 +301,16 @@ StringRef Clusters::whyNotPull(Operation *op, Cluster &cluster) const {
     }
   }
   return "";
+}
+
+/// True for what is computed once for each row from a reduction that the kernel can take in as well: it is
+/// then kept for all of the row (1 / sqrt of a variance).
+bool Clusters::bringsReduction(Operation *op, Cluster &cluster) const {
+  auto reduction = dyn_cast_or_null<ReduceOp>(computedBy(op));
+  return reduction && alignedIn(op, cluster) &&
+         Dims(sizes.dims(reduction)) == Dims(sizes.dims(op->getResult(0))) &&
+         llvm::is_contained(reduction.getAxes(), static_cast<int64_t>(sizes.dims(reduction).size()) - 1) &&
+         whyNotReduce(reduction, cluster).empty();
 }
 
 /// What a product or a reduction computes is stored quantized, unless its kernel goes on with it.

@@ -56,6 +56,7 @@ private:
   llvm::StringRef whyNotNarrow(CastOp op, Cluster &cluster) const;
   llvm::StringRef whyNotReduce(ReduceOp op, Cluster &cluster) const;
   llvm::StringRef whyNotCarry(mlir::Operation *op, Cluster &cluster) const;
+  bool bringsReduction(mlir::Operation *op, Cluster &cluster) const;
   bool alignedIn(mlir::Operation *op, Cluster &cluster) const;
   void makeRoot(mlir::Operation *op);
 

@@ -12,6 +12,26 @@ using namespace tenon;
 
 RankedTensorType tenon::tensorType(Value v) { return cast<RankedTensorType>(v.getType()); }
 
+bool tenon::movesElements(RankedTensorType from, ArrayRef<int64_t> permutation) {
+  int64_t previous = -1;
+  for (int64_t d : permutation) {
+    if (from.getDimSize(d) == 1)
+      continue;
+    if (d < previous)
+      return true;
+    previous = d;
+  }
+  return false;
+}
+
+bool tenon::movesInnermost(RankedTensorType from, ArrayRef<int64_t> permutation) {
+  auto isUnit = [&](int64_t d) { return from.getDimSize(d) == 1; };
+  auto last = llvm::find_if_not(llvm::reverse(permutation), isUnit);
+  auto all = llvm::seq<int64_t>(0, from.getRank());
+  auto before = llvm::find_if_not(llvm::reverse(all), isUnit);
+  return last != permutation.rend() && *last != *before;
+}
+
 Size tenon::sameSize(Size a, Size b) { return b.constant() && !a.constant() ? b : a; }
 
 LogicalResult tenon::inferSameSizes(ArrayRef<Dims> operands, SmallVectorImpl<Dims> &results) {

@@ -30,6 +30,11 @@ using IndexFn = llvm::function_ref<Size(mlir::Value)>;
 
 mlir::RankedTensorType tensorType(mlir::Value v);
 
+/// True unless a transpose moves dimensions of size 1 alone.
+bool movesElements(mlir::RankedTensorType from, llvm::ArrayRef<int64_t> permutation);
+/// True where a transpose changes which elements lie beside each other.
+bool movesInnermost(mlir::RankedTensorType from, llvm::ArrayRef<int64_t> permutation);
+
 /// True unless both are static and differ.
 inline bool mayEqual(int64_t a, int64_t b) { return a == b || a == kDynamic || b == kDynamic; }
 

@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Two forms. Rows: the innermost axis is reduced; one item is one position of the kept axes, each reduction
-// is a pass over the row in vectors, and the last pass writes the results. Short rows go two at a time: what
-// folds the lanes of one, and all that waits for it, takes longer than its few vectors. Columns: the
+// is a pass over the row in vectors, and the last pass writes the results. Short rows go several at a time:
+// what folds the lanes of one, and all that waits for it, takes longer than its few vectors. Columns: the
 // innermost axis is kept; vectors run along it, and a single reduction loops over the reduced axes.
 //
 //===----------------------------------------------------------------------===//
@@ -41,7 +41,7 @@ private:
   bool isReduced(unsigned axis) const { return llvm::is_contained(axes, static_cast<int64_t>(axis)); }
   LogicalResult rows();
   LogicalResult columns();
-  bool goInPairs() const;
+  int64_t rowsTogether() const;
   void rowsFrom(ArrayRef<Value> items);
   void reduceRows(ReduceOp op, MutableArrayRef<Row> together);
   void writeRows(MutableArrayRef<Row> together);
@@ -59,6 +59,8 @@ private:
     for (auto &[tensor, value] : row.bound)
       e.bind(tensor, value);
   }
+  bool seesRowsAsOneAxis() const;
+  unsigned workOf(Value v) const;
   void chooseStaged();
   Value accumulatorStart(ReduceOp op, Type type, unsigned width);
 
@@ -71,6 +73,7 @@ private:
   SmallVector<int64_t> axes;
   Dims full; // sizes of the unreduced iteration space
   unsigned lanes = 1, narrow = 1;
+  bool rowsAreOneAxis = false;
   Size rowCount;
   SmallVector<unsigned> keptAxes;
   SmallVector<Value> extents; // of the kept axes
@@ -122,7 +125,7 @@ LogicalResult ReduceEmitter::run() {
     }
   Type element = cast<RankedTensorType>(reductions.front().getInput().getType()).getElementType();
   unsigned native = lanesOf(k, element);
-  unsigned wanted = goInPairs() ? native * 2 : native * 4;
+  unsigned wanted = native * (4 / rowsTogether());
   if (auto c = full.back().constant())
     wanted = std::min<uint64_t>(wanted, llvm::PowerOf2Ceil(std::max<int64_t>(1, *c)));
   lanes = laneLimit(k, wanted);
@@ -137,13 +140,51 @@ LogicalResult ReduceEmitter::run() {
   return result;
 }
 
+/// Whether all that is read and written lies row behind row, or is the same for all rows: the number of a row
+/// then says where it is, and rows that go together lie at fixed distances.
+bool ReduceEmitter::seesRowsAsOneAxis() const {
+  if (axes.size() != 1 || !isReduced(full.size() - 1))
+    return false;
+  auto plain = [&](Value v) {
+    if (!isa<RankedTensorType>(v.getType()))
+      return true;
+    ArrayRef<Size> own = k.spec().dims(v);
+    if (own.empty())
+      return true;
+    ArrayRef<Size> kept = own.drop_back();
+    return (own.size() == full.size() && kept == ArrayRef<Size>(full).drop_back()) ||
+           llvm::all_of(kept, [](Size d) { return d.isConstant(1); });
+  };
+  return llvm::all_of(k.spec().op().getBody().front().without_terminator(), [&](Operation &op) {
+    bool inPlace = op.hasTrait<ElementwiseTrait>() || isa<BroadcastOp, ReduceOp, ConstantOp>(op);
+    return inPlace && llvm::all_of(op.getOperands(), plain) && llvm::all_of(op.getResults(), plain);
+  });
+}
+
+/// What one element of a value costs that is computed anew, down to what is loaded or known for the row.
+unsigned ReduceEmitter::workOf(Value v) const {
+  constexpr unsigned most = 64;     // of interest
+  constexpr unsigned lookingUp = 4; // where an index leads
+  Operation *op = v.getDefiningOp();
+  if (op && isa<GatherOp, GatherElementsOp, GatherNdOp>(op))
+    return lookingUp;
+  if (!op || isa<ReduceOp>(op) || !op->hasTrait<ElementwiseTrait>() || staged.contains(v))
+    return 0;
+  unsigned work = elementwiseCost(op);
+  for (Value operand : op->getOperands())
+    if (work < most)
+      work += workOf(operand);
+  return work;
+}
+
 /// Values of the whole row that cost much and are needed by a reduction and again later: kept in scratch.
 void ReduceEmitter::chooseStaged() {
+  constexpr unsigned worthAPlace = 6; // a store and loads
   if (axes.size() != 1)
     return;
   int64_t bytes = 4; // of an element
   for (Operation &op : k.spec().op().getBody().front()) {
-    if (!op.hasTrait<ElementwiseTrait>() || elementwiseCost(&op) < 6)
+    if (!op.hasTrait<ElementwiseTrait>() || workOf(op.getResult(0)) < worthAPlace)
       continue;
     Value v = op.getResult(0);
     auto type = cast<RankedTensorType>(v.getType());
@@ -185,13 +226,16 @@ Value ReduceEmitter::wideFrom(ReduceOp op, Value v, unsigned from, unsigned to, 
   return v;
 }
 
-/// Whether two rows go at a time. Both take the same vectors as one row alone, so that it does not matter for
-/// the bits of a row where the rows of a worker begin and end.
-bool ReduceEmitter::goInPairs() const {
+/// How many rows go at a time. All take the same vectors as one row alone, so that it does not matter for the
+/// bits of a row where the rows of a worker begin and end.
+int64_t ReduceEmitter::rowsTogether() const {
   constexpr int64_t shortRow = 1024;
   auto extent = full.back().constant();
-  return axes.size() == 1 && isReduced(full.size() - 1) && !rowCount.isConstant(1) &&
-         (extent ? *extent <= shortRow : softmax.has_value());
+  bool several = axes.size() == 1 && isReduced(full.size() - 1) && !rowCount.isConstant(1) &&
+                 (extent ? *extent <= shortRow : softmax.has_value());
+  if (!several)
+    return 1;
+  return softmax ? 2 : 4;
 }
 
 /// A vector of the innermost axis from `i` on; `outer`: along the reduced axes before it.
@@ -318,22 +362,28 @@ void ReduceEmitter::writeRows(MutableArrayRef<Row> together) {
   Dims rootDims(k.spec().dims(root));
   bool reducedRoot = llvm::all_of(axes, [&](int64_t a) { return rootDims[a].isConstant(1); }) &&
                      !llvm::all_of(axes, [&](int64_t a) { return full[a].isConstant(1); });
-  auto write = [&](const Row &row, ArrayRef<Coord> at, unsigned width, Value mask) {
-    Evaluator e(k, width, mask);
-    bindAll(e, row);
+  // All rows are computed before one is stored: what they share is then read once, wherever results lie.
+  auto write = [&](llvm::function_ref<Coords(const Row &)> coords, unsigned width, Value mask) {
     for (unsigned r = 0; r < k.spec().op().getNumResults(); ++r) {
-      Value v = e.eval(yielded(k, r), at);
-      if (!v) {
-        failed = e.failedOp();
-        return;
+      Value out = yielded(k, r);
+      SmallVector<Value> values;
+      for (const Row &row : together) {
+        Evaluator e(k, width, mask);
+        bindAll(e, row);
+        values.push_back(e.eval(out, coords(row)));
+        if (!values.back()) {
+          failed = e.failedOp();
+          return;
+        }
       }
-      e.store(v, k.outputBuffer(r), at, k.spec().dims(yielded(k, r)),
-              cast<RankedTensorType>(yielded(k, r).getType()).getElementType());
+      Evaluator e(k, width, mask);
+      for (auto [row, v] : llvm::zip_equal(together, values))
+        e.store(v, k.outputBuffer(r), coords(row), k.spec().dims(out),
+                cast<RankedTensorType>(out.getType()).getElementType());
     }
   };
   if (reducedRoot) {
-    for (const Row &row : together)
-      write(row, row.kept, 1, {});
+    write([](const Row &row) { return row.kept; }, 1, {});
     return;
   }
   std::function<void(SmallVector<Value>)> nest = [&](SmallVector<Value> outer) {
@@ -347,8 +397,7 @@ void ReduceEmitter::writeRows(MutableArrayRef<Row> together) {
     }
     k.vectorLoop(k.constant(0), k.size(full[axes.back()]), lanes, narrow,
                  [&](Value i, unsigned width, Value mask) {
-                   for (const Row &row : together)
-                     write(row, vectorAt(row, outer, i, width), width, mask);
+                   write([&](const Row &row) { return vectorAt(row, outer, i, width); }, width, mask);
                  });
   };
   nest({});
@@ -360,7 +409,7 @@ void ReduceEmitter::rowsFrom(ArrayRef<Value> items) {
   SmallVector<Row> together;
   Value scratch = k.constant(0);
   for (Value item : items) {
-    SmallVector<Value> position = k.delinearize(item, extents);
+    SmallVector<Value> position = rowPosition(k, item, extents, rowsAreOneAxis);
     Coords kept(full.size(), Coord{k.constant(0)});
     for (auto [i, a] : llvm::enumerate(keptAxes))
       kept[a] = {position[i]};
@@ -374,19 +423,28 @@ void ReduceEmitter::rowsFrom(ArrayRef<Value> items) {
 
 LogicalResult ReduceEmitter::rows() {
   chooseStaged();
+  rowsAreOneAxis = seesRowsAsOneAxis();
   if (extents.empty())
     extents.push_back(k.constant(1));
   Value single = k.begin();
-  if (goInPairs()) {
-    Value pairs = k.add(single, k.mul(k.div(k.sub(k.end(), single), k.constant(2)), k.constant(2)));
-    k.loop(single, pairs, 2, [&](Value item) { rowsFrom({item, k.add(item, k.constant(1))}); });
-    shape.scratch = shape.scratch * 2;
-    single = pairs;
+  int64_t together = rowsTogether();
+  if (together > 1) {
+    Value step = k.constant(together);
+    Value whole = k.add(single, k.mul(k.div(k.sub(k.end(), single), step), step));
+    k.loop(single, whole, together, [&](Value item) {
+      SmallVector<Value> items;
+      for (int64_t i = 0; i < together; ++i)
+        items.push_back(k.add(item, k.constant(i)));
+      rowsFrom(items);
+    });
+    shape.scratch = shape.scratch * together;
+    single = whole;
   }
   k.loop(single, k.end(), 1, [&](Value item) { rowsFrom(item); });
   shape.grid = rowCount;
   shape.schedule = "rows lanes=" + std::to_string(lanes) + " passes=" + std::to_string(reductions.size()) +
-                   " staged=" + std::to_string(staged.size()) + (goInPairs() ? " in pairs" : "");
+                   " staged=" + std::to_string(staged.size()) +
+                   (together > 1 ? " together=" + std::to_string(together) : "");
   return success();
 }
 

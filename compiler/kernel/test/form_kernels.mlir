@@ -115,3 +115,43 @@ func.func @widened_for_two(%h: tensor<4x16xbf16>, %x: tensor<4x8xbf16>, %w: tens
   %t = tenon.mul %z, %f : tensor<4x16xf32>
   return %s, %t : tensor<4x16xf32>, tensor<4x16xf32>
 }
+
+// -----
+
+// A norm is one kernel, though a root stands between a reduction and the rows that it is broadcast to. What a product
+// computes as it stores stays with the product: each pass over a row would compute it again.
+// CHECK-LABEL: @norm_behind_product
+// CHECK: %[[Y:.*]] = tenon.kernel "contraction"
+// CHECK: tenon.add
+// CHECK: tenon.kernel "reduce"(%[[Y]])
+// CHECK: tenon.reduce sum
+// CHECK: tenon.rsqrt
+// CHECK-NOT: tenon.kernel
+func.func @norm_behind_product(%x: tensor<7x24xf32>, %w: tensor<3x24x16xf32>, %b: tensor<7x48xf32>) -> tensor<7x48xf32> {
+  %0 = tenon.packed_contract %x, %w : tensor<7x24xf32>, tensor<3x24x16xf32> -> tensor<7x48xf32>
+  %1 = tenon.add %0, %b : tensor<7x48xf32>
+  %q = tenon.mul %1, %1 : tensor<7x48xf32>
+  %s = tenon.reduce sum %q [1] : tensor<7x48xf32> -> tensor<7x1xf32>
+  %r = tenon.rsqrt %s : tensor<7x1xf32>
+  %rb = tenon.broadcast %r : tensor<7x1xf32> -> tensor<7x48xf32>
+  %y = tenon.mul %1, %rb : tensor<7x48xf32>
+  return %y : tensor<7x48xf32>
+}
+
+// -----
+
+// Numbers of rows that become numbers of columns are put beside each other once, not for every row.
+// CHECK-LABEL: @turned_sums
+// CHECK: tenon.kernel "reduce"
+// CHECK: %[[T:.*]] = tenon.kernel "map"
+// CHECK: tenon.transpose
+// CHECK: tenon.kernel "contraction"(%[[T]], %arg0, %arg1)
+func.func @turned_sums(%x: tensor<2x7x24xf32>, %w: tensor<2x3x24x16xf32>, %b: tensor<48x2x9xf32>) -> tensor<2x7x48xf32> {
+  %s = tenon.reduce sum %b [2] : tensor<48x2x9xf32> -> tensor<48x2x1xf32>
+  %t = tenon.transpose %s [1, 2, 0] : tensor<48x2x1xf32> -> tensor<2x1x48xf32>
+  %n = tenon.neg %t : tensor<2x1x48xf32>
+  %nb = tenon.broadcast %n : tensor<2x1x48xf32> -> tensor<2x7x48xf32>
+  %0 = tenon.packed_contract %x, %w : tensor<2x7x24xf32>, tensor<2x3x24x16xf32> -> tensor<2x7x48xf32>
+  %1 = tenon.add %0, %nb : tensor<2x7x48xf32>
+  return %1 : tensor<2x7x48xf32>
+}
