@@ -92,6 +92,44 @@ TEST(Map, PixelShuffle) {
     }
 }
 
+TEST(Map, TurnedMatrices) {
+  // Whole tiles, remainders along either side, several blocks, less than a tile.
+  const char *turn = R"(func.func @main(%x: tensor<2x$x&xf32>, %b: tensor<1x1x$xf32>) -> tensor<2x&x$xf32> {
+    %e = tenon.exp %x : tensor<2x$x&xf32>
+    %t = tenon.transpose %e [0, 2, 1] : tensor<2x$x&xf32> -> tensor<2x&x$xf32>
+    %bb = tenon.broadcast %b : tensor<1x1x$xf32> -> tensor<2x&x$xf32>
+    %y = tenon.add %t, %bb : tensor<2x&x$xf32>
+    return %y : tensor<2x&x$xf32> })";
+  for (auto [rows, columns] : {std::pair<int64_t, int64_t>{64, 32}, {17, 50}, {200, 131}, {5, 300}, {6, 7}})
+    check(numbered(numbered(turn, '$', rows), '&', columns), {{2, rows, columns}, {1, 1, rows}}, {"map"});
+  const char *dynamic =
+      R"(func.func @main(%x: tensor<?x?x?xf32> {tenon.dims = ["a", "b", "c"]}) -> tensor<?x?x?xf32> {
+    %0 = tenon.transpose %x [2, 0, 1] : tensor<?x?x?xf32> -> tensor<?x?x?xf32>
+    return %0 : tensor<?x?x?xf32> })";
+  for (auto [rows, columns] : {std::pair<int64_t, int64_t>{33, 70}, {3, 100}, {100, 3}, {16, 16}})
+    check(dynamic, {{2, rows, columns}}, {"map"});
+  // Added to what lies as the result does: nothing is turned.
+  check(R"(func.func @main(%x: tensor<40x50xf32>, %y: tensor<50x40xf32>) -> tensor<50x40xf32> {
+    %t = tenon.transpose %x [1, 0] : tensor<40x50xf32> -> tensor<50x40xf32>
+    %0 = tenon.add %t, %y : tensor<50x40xf32>
+    return %0 : tensor<50x40xf32> })",
+        {{40, 50}, {50, 40}}, {"map"});
+}
+
+TEST(Map, TurnedGroups) {
+  // Groups of bytes, as products of bytes read their right operand, and pairs of floats.
+  const char *bytes = R"(func.func @main(%x: tensor<32x3x$xui8>) -> tensor<3x2x&x16x4xui8> {
+    %r = tenon.reshape %x : tensor<32x3x$xui8> -> tensor<2x16x3x&x4xui8>
+    %t = tenon.transpose %r [2, 0, 3, 1, 4] : tensor<2x16x3x&x4xui8> -> tensor<3x2x&x16x4xui8>
+    return %t : tensor<3x2x&x16x4xui8> })";
+  for (int64_t groups : {8, 9, 16, 4})
+    check(numbered(numbered(bytes, '$', groups * 4), '&', groups), {{32, 3, groups * 4}}, {"map"});
+  check(R"(func.func @main(%x: tensor<24x80x2xf32>) -> tensor<80x24x2xf32> {
+    %t = tenon.transpose %x [1, 0, 2] : tensor<24x80x2xf32> -> tensor<80x24x2xf32>
+    return %t : tensor<80x24x2xf32> })",
+        {{24, 80, 2}}, {"map"});
+}
+
 TEST(Map, StridedAndReversed) {
   for (int64_t stride : {2, 3, 4, 5}) {
     const char *slice = R"(func.func @main(%x: tensor<3x200xf32>) -> tensor<3x40xf32> {

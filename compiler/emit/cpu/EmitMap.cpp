@@ -7,6 +7,7 @@
 #include "compiler/defects/PlantedDefect.h"
 #include "compiler/emit/cpu/ElementwiseCode.h"
 #include "compiler/emit/cpu/KernelFamilies.h"
+#include "compiler/emit/cpu/TurnedMap.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
 #include <numeric>
@@ -259,8 +260,13 @@ static SmallVector<int64_t> piecesOf(KernelBuilder &k, Size inner) {
 }
 
 LogicalResult emitMap(KernelBuilder &k, KernelShape &shape) {
+  std::optional<TurnedForm> turned = turnedForm(k);
+  if (turned && turned->group > 1)
+    return emitTurnedMap(k, shape, *turned);
   if (WovenMap::fits(k))
     return WovenMap(k, shape).run();
+  if (turned)
+    return emitTurnedMap(k, shape, *turned);
   constexpr int64_t blockElements = 1024;
   SizeContext &context = k.spec().context();
   Value root = yielded(k, 0);

@@ -442,6 +442,21 @@ std::optional<std::pair<Value, Coord>> Evaluator::addressOf(Value tensor, ArrayR
   return addressOf(operand, in);
 }
 
+bool Evaluator::reads(Value tensor, ArrayRef<Coord> at,
+                      llvm::function_ref<void(Value, const Coord &)> found) {
+  if (Value pointer = k.bufferOf(tensor)) {
+    found(pointer, linearize(at, k.spec().dims(tensor)));
+    return true;
+  }
+  Operation *def = tensor.getDefiningOp();
+  if (!def || isa<ConstantOp>(def))
+    return def != nullptr;
+  if (def->hasTrait<ElementwiseTrait>())
+    return llvm::all_of(def->getOperands(), [&](Value v) { return reads(v, at, found); });
+  auto [operand, in] = moved(def, at);
+  return operand && reads(operand, in, found);
+}
+
 Value Evaluator::lookUp(Value tensor, Value source, ArrayRef<Coord> at) {
   Value bytes = eval(source, at);
   if (!bytes)

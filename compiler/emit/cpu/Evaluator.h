@@ -53,6 +53,11 @@ public:
   /// `at`. Nothing when an operation on the way computes, pads or joins.
   std::optional<std::pair<mlir::Value, Coord>> addressOf(mlir::Value tensor, llvm::ArrayRef<Coord> at);
 
+  /// Names the buffers that the elements at `at` are computed from, and the element offsets there. False when
+  /// an operation on the way is neither elementwise nor a movement.
+  bool reads(mlir::Value tensor, llvm::ArrayRef<Coord> at,
+             llvm::function_ref<void(mlir::Value, const Coord &)> found);
+
   /// The element offset of coordinates in a dense row-major tensor.
   Coord linearize(llvm::ArrayRef<Coord> at, llvm::ArrayRef<Size> dims);
   /// Stores elements of a dense row-major tensor.
