@@ -484,6 +484,23 @@ TEST(Window, Depthwise) {
         {{1, 13, 13, 20}, {5, 5, 1, 20}}, {"window"});
 }
 
+TEST(Window, ShortLines) {
+  // Every tile has its own taps: one of seven, two that overlap, four, less than a tile, and lines that go
+  // on.
+  for (int64_t width : {1, 3, 5, 7, 11, 14, 28, 33}) {
+    std::string w = std::to_string(width), half = std::to_string((width + 1) / 2);
+    check(conv("1x6x" + w + "x48", "5x5x1x48", "1x6x" + w + "x48",
+               "strides [1, 1] dilations [1, 1] low [2, 2] high [2, 2] input_dilations [1, 1] groups 48"),
+          {{1, 6, width, 48}, {5, 5, 1, 48}}, {"window"});
+    check(conv("1x6x" + w + "x20", "3x3x1x20", "1x3x" + half + "x20",
+               "strides [2, 2] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 20"),
+          {{1, 6, width, 20}, {3, 3, 1, 20}}, {"window"});
+    check(conv("1x6x" + w + "x20", "3x3x1x20", "1x6x" + w + "x20",
+               "strides [1, 1] dilations [1, 3] low [1, 3] high [1, 3] input_dilations [1, 1] groups 20"),
+          {{1, 6, width, 20}, {3, 3, 1, 20}}, {"window"});
+  }
+}
+
 /// Convolutions of ui8 by i8.
 void checkIntegers(const std::string &in, const std::string &filter, const std::string &out,
                    const std::string &attributes, std::vector<std::vector<int64_t>> sizes,

@@ -37,6 +37,9 @@ namespace {
 constexpr int64_t unrolledTaps = 25;
 /// Rows of windows of up to this many taps are unrolled.
 constexpr int64_t longestRow = 16;
+/// Lines of up to this many positions go in a few tiles that each have code of their own, for the taps which
+/// lie inside there.
+constexpr int64_t shortLine = 28, widestTile = 7;
 
 /// Neighbouring output positions of one image row and one block of channels.
 struct Tile {
@@ -62,7 +65,7 @@ private:
   void rowsOfLines();
   void channelParts(llvm::function_ref<void()> rows);
   void rowOfTiles(Value image, ArrayRef<Value> outer);
-  void rowOfDots(Value image, ArrayRef<Value> outer, unsigned most, bool rowsInside);
+  void lineOfTiles(Value image, ArrayRef<Value> outer, unsigned most, bool rowsInside);
   void channelBlocks(Tile t);
   void tile(const Tile &t);
   void write(const Tile &t, ArrayRef<Value> acc);
@@ -280,29 +283,36 @@ void WindowEmitter::channelParts(llvm::function_ref<void()> rows) {
 }
 
 void WindowEmitter::rowOfTiles(Value image, ArrayRef<Value> outer) {
-  unsigned most = 4;
   auto extent = g.out.back().constant();
+  unsigned most = sumsByDots() || !extent ? 4 : 6;
   if (sumsByDots()) {
     if (extent)
       most = *extent <= 7 ? static_cast<unsigned>(*extent) : bestTileRows(*extent, 4, 7);
     if (Value inside = insideRows(outer))
       k.ifThen(
-          inside, [&] { rowOfDots(image, outer, most, true); },
-          [&] { rowOfDots(image, outer, most, false); });
+          inside, [&] { lineOfTiles(image, outer, most, true); },
+          [&] { lineOfTiles(image, outer, most, false); });
     else
-      rowOfDots(image, outer, most, true);
+      lineOfTiles(image, outer, most, true);
+    return;
+  }
+  if (extent && *extent > 0 && *extent <= shortLine && g.in.back().constant() && !lines && g.plainInput()) {
+    int64_t count = *extent <= widestTile ? *extent : bestTileRows(*extent, 4, widestTile);
+    for (int64_t x = 0; x < *extent; x += count)
+      channelBlocks(Tile{.image = image,
+                         .outer = outer,
+                         .x = k.constant(std::min(x, *extent - count)),
+                         .count = static_cast<unsigned>(count)});
     return;
   }
   if (extent)
     most = std::min<unsigned>(most, std::max<int64_t>(1, *extent));
-  tileRows(k, k.constant(0), k.size(g.out.back()), most, extent, [&](Value x, unsigned count) {
-    channelBlocks(Tile{.image = image, .outer = outer, .x = x, .count = count});
-  });
+  lineOfTiles(image, outer, most, true);
 }
 
-/// Tiles at the ends of a line have constant positions, so that which of their taps meet padding is known;
-/// those between meet none.
-void WindowEmitter::rowOfDots(Value image, ArrayRef<Value> outer, unsigned most, bool rowsInside) {
+/// Tiles at the ends of a line have constant positions where its length is known, so that which of their taps
+/// meet padding is known as well; those between meet none.
+void WindowEmitter::lineOfTiles(Value image, ArrayRef<Value> outer, unsigned most, bool rowsInside) {
   auto extent = g.out.back().constant(), width = g.in.back().constant();
   auto at = [&](Value x, unsigned count, bool columnsInside) {
     Tile t{.image = image, .outer = outer, .x = x, .count = count};
@@ -516,7 +526,13 @@ SmallVector<Value> WindowEmitter::accumulate(const Tile &t, bool interior) {
       if (!interior) {
         // One unsigned comparison covers both ends.
         Value here = b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::ult, c, k.size(g.in[last]));
-        inside = inside ? b.createOrFold<arith::AndIOp>(k.loc(), inside, here) : here;
+        auto known = getConstantIntValue(here);
+        if (known && *known == 0 && padValue == 0 && !planted(Defect::MaxPoolPadsZero)) {
+          found.assign(t.vectors, {}); // adds nothing
+          return found;
+        }
+        if (!known || *known == 0)
+          inside = inside ? b.createOrFold<arith::AndIOp>(k.loc(), inside, here) : here;
       }
       if (inside) {
         base = arith::SelectOp::create(b, k.loc(), inside, k.address(base, offset, element), paddingRow);
@@ -531,7 +547,7 @@ SmallVector<Value> WindowEmitter::accumulate(const Tile &t, bool interior) {
           loadWeights(t, k.add(k.mul(tapIndex, k.constant(g.window[last])), k.constant(tap)));
       for (unsigned i = 0; i < t.count; ++i) {
         ArrayRef<Value> values = inputAt(i * g.strides[last] + tap * dilation(last));
-        for (unsigned u = 0; u < t.vectors; ++u)
+        for (unsigned u = 0; u < t.vectors && values[u]; ++u)
           sums[i * t.vectors + u] = combine(t, sums[i * t.vectors + u], values[u], weights[u]);
       }
     }
@@ -609,7 +625,10 @@ void WindowEmitter::tile(const Tile &t) {
     write(t, accumulateDots(t));
     return;
   }
-  if (Value inside = allInside(t.x, t.count))
+  Value inside = t.columnsInside ? Value() : allInside(t.x, t.count);
+  if (auto known = inside ? getConstantIntValue(inside) : std::nullopt)
+    write(t, accumulate(t, *known != 0));
+  else if (inside)
     k.ifThen(inside, [&] { write(t, accumulate(t, true)); }, [&] { write(t, accumulate(t, false)); });
   else
     write(t, accumulate(t, true));
