@@ -21,39 +21,23 @@
 #include "compiler/emit/cpu/ProductLines.h"
 #include "compiler/emit/cpu/SumStart.h"
 #include "compiler/emit/cpu/TileCode.h"
-#include "compiler/emit/cpu/WindowGeometry.h"
+#include "compiler/emit/cpu/WindowSums.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
-
-#include <map>
 
 using namespace mlir;
 
 namespace tenon::cpu {
 namespace {
 
-/// Windows of up to this many taps are unrolled whole, unless padding decides how many taps there are.
-constexpr int64_t unrolledTaps = 25;
 /// Rows of windows of up to this many taps are unrolled.
 constexpr int64_t longestRow = 16;
 /// Lines of up to this many positions go in a few tiles that each have code of their own, for the taps which
 /// lie inside there.
 constexpr int64_t shortLine = 28, widestTile = 7;
 
-/// Neighbouring output positions of one image row and one block of channels.
-struct Tile {
-  Value image;
-  ArrayRef<Value> outer; // the position along all spatial axes but the last
-  Value x;
-  unsigned count;
-  Value channel = {};
-  unsigned vectors = 1, lanes = 1;
-  Value mask = {};                                // of the channels' tail, or null
-  bool rowsInside = false, columnsInside = false; // every tap is known to lie within them
-};
-
-class WindowEmitter {
+class WindowEmitter : Window {
 public:
   WindowEmitter(KernelBuilder &k, KernelShape &shape)
       : k(k), b(k.builder()), shape(shape), context(k.spec().context()) {}
@@ -66,35 +50,21 @@ private:
   void channelParts(llvm::function_ref<void()> rows);
   void rowOfTiles(Value image, ArrayRef<Value> outer);
   void lineOfTiles(Value image, ArrayRef<Value> outer, unsigned most, bool rowsInside);
-  void channelBlocks(Tile t);
-  void tile(const Tile &t);
-  void write(const Tile &t, ArrayRef<Value> acc);
-  SmallVector<Value> accumulate(const Tile &t, bool interior);
-  SmallVector<Value> accumulateTested(const Tile &t);
-  SmallVector<Value> loadWeights(const Tile &t, Value tapIndex);
-  Value load(const Tile &t, Value base, Value offset, Type type);
-  Value combine(const Tile &t, Value sum, Value v, Value weight);
-  Value neutral(unsigned lanes);
+  void channelBlocks(WindowTile t);
+  void tile(const WindowTile &t);
+  void write(const WindowTile &t, ArrayRef<Value> acc);
   Value allInside(Value x, unsigned count);
   Value insideRows(ArrayRef<Value> outer);
   bool sumsByDots() const;
-  SmallVector<Value> accumulateDots(const Tile &t);
+  SmallVector<Value> accumulateDots(const WindowTile &t);
 
   KernelBuilder &k;
   OpBuilder &b;
   KernelShape &shape;
   SizeContext &context;
-  Value input, result, filter; // tensors; filter is null for pooling
-  ReduceKind kind = ReduceKind::sum;
-  WindowGeometry g;
-  Size channels, batch;
+  Size batch;
   Value channelFrom, channelTo; // that are worked on now
-  Type element, filterElement, accumulator;
-  Type summed; // the accumulator, unsigned where the result is: what orders it
-  int64_t padValue = 0;
-  Value paddingRow;
   unsigned native = 1;
-  int64_t taps = 1;
   std::optional<SumStart> start;     // of sums by dots
   std::optional<ProductLines> lines; // where the kernel computes the image
   Operation *failed = nullptr;
@@ -299,10 +269,10 @@ void WindowEmitter::rowOfTiles(Value image, ArrayRef<Value> outer) {
   if (extent && *extent > 0 && *extent <= shortLine && g.in.back().constant() && !lines && g.plainInput()) {
     int64_t count = *extent <= widestTile ? *extent : bestTileRows(*extent, 4, widestTile);
     for (int64_t x = 0; x < *extent; x += count)
-      channelBlocks(Tile{.image = image,
-                         .outer = outer,
-                         .x = k.constant(std::min(x, *extent - count)),
-                         .count = static_cast<unsigned>(count)});
+      channelBlocks(WindowTile{.image = image,
+                               .outer = outer,
+                               .x = k.constant(std::min(x, *extent - count)),
+                               .count = static_cast<unsigned>(count)});
     return;
   }
   if (extent)
@@ -315,7 +285,7 @@ void WindowEmitter::rowOfTiles(Value image, ArrayRef<Value> outer) {
 void WindowEmitter::lineOfTiles(Value image, ArrayRef<Value> outer, unsigned most, bool rowsInside) {
   auto extent = g.out.back().constant(), width = g.in.back().constant();
   auto at = [&](Value x, unsigned count, bool columnsInside) {
-    Tile t{.image = image, .outer = outer, .x = x, .count = count};
+    WindowTile t{.image = image, .outer = outer, .x = x, .count = count};
     t.rowsInside = rowsInside;
     t.columnsInside = columnsInside;
     channelBlocks(t);
@@ -343,7 +313,7 @@ void WindowEmitter::lineOfTiles(Value image, ArrayRef<Value> outer, unsigned mos
     at(k.constant(last), most, false);
 }
 
-void WindowEmitter::channelBlocks(Tile t) {
+void WindowEmitter::channelBlocks(WindowTile t) {
   // The accumulators, a row of the input and the weights are held in registers at once.
   bool few = sumsByDots() && taps > 9; // groups of many taps fill the registers
   unsigned vectors = k.target().vectorRegisters >= 32 && !few ? 2 : 1;
@@ -396,7 +366,7 @@ Value WindowEmitter::allInside(Value x, unsigned count) {
 bool WindowEmitter::sumsByDots() const {
   bool bytes = filter && element.isUnsignedInteger(8) && filterElement.isSignlessInteger(8);
   return bytes && accumulator.isInteger(32) && native >= 8 && g.rank() == 2 && g.window.front() > 1 &&
-         taps <= unrolledTaps && g.plainInput();
+         taps <= kUnrolledTaps && g.plainInput();
 }
 
 /// Whether the rows under a line of tiles all lie in the image; null when they always do.
@@ -410,7 +380,7 @@ Value WindowEmitter::insideRows(ArrayRef<Value> outer) {
       k.less(last, k.size(g.in.front())));
 }
 
-SmallVector<Value> WindowEmitter::accumulateDots(const Tile &t) {
+SmallVector<Value> WindowEmitter::accumulateDots(const WindowTile &t) {
   int64_t padding = planted(Defect::PadValueIgnored) ? 0 : padValue;
   DepthwiseOperands operands{k.bufferOf(input), k.bufferOf(filter), padding, channels,
                              element,           filterElement};
@@ -422,174 +392,7 @@ SmallVector<Value> WindowEmitter::accumulateDots(const Tile &t) {
                         t.rowsInside, t.columnsInside});
 }
 
-/// The accumulators' start: the neutral element of the reduction.
-Value WindowEmitter::neutral(unsigned lanes) {
-  TypedAttr element = neutralElement(k, kind, summed);
-  if (lanes == 1)
-    return arith::ConstantOp::create(b, k.loc(), element);
-  auto type = cast<VectorType>(k.vectorOf(accumulator, lanes));
-  return arith::ConstantOp::create(b, k.loc(), DenseElementsAttr::get(type, element));
-}
-
-Value WindowEmitter::load(const Tile &t, Value base, Value offset, Type type) {
-  Value v = k.load(base, offset, type, t.lanes, t.mask);
-  Type target = k.vectorOf(accumulator, t.lanes);
-  if (v.getType() == target)
-    return v;
-  if (isa<FloatType>(accumulator))
-    return arith::ExtFOp::create(b, k.loc(), target, v);
-  if (type.isUnsignedInteger())
-    return arith::ExtUIOp::create(b, k.loc(), target, v);
-  return arith::ExtSIOp::create(b, k.loc(), target, v);
-}
-
-Value WindowEmitter::combine(const Tile &t, Value sum, Value v, Value weight) {
-  if (!filter)
-    return emitCombine(k, kind, summed, sum, v);
-  if (isa<FloatType>(accumulator) && t.lanes > 1)
-    return vector::FMAOp::create(b, k.loc(), v, weight, sum);
-  if (isa<FloatType>(accumulator))
-    return arith::AddFOp::create(b, k.loc(), sum, arith::MulFOp::create(b, k.loc(), v, weight));
-  return arith::AddIOp::create(b, k.loc(), sum, arith::MulIOp::create(b, k.loc(), v, weight));
-}
-
-SmallVector<Value> WindowEmitter::loadWeights(const Tile &t, Value tapIndex) {
-  SmallVector<Value> weights(t.vectors);
-  for (unsigned u = 0; filter && u < t.vectors; ++u) {
-    Value offset = k.add(k.add(k.mul(tapIndex, k.size(channels)), t.channel), k.constant(u * t.lanes));
-    weights[u] = load(t, k.bufferOf(filter), offset, filterElement);
-  }
-  return weights;
-}
-
-/// Any geometry: every tap is tested.
-SmallVector<Value> WindowEmitter::accumulateTested(const Tile &t) {
-  SmallVector<SmallVector<Value>> origins;
-  for (unsigned i = 0; i < t.count; ++i) {
-    SmallVector<Value> at(t.outer.begin(), t.outer.end());
-    at.push_back(k.add(t.x, k.constant(i)));
-    origins.push_back(windowOrigin(k, g, at));
-  }
-  Value imageBase = k.mul(t.image, k.size(productOf(context, g.in)));
-  auto oneTap = [&](ArrayRef<Value> tap, Value tapIndex, SmallVector<Value> sums) {
-    SmallVector<Value> weights = loadWeights(t, tapIndex);
-    for (unsigned i = 0; i < t.count; ++i) {
-      WindowTap w = windowTap(k, g, origins[i], tap);
-      Value offset = k.add(k.mul(k.add(imageBase, w.pixel), k.size(channels)), t.channel);
-      Value base = k.bufferOf(input);
-      if (w.inside) {
-        base = arith::SelectOp::create(b, k.loc(), w.inside, k.address(base, offset, element), paddingRow);
-        offset = k.constant(0);
-      }
-      for (unsigned u = 0; u < t.vectors; ++u) {
-        Value v = load(t, base, k.add(offset, k.constant(u * t.lanes)), element);
-        Value &sum = sums[i * t.vectors + u];
-        sum = combine(t, sum, v, weights[u]);
-      }
-    }
-    return sums;
-  };
-  std::function<SmallVector<Value>(unsigned, SmallVector<Value>, Value, ValueRange)> nest =
-      [&](unsigned axis, SmallVector<Value> tap, Value tapIndex, ValueRange sums) {
-        if (axis == g.rank())
-          return oneTap(tap, tapIndex, SmallVector<Value>(sums));
-        return k.loop(k.constant(0), k.constant(g.window[axis]), 1, sums, [&](Value i, ValueRange carried) {
-          SmallVector<Value> next = tap;
-          next.push_back(i);
-          return nest(axis + 1, next, k.add(k.mul(tapIndex, k.constant(g.window[axis])), i), carried);
-        });
-      };
-  return nest(0, {}, k.constant(0), SmallVector<Value>(t.count * t.vectors, neutral(t.lanes)));
-}
-
-/// Padding is skipped, not computed: the ranges of the outer axes' taps end at the image's border. Along the
-/// last axis, positions that neighbours share are read once (`interior`), or tested tap by tap.
-SmallVector<Value> WindowEmitter::accumulate(const Tile &t, bool interior) {
-  unsigned last = g.rank() - 1;
-  auto dilation = [&](unsigned d) { return planted(Defect::DilationIgnored) ? 1 : g.dilations[d]; };
-  Value column = k.sub(k.mul(t.x, k.constant(g.strides[last])), k.constant(g.low[last]));
-
-  // `rowInside`: whether the row lies in the image; null where the loops around see to that.
-  auto row = [&](Value line, Value tapIndex, Value rowInside, ValueRange carried) {
-    SmallVector<Value> sums(carried);
-    std::map<int64_t, SmallVector<Value>> columns;
-    auto inputAt = [&](int64_t at) -> ArrayRef<Value> {
-      SmallVector<Value> &found = columns[at];
-      if (!found.empty())
-        return found;
-      Value c = k.add(column, k.constant(at));
-      Value base = lines ? k.scratch() : k.bufferOf(input);
-      Value offset =
-          lines ? lines->offset(line, c, t.channel)
-                : k.add(k.mul(k.add(k.mul(line, k.size(g.in[last])), c), k.size(channels)), t.channel);
-      Value inside = rowInside;
-      if (!interior) {
-        // One unsigned comparison covers both ends.
-        Value here = b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::ult, c, k.size(g.in[last]));
-        auto known = getConstantIntValue(here);
-        if (known && *known == 0 && padValue == 0 && !planted(Defect::MaxPoolPadsZero)) {
-          found.assign(t.vectors, {}); // adds nothing
-          return found;
-        }
-        if (!known || *known == 0)
-          inside = inside ? b.createOrFold<arith::AndIOp>(k.loc(), inside, here) : here;
-      }
-      if (inside) {
-        base = arith::SelectOp::create(b, k.loc(), inside, k.address(base, offset, element), paddingRow);
-        offset = k.constant(0);
-      }
-      for (unsigned u = 0; u < t.vectors; ++u)
-        found.push_back(load(t, base, k.add(offset, k.constant(u * t.lanes)), element));
-      return found;
-    };
-    for (int64_t tap = 0; tap < g.window[last]; ++tap) {
-      SmallVector<Value> weights =
-          loadWeights(t, k.add(k.mul(tapIndex, k.constant(g.window[last])), k.constant(tap)));
-      for (unsigned i = 0; i < t.count; ++i) {
-        ArrayRef<Value> values = inputAt(i * g.strides[last] + tap * dilation(last));
-        for (unsigned u = 0; u < t.vectors && values[u]; ++u)
-          sums[i * t.vectors + u] = combine(t, sums[i * t.vectors + u], values[u], weights[u]);
-      }
-    }
-    return sums;
-  };
-  std::function<SmallVector<Value>(unsigned, Value, Value, Value, ValueRange)> nest =
-      [&](unsigned axis, Value pixel, Value tapIndex, Value inside, ValueRange sums) -> SmallVector<Value> {
-    if (axis == last)
-      return row(lines ? k.add(lines->firstLine(), pixel) : pixel, tapIndex, inside, sums);
-    Value origin = k.sub(k.mul(t.outer[axis], k.constant(g.strides[axis])), k.constant(g.low[axis]));
-    bool unpadded = g.low[axis] == 0 && g.high[axis] == 0;
-    auto step = [&](Value tap, ValueRange carried) {
-      Value at = k.add(origin, k.mul(tap, k.constant(dilation(axis)))), within = inside;
-      if (!unpadded && padValue != 0) {
-        Value here =
-            b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::ult, at, k.size(g.in[axis]));
-        within = within ? b.createOrFold<arith::AndIOp>(k.loc(), within, here) : here;
-      }
-      return nest(axis + 1, k.add(k.mul(pixel, k.size(g.in[axis])), at),
-                  k.add(k.mul(tapIndex, k.constant(g.window[axis])), tap), within, carried);
-    };
-    bool allTaps = unpadded || padValue != 0;
-    if (allTaps && taps <= unrolledTaps) {
-      SmallVector<Value> carried(sums);
-      for (int64_t tap = 0; tap < g.window[axis]; ++tap)
-        carried = step(k.constant(tap), carried);
-      return carried;
-    }
-    Value from = k.constant(0), to = k.constant(g.window[axis]);
-    if (!allTaps) {
-      Value spacing = k.constant(dilation(axis)), rounding = k.constant(dilation(axis) - 1);
-      from = k.div(k.add(k.max(k.sub(k.constant(0), origin), k.constant(0)), rounding), spacing);
-      Value rest = k.max(k.sub(k.size(g.in[axis]), origin), k.constant(0));
-      to = k.min(to, k.div(k.add(rest, rounding), spacing));
-    }
-    return k.loop(from, to, 1, sums, [&](Value tap, ValueRange carried) { return step(tap, carried); });
-  };
-  return nest(0, lines ? k.constant(0) : t.image, k.constant(0), {},
-              SmallVector<Value>(t.count * t.vectors, neutral(t.lanes)));
-}
-
-void WindowEmitter::write(const Tile &t, ArrayRef<Value> acc) {
+void WindowEmitter::write(const WindowTile &t, ArrayRef<Value> acc) {
   Value root = yielded(k, 0);
   Type resultElement = k.valueType(cast<RankedTensorType>(result.getType()).getElementType());
   Type rootElement = cast<RankedTensorType>(root.getType()).getElementType();
@@ -616,9 +419,10 @@ void WindowEmitter::write(const Tile &t, ArrayRef<Value> acc) {
     }
 }
 
-void WindowEmitter::tile(const Tile &t) {
+void WindowEmitter::tile(const WindowTile &t) {
+  WindowSums sums(k, *this, lines ? &*lines : nullptr);
   if (!g.plainInput() || g.window.back() > longestRow) {
-    write(t, accumulateTested(t));
+    write(t, sums.accumulateTested(t));
     return;
   }
   if (sumsByDots()) {
@@ -627,11 +431,12 @@ void WindowEmitter::tile(const Tile &t) {
   }
   Value inside = t.columnsInside ? Value() : allInside(t.x, t.count);
   if (auto known = inside ? getConstantIntValue(inside) : std::nullopt)
-    write(t, accumulate(t, *known != 0));
+    write(t, sums.accumulate(t, *known != 0));
   else if (inside)
-    k.ifThen(inside, [&] { write(t, accumulate(t, true)); }, [&] { write(t, accumulate(t, false)); });
+    k.ifThen(
+        inside, [&] { write(t, sums.accumulate(t, true)); }, [&] { write(t, sums.accumulate(t, false)); });
   else
-    write(t, accumulate(t, true));
+    write(t, sums.accumulate(t, true));
 }
 
 } // namespace
