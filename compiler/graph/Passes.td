@@ -167,7 +167,7 @@ def SimplifyGraph : Tenon_GraphPass<"tenon-simplify", "SimplifyGraph"> {
   let summary = "local simplifications that need size expressions or look through broadcasts";
   let description = [{
     Neutral elements, powers that are products or roots, reshapes, broadcasts and slices that change nothing (sizes are
-    compared as expressions), casts of casts, and elementwise operations on tensors that are repeated alike.
+    compared as expressions), casts of casts, and elementwise operations on tensors that are repeated along one axis.
 
     Before: `add(broadcast(a), broadcast(b))` with a and b of one shape
     After: `broadcast(add(a, b))`

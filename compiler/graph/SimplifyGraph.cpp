@@ -81,34 +81,57 @@ struct DropWholeSlice : OpRewritePattern<SliceOp> {
   SizeAnalysis &sizes;
 };
 
-/// op(broadcast(a), broadcast(b)) with a and b of one shape -> broadcast(op(a, b)); unary operations alike.
+/// op(broadcast(a), broadcast(b)) -> broadcast(op(a, b)) where a and b, of static shapes, are repeated along
+/// an axis both; they are repeated to each other's sizes first if need be. Numbers go with any shape.
 struct HoistBroadcast : RewritePattern {
   explicit HoistBroadcast(MLIRContext *context) : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
   LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
     if (!op->hasTrait<ElementwiseTrait>() || op->getNumOperands() == 0)
       return rewriter.notifyMatchFailure(op, "not elementwise");
-    SmallVector<Value> small;
-    BroadcastOp first;
+    auto type = cast<RankedTensorType>(op->getResult(0).getType());
+    SmallVector<int64_t> joint(type.getRank(), 1);
     for (Value v : op->getOperands()) {
       auto broadcast = v.getDefiningOp<BroadcastOp>();
       if (!broadcast)
         return rewriter.notifyMatchFailure(op, "an operand is no broadcast");
-      RankedTensorType type = tensorType(broadcast.getInput());
-      if (!type.hasStaticShape() || (first && tensorType(first.getInput()).getShape() != type.getShape()))
-        return rewriter.notifyMatchFailure(op, "the operands are not repeated from one static shape");
-      first = first ? first : broadcast;
-      small.push_back(broadcast.getInput());
+      RankedTensorType small = tensorType(broadcast.getInput());
+      if (!small.hasStaticShape())
+        return rewriter.notifyMatchFailure(op, "an operand is repeated from a dynamic shape");
+      for (auto [size, own] : llvm::zip_equal(joint, small.getShape()))
+        if (own != 1 && !numberOf(broadcast))
+          size = own;
     }
+    if (joint == type.getShape())
+      return rewriter.notifyMatchFailure(op, "the operands are not repeated along one axis");
+    SmallVector<Value> operands;
+    for (Value v : op->getOperands())
+      operands.push_back(repeated(rewriter, v.getDefiningOp<BroadcastOp>(), joint));
     Operation *inner = rewriter.clone(*op);
-    inner->setOperands(small);
-    auto type = cast<RankedTensorType>(op->getResult(0).getType());
-    inner->getResult(0).setType(type.clone(tensorType(first.getInput()).getShape()));
+    inner->setOperands(operands);
+    inner->getResult(0).setType(type.clone(joint));
     // The first broadcast may be less static than the result; sizes are asked of it.
+    auto first = op->getOperand(0).getDefiningOp<BroadcastOp>();
     CoreBuilder b(rewriter, op->getLoc());
     Value wide = BroadcastOp::create(rewriter, op->getLoc(), type.clone(first.getType().getShape()),
                                      inner->getResult(0), first.getSizes());
     rewriter.replaceOp(op, b.refine(wide, type));
     return success();
+  }
+
+private:
+  /// The constant of one number that is repeated, or null.
+  static DenseElementsAttr numberOf(BroadcastOp op) {
+    auto constant = op.getInput().getDefiningOp<ConstantOp>();
+    auto elements = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : DenseElementsAttr();
+    return elements && elements.isSplat() ? elements : DenseElementsAttr();
+  }
+  static Value repeated(PatternRewriter &rewriter, BroadcastOp op, ArrayRef<int64_t> shape) {
+    RankedTensorType type = tensorType(op.getInput()).clone(shape);
+    if (type == op.getInput().getType())
+      return op.getInput();
+    if (DenseElementsAttr number = numberOf(op))
+      return ConstantOp::create(rewriter, op.getLoc(), type, number.resizeSplat(type));
+    return BroadcastOp::create(rewriter, op.getLoc(), type, op.getInput(), ValueRange());
   }
 };
 

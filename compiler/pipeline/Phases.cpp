@@ -62,6 +62,7 @@ LogicalResult runGraph(ModuleOp module) {
   auto functions = [&]() -> OpPassManager & { return passes.nest<func::FuncOp>(); };
   addFolding(passes);
   // Exporters' expansions become composites again, which move and fuse as one.
+  functions().addPass(createSimplifyGraph());
   functions().addPass(createRecognizeComposites());
   addSimplification(functions());
   functions().addPass(createPropagateLayout());

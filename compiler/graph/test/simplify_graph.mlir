@@ -52,3 +52,35 @@ func.func @casts(%x: tensor<4xi8>, %f: tensor<4xf32>) -> (tensor<4xf32>, tensor<
   %3 = tenon.cast %2 : tensor<4xi8> -> tensor<4xf32>
   return %1, %3 : tensor<4xf32>, tensor<4xf32>
 }
+
+// -----
+// A mask of the keys is the same for all queries, whatever numbers it is chosen from.
+// CHECK-LABEL: @mask
+// CHECK: tenon.select %arg0, %{{.*}}, %{{.*}} : tensor<1x1x8xi1>, tensor<1x1x8xf32>
+// CHECK: tenon.broadcast %{{.*}} : tensor<1x1x8xf32> -> tensor<2x6x8xf32>
+func.func @mask(%c: tensor<1x1x8xi1>) -> tensor<2x6x8xf32> {
+  %zero = tenon.constant dense<0.0> : tensor<1x6x1xf32>
+  %low = tenon.constant dense<-1.0> : tensor<1x1x1xf32>
+  %cb = tenon.broadcast %c : tensor<1x1x8xi1> -> tensor<2x6x8xi1>
+  %zb = tenon.broadcast %zero : tensor<1x6x1xf32> -> tensor<2x6x8xf32>
+  %lb = tenon.broadcast %low : tensor<1x1x1xf32> -> tensor<2x6x8xf32>
+  %s = tenon.select %cb, %zb, %lb : tensor<2x6x8xi1>, tensor<2x6x8xf32>
+  return %s : tensor<2x6x8xf32>
+}
+
+// -----
+// Repeated along one axis both, and to each other's sizes along the others; nothing is gained where no axis is left.
+// CHECK-LABEL: @rows_and_columns
+// CHECK: %[[X:.*]] = tenon.broadcast %arg0 : tensor<1x6x1xf32> -> tensor<1x6x8xf32>
+// CHECK: %[[Y:.*]] = tenon.broadcast %arg1 : tensor<1x1x8xf32> -> tensor<1x6x8xf32>
+// CHECK: %[[S:.*]] = tenon.add %[[X]], %[[Y]] : tensor<1x6x8xf32>
+// CHECK: tenon.broadcast %[[S]] : tensor<1x6x8xf32> -> tensor<2x6x8xf32>
+// CHECK: tenon.mul %{{.*}}, %{{.*}} : tensor<2x6x8xf32>
+func.func @rows_and_columns(%x: tensor<1x6x1xf32>, %y: tensor<1x1x8xf32>, %z: tensor<2x1x1xf32>) -> (tensor<2x6x8xf32>, tensor<2x6x8xf32>) {
+  %xb = tenon.broadcast %x : tensor<1x6x1xf32> -> tensor<2x6x8xf32>
+  %yb = tenon.broadcast %y : tensor<1x1x8xf32> -> tensor<2x6x8xf32>
+  %zb = tenon.broadcast %z : tensor<2x1x1xf32> -> tensor<2x6x8xf32>
+  %s = tenon.add %xb, %yb : tensor<2x6x8xf32>
+  %m = tenon.mul %s, %zb : tensor<2x6x8xf32>
+  return %s, %m : tensor<2x6x8xf32>, tensor<2x6x8xf32>
+}
