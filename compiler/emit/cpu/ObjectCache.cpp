@@ -16,6 +16,7 @@
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/raw_ostream.h"
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
@@ -113,8 +114,18 @@ ObjectCache::ObjectCache(std::string directory, uint64_t maximumBytes)
       maximumBytes(maximumBytes) {}
 
 ObjectCache::~ObjectCache() {
-  if (added)
+  if (due)
     evict();
+}
+
+bool ObjectCache::tidies(llvm::StringRef key, uint64_t bytes, uint64_t maximumBytes) {
+  constexpr unsigned parts = 16, digits = 8;
+  uint64_t number = 0;
+  if (key.take_front(digits).getAsInteger(16, number))
+    return true; // not a key of this cache
+  double share =
+      static_cast<double>(bytes) * parts / static_cast<double>(std::max<uint64_t>(1, maximumBytes));
+  return static_cast<double>(number) < share * std::ldexp(1.0, 4 * digits);
 }
 
 std::string ObjectCache::defaultDirectory() {
@@ -184,8 +195,8 @@ void ObjectCache::put(const std::string &key, const std::vector<uint8_t> &object
     stream.write(reinterpret_cast<const char *>(object.data()), object.size());
     return llvm::Error::success();
   });
-  if (!failed)
-    added = true;
+  if (!failed && tidies(key, object.size(), maximumBytes))
+    due = true;
   llvm::consumeError(std::move(failed)); // a full disk costs time in the next run, nothing else
 }
 

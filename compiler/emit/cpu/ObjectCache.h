@@ -26,8 +26,8 @@ public:
 
   /// An empty `directory` turns the cache off. It is created when the first object is kept.
   explicit ObjectCache(std::string directory, uint64_t maximumBytes = kDefaultBytes);
-  /// Where objects were added, removes those that were not used for longest until the size is within the
-  /// bound.
+  /// Where an added object is due to tidy the folder, removes those that were not used for longest until the
+  /// size is within the bound.
   ~ObjectCache();
   ObjectCache(const ObjectCache &) = delete;
   ObjectCache &operator=(const ObjectCache &) = delete;
@@ -41,6 +41,11 @@ public:
   bool find(const std::string &key, std::vector<uint8_t> &object) const;
   void put(const std::string &key, const std::vector<uint8_t> &object);
 
+  /// Whether adding an object of so many bytes is due to tidy the folder. To look at every file takes long
+  /// where there are many, so it happens about once for each sixteenth of the bound that is added, by however
+  /// many processes: the key, which is as good as random, decides.
+  static bool tidies(llvm::StringRef key, uint64_t bytes, uint64_t maximumBytes);
+
 private:
   std::string pathOf(const std::string &key) const;
   bool folderIsPrivate() const;
@@ -48,7 +53,7 @@ private:
 
   const std::string directory;
   const uint64_t maximumBytes;
-  std::atomic<bool> added = false;
+  std::atomic<bool> due = false;
 };
 
 } // namespace tenon::cpu

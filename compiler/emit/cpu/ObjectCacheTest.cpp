@@ -124,6 +124,20 @@ TEST_F(ObjectCacheTest, EvictsWhatWasNotUsedForLongest) {
   EXPECT_TRUE(cache.find(keys[5], found));
 }
 
+TEST_F(ObjectCacheTest, TidiesOnceForASixteenthOfTheBound) {
+  ObjectCache cache(folder);
+  constexpr uint64_t bound = 1 << 20;
+  int due = 0;
+  for (int i = 0; i < 1600; ++i) {
+    std::string key = cache.key("kernel" + std::to_string(i), target);
+    due += ObjectCache::tidies(key, bound / 160, bound);
+    EXPECT_TRUE(ObjectCache::tidies(key, bound / 16, bound));
+    EXPECT_FALSE(ObjectCache::tidies(key, 0, bound));
+  }
+  EXPECT_GT(due, 100); // 160 are expected
+  EXPECT_LT(due, 220);
+}
+
 TEST_F(ObjectCacheTest, UnusableFoldersAreNoCache) {
   std::vector<uint8_t> found;
   ObjectCache off("");
