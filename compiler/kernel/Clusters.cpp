@@ -37,7 +37,15 @@ bool expands(Operation *user) {
 
 /// Broadcast to its users, if need be behind elementwise operations.
 bool isRepeated(Operation *user) {
-  return expands(user) || (user->hasTrait<ElementwiseTrait>() && llvm::any_of(user->getUsers(), isRepeated));
+  llvm::SetVector<Operation *> open;
+  open.insert(user);
+  for (size_t i = 0; i < open.size(); ++i) {
+    if (expands(open[i]))
+      return true;
+    if (open[i]->hasTrait<ElementwiseTrait>())
+      open.insert_range(open[i]->getUsers());
+  }
+  return false;
 }
 
 bool isNarrow(Value v) {

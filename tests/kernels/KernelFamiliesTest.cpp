@@ -116,6 +116,21 @@ TEST(Map, TurnedMatrices) {
         {{40, 50}, {50, 40}}, {"map"});
 }
 
+TEST(Map, TurnedChain) {
+  // Each step reads the one before twice: going back along every way would never end.
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  stream << "func.func @main(%x: tensor<20x30xf32>) -> tensor<30x20xf32> {\n"
+            "%a0 = tenon.transpose %x [1, 0] : tensor<20x30xf32> -> tensor<30x20xf32>\n";
+  constexpr int steps = 60;
+  for (int i = 0; i < steps; ++i)
+    stream << llvm::formatv("%n{0} = tenon.neg %a{0} : tensor<30x20xf32>\n"
+                            "%a{1} = tenon.max %a{0}, %n{0} : tensor<30x20xf32>\n",
+                            i, i + 1);
+  stream << "return %a" << steps << " : tensor<30x20xf32> }";
+  check(text, {{20, 30}}, {"map"});
+}
+
 TEST(Map, TurnedGroups) {
   // Groups of bytes, as products of bytes read their right operand, and pairs of floats.
   const char *bytes = R"(func.func @main(%x: tensor<32x3x$xui8>) -> tensor<3x2x&x16x4xui8> {

@@ -115,7 +115,7 @@ def changed(files: list[Path]) -> list[Path]:
             "git", "merge-base", "HEAD", "main", check=False, capture_output=True, text=True
         ).stdout.strip()
         head = run("git", "rev-parse", "HEAD", capture_output=True, text=True).stdout.strip()
-        base = merge_base if merge_base and merge_base != head else "HEAD"
+        base = merge_base if merge_base and merge_base != head else base
     diff = run("git", "diff", "--name-only", base, check=False, capture_output=True, text=True)
     names = set(diff.stdout.splitlines())
     new = set(

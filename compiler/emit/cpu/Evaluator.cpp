@@ -268,14 +268,19 @@ Coord Evaluator::clampCoord(Coord c, Value low, Value high) {
 // Values.
 //===----------------------------------------------------------------------===//
 
-Value Evaluator::eval(Value tensor, ArrayRef<Coord> at) {
-  if (failed)
-    return {};
+Evaluator::Key Evaluator::keyOf(Value tensor, ArrayRef<Coord> at) {
   Key key{{tensor.getAsOpaquePointer(), 0}};
   for (const Coord &c : at) {
     key.emplace_back(c.base.getAsOpaquePointer(), c.stride);
     key.emplace_back(c.lanes.getAsOpaquePointer(), 0);
   }
+  return key;
+}
+
+Value Evaluator::eval(Value tensor, ArrayRef<Coord> at) {
+  if (failed)
+    return {};
+  Key key = keyOf(tensor, at);
   auto it = known.find(key);
   if (it != known.end())
     return it->second;
@@ -444,6 +449,8 @@ std::optional<std::pair<Value, Coord>> Evaluator::addressOf(Value tensor, ArrayR
 
 bool Evaluator::reads(Value tensor, ArrayRef<Coord> at,
                       llvm::function_ref<void(Value, const Coord &)> found) {
+  if (!named.insert(keyOf(tensor, at)).second)
+    return true;
   if (Value pointer = k.bufferOf(tensor)) {
     found(pointer, linearize(at, k.spec().dims(tensor)));
     return true;

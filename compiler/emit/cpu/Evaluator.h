@@ -17,6 +17,7 @@
 #include "compiler/emit/cpu/KernelBuilder.h"
 #include <functional>
 #include <map>
+#include <set>
 
 namespace tenon::cpu {
 
@@ -54,7 +55,7 @@ public:
   std::optional<std::pair<mlir::Value, Coord>> addressOf(mlir::Value tensor, llvm::ArrayRef<Coord> at);
 
   /// Names the buffers that the elements at `at` are computed from, and the element offsets there. False when
-  /// an operation on the way is neither elementwise nor a movement.
+  /// an operation on the way is neither elementwise nor a movement. An evaluator names each place once.
   bool reads(mlir::Value tensor, llvm::ArrayRef<Coord> at,
              llvm::function_ref<void(mlir::Value, const Coord &)> found);
 
@@ -75,6 +76,7 @@ public:
 
 private:
   using Key = std::vector<std::pair<const void *, int64_t>>;
+  static Key keyOf(mlir::Value tensor, llvm::ArrayRef<Coord> at);
   mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<Coord> at);
   /// The bytes that are functions of other bytes, by a table.
   mlir::Value lookUp(mlir::Value tensor, mlir::Value source, llvm::ArrayRef<Coord> at);
@@ -118,6 +120,7 @@ private:
   mlir::Value mask;
   llvm::DenseMap<mlir::Value, Binding> bindings;
   std::map<Key, mlir::Value> known;
+  std::set<Key> named; ///< places that `reads` has been to
   mlir::Operation *failed = nullptr;
   int64_t ahead = 0;       ///< bytes; 0: nothing is asked for
   bool makesTable = false; ///< computes the entries of a table
