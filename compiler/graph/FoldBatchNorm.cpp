@@ -4,9 +4,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/dialect/tenon/ChannelConstants.h"
 #include "compiler/dialect/tenon/CoreBuilder.h"
 #include "compiler/dialect/tenon/SizeRules.h"
-#include "compiler/graph/ChannelConstants.h"
 #include "compiler/graph/Passes.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
@@ -19,18 +19,6 @@ namespace tenon {
 } // namespace tenon
 
 namespace {
-
-/// True for values that are known when the model is compiled: weights, constants, and core operations on
-/// them.
-bool isConstantMath(Value v, int depth = 0) {
-  Operation *op = v.getDefiningOp();
-  if (!op || depth > 16)
-    return false;
-  if (isa<ConstantOp, GetWeightOp>(op))
-    return true;
-  bool pure = isa<SizeInferenceOpInterface>(op) && op->getNumOperands() > 0;
-  return pure && llvm::all_of(op->getOperands(), [&](Value o) { return isConstantMath(o, depth + 1); });
-}
 
 /// A constant, [1, .., 1, C] or a single element, that a tensor repeats along the last axis only.
 Value channelConstant(Value v) {

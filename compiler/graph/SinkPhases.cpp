@@ -17,7 +17,7 @@
 #include "compiler/dialect/tenon/CoreBuilder.h"
 #include "compiler/dialect/tenon/SizeAnalysis.h"
 #include "compiler/dialect/tenon/SizeRules.h"
-#include "compiler/graph/ChannelConstants.h"
+#include "compiler/dialect/tenon/ChannelConstants.h"
 #include "compiler/graph/Passes.h"
 
 using namespace mlir;

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/defects/PlantedDefect.h"
+#include "compiler/dialect/tenon/ChannelConstants.h"
 #include "compiler/dialect/tenon/SizeAnalysis.h"
 #include "compiler/kernel/ExpandNonZero.h"
 #include "compiler/kernel/Passes.h"
@@ -22,11 +23,13 @@ namespace {
 constexpr int64_t kPanel = 16;
 /// Below this many channels a padded copy of the input costs less than testing every tap.
 constexpr int64_t kFewChannels = 8;
+/// Weights are multiplied in place of the rows from so many rows for each column on.
+constexpr int64_t kManyRows = 2;
 
 class Packer {
 public:
-  Packer(func::FuncOp function, bool winograd)
-      : sizes(function), context(sizes.context()), winograd(winograd) {}
+  Packer(func::FuncOp function, bool winograd, bool scaleWeights)
+      : sizes(function), context(sizes.context()), winograd(winograd), scaleWeights(scaleWeights) {}
   void contract(ContractOp op);
   void conv(ConvOp op);
   SizeAnalysis sizes;
@@ -39,6 +42,7 @@ private:
     return TransposeOp::create(b, loc, typeFor(dims, getElementTypeOrSelf(v)), v, permutation);
   }
   Value padded(OpBuilder &b, Location loc, Value v, unsigned axis, Size to);
+  Value takeFactor(ContractOp op);
   Value scalar(OpBuilder &b, Location loc, Type element, int64_t value) {
     auto type = RankedTensorType::get({}, element);
     Attribute a = isa<FloatType>(element) ? Attribute(b.getFloatAttr(element, static_cast<double>(value)))
@@ -51,8 +55,35 @@ private:
     op->erase();
   }
   SizeContext &context;
-  bool winograd;
+  bool winograd, scaleWeights;
 };
+
+/// Where every row of the left operand is multiplied by the same factors (squeeze and excite of one image),
+/// and there are many more rows than columns: takes the multiplication away and returns the factors,
+/// [1, .., 1, K], for the weights. Null where the product stays as it is.
+Value Packer::takeFactor(ContractOp op) {
+  auto multiplied = op.getLhs().getDefiningOp<MulOp>();
+  auto f32 = [](Value v) { return getElementTypeOrSelf(v).isF32(); };
+  if (!scaleWeights || !multiplied || !isReadOnce(multiplied) || !f32(op.getLhs()) || !f32(op.getRhs()) ||
+      !f32(op.getResult()) || tensorType(op.getRhs()).getRank() != 2 || !isConstantMath(op.getRhs()))
+    return {};
+  constexpr int64_t large = 160; // unknown sides of images
+  int64_t rows = 1, columns = tensorType(op.getResult()).getShape().back();
+  ArrayRef<Size> dims = sizes.dims(op.getLhs());
+  for (Size d : dims.drop_back())
+    rows *= d.constant().value_or(large);
+  if (ShapedType::isDynamic(columns) || rows < kManyRows * columns)
+    return {};
+  for (auto [v, factor] : {std::pair{multiplied.getLhs(), multiplied.getRhs()},
+                           {multiplied.getRhs(), multiplied.getLhs()}}) {
+    Value factors = perChannel(factor);
+    if (!factors || sizes.dims(factors).back() != dims.back() || isConstantMath(factors))
+      continue;
+    op.getLhsMutable().assign(v);
+    return factors;
+  }
+  return {};
+}
 
 Value Packer::padded(OpBuilder &b, Location loc, Value v, unsigned axis, Size to) {
   Dims dims(sizes.dims(v));
@@ -66,7 +97,7 @@ Value Packer::padded(OpBuilder &b, Location loc, Value v, unsigned axis, Size to
 void Packer::contract(ContractOp op) {
   OpBuilder b(op);
   Location loc = op.getLoc();
-  Value rhs = op.getRhs();
+  Value factors = takeFactor(op), rhs = op.getRhs();
   Dims dims(sizes.dims(rhs));
   unsigned lead = dims.size() - 2;
   bool transposed = op.getTransposeRhs();
@@ -101,6 +132,10 @@ void Packer::contract(ContractOp op) {
   }
   rhs = createReshape(b, loc, sizes, rhs, split);
   rhs = transpose(b, loc, rhs, permutation);
+  if (factors) { // one for each row of the panels
+    factors = createReshape(b, loc, sizes, factors, {context.constant(1), groups, context.constant(1)});
+    rhs = MulOp::create(b, loc, rhs.getType(), rhs, createBroadcast(b, loc, sizes, factors, sizes.dims(rhs)));
+  }
   SmallVector<Value> named;
   if (!columns.constant())
     named.push_back(sizes.materialize(b, loc, columns));
@@ -234,7 +269,7 @@ struct PackProducts : impl::PackProductsBase<PackProducts> {
     SmallVector<NonZeroOp> positions;
     getOperation().walk([&](NonZeroOp op) { positions.push_back(op); });
     llvm::for_each(positions, expandNonZero);
-    Packer packer(getOperation(), winograd);
+    Packer packer(getOperation(), winograd, scaleWeights);
     SmallVector<Operation *> work;
     getOperation().walk([&](Operation *op) {
       if (isa<ContractOp, ConvOp>(op) && !op->getParentOfType<KernelOp>())

@@ -17,11 +17,15 @@ def PackProducts : Pass<"tenon-pack-products", "::mlir::func::FuncOp"> {
     keep their form. Attention that has no kernel (lengths, sinks, windows, pages, f64) and other composites are
     decomposed first, and `tenon.non_zero` becomes a scan and a scatter. Convolutions of few channels get their padding
     as a `tenon.pad`. With `winograd`, 3x3 convolutions become `tenon.winograd_conv` where that wins.
+    With `scale-weights`, factors that all rows of a left operand share (squeeze and excite of one image) multiply the
+    packed weights instead, where rows are many.
 
     Before: `%y = tenon.contract %x, %w : tensor<?x384xf32>, tensor<384x1536xf32> -> tensor<?x1536xf32>`
     After: `%y = tenon.packed_contract %x, %p : tensor<?x384xf32>, tensor<96x384x16xf32> -> tensor<?x1536xf32>`
   }];
-  let options = [Option<"winograd", "winograd", "bool", "false", "compute 3x3 convolutions by Winograd's F(4x4, 3x3)">];
+  let options = [
+    Option<"winograd", "winograd", "bool", "false", "compute 3x3 convolutions by Winograd's F(4x4, 3x3)">,
+    Option<"scaleWeights", "scale-weights", "bool", "false", "multiply weights in place of a left operand's many rows">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
 }
 

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/kernel/Winograd.h"
 
+#include "compiler/dialect/tenon/ChannelConstants.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -13,17 +14,6 @@ using namespace mlir;
 namespace tenon::kernel {
 
 static constexpr int64_t kElements = 36, kTile = 4, kPanel = 16;
-
-/// Computed from weights and constants alone, so that the transform runs at compile time.
-static bool isConstant(Value v) {
-  Operation *op = v.getDefiningOp();
-  if (!op)
-    return false;
-  if (isa<GetWeightOp, ConstantOp>(op) || (isa<IotaOp>(op) && op->getNumOperands() == 0))
-    return true;
-  return op->getNumRegions() == 0 && op->getNumOperands() > 0 && isPure(op) &&
-         llvm::all_of(op->getOperands(), isConstant);
-}
 
 bool winogradWins(ConvOp op, SizeAnalysis &sizes) {
   auto all = [](ArrayRef<int64_t> a, int64_t v) {
@@ -35,7 +25,7 @@ bool winogradWins(ConvOp op, SizeAnalysis &sizes) {
                op.getGroups() == 1 && getElementTypeOrSelf(op.getType()).isF32();
   Type element = filter.getElementType();
   plain &= element == getElementTypeOrSelf(op.getInput()) && (element.isF32() || element.isBF16());
-  if (!plain || !isConstant(op.getFilter()))
+  if (!plain || !isConstantMath(op.getFilter()))
     return false;
   int64_t channels = filter.getDimSize(2), outputs = filter.getDimSize(3);
   int64_t columns = llvm::alignTo(outputs, kPanel / 2); // half a panel is computed where the last has no more

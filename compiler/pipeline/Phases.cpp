@@ -101,7 +101,8 @@ LogicalResult runBf16(ModuleOp module) {
 LogicalResult runPack(ModuleOp module, const Settings &settings) {
   PassManager passes(module.getContext());
   OpPassManager &functions = passes.nest<func::FuncOp>();
-  functions.addPass(kernel::createPackProducts({.winograd = settings.winograd && !settings.mortise}));
+  functions.addPass(kernel::createPackProducts(
+      {.winograd = settings.winograd && !settings.mortise, .scaleWeights = !settings.mortise}));
   addSimplification(functions);
   return passes.run(module);
 }

@@ -134,7 +134,7 @@ std::string compareWithReference(const GraphCase &graph, std::vector<std::string
     return "the interpreter fails: " + diagnostics;
 
   PassManager passes(&context);
-  passes.addNestedPass<func::FuncOp>(kernel::createPackProducts({.winograd = true}));
+  passes.addNestedPass<func::FuncOp>(kernel::createPackProducts({.winograd = true, .scaleWeights = true}));
   passes.addNestedPass<func::FuncOp>(kernel::createFormKernels());
   passes.addNestedPass<func::FuncOp>(kernel::createFuseWindows());
   if (failed(passes.run(*module)))

@@ -179,6 +179,19 @@ TEST(Contraction, ConstantOperandLiesInMemory) {
         {{20, 32}, {4, 32}}, {"map", "contraction"});
 }
 
+/// Factors of the depth that all rows share, for weights of a last panel that is not full.
+TEST(Contraction, FactorsOfOneImage) {
+  check(R"(func.func @main(%x: tensor<1x7x9x20xf32>, %f: tensor<1x1x1x20xf32>) -> tensor<1x7x9x24xf32> {
+    %b = tenon.broadcast %f : tensor<1x1x1x20xf32> -> tensor<1x7x9x20xf32>
+    %m = tenon.mul %b, %x : tensor<1x7x9x20xf32>
+    %i = tenon.iota axis 0 : tensor<480xf32>
+    %s = tenon.sin %i : tensor<480xf32>
+    %w = tenon.reshape %s() : tensor<480xf32> -> tensor<20x24xf32>
+    %p = tenon.contract %m, %w : tensor<1x7x9x20xf32>, tensor<20x24xf32> -> tensor<1x7x9x24xf32>
+    return %p : tensor<1x7x9x24xf32> })",
+        {{1, 7, 9, 20}, {1, 1, 1, 20}}, {"map", "map", "contraction"});
+}
+
 TEST(Contraction, Batched) {
   check(R"(func.func @main(%x: tensor<3x10x20xf32>, %w: tensor<3x33x20xf32>) -> tensor<3x10x33xf32> {
     %p = tenon.contract %x, %w transpose_rhs : tensor<3x10x20xf32>, tensor<3x33x20xf32> -> tensor<3x10x33xf32>

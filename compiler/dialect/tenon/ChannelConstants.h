@@ -9,8 +9,28 @@
 #include "compiler/dialect/tenon/SizeRules.h"
 #include "compiler/dialect/tenon/TenonDialect.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace tenon {
+
+/// True for values that are known when the model is compiled: weights, constants, and what is computed from
+/// these alone.
+inline bool isConstantMath(mlir::Value v) {
+  llvm::SetVector<mlir::Value> open;
+  open.insert(v);
+  for (size_t i = 0; i < open.size(); ++i) { // `open` grows
+    mlir::Operation *op = open[i].getDefiningOp();
+    if (!op)
+      return false;
+    if (mlir::isa<ConstantOp, GetWeightOp>(op) || (mlir::isa<IotaOp>(op) && op->getNumOperands() == 0))
+      continue;
+    if (op->getNumRegions() > 0 || op->getNumOperands() == 0 || !mlir::isPure(op))
+      return false;
+    open.insert_range(op->getOperands());
+  }
+  return true;
+}
 
 /// The operand, [1, .., 1, C] or a single element, of a broadcast that repeats its elements along the last
 /// axis only; null where `v` is none.
