@@ -14,10 +14,10 @@
 // interleaved twice is made in one step.
 //
 //===----------------------------------------------------------------------===//
+#include "compiler/dialect/tenon/ChannelConstants.h"
 #include "compiler/dialect/tenon/CoreBuilder.h"
 #include "compiler/dialect/tenon/SizeAnalysis.h"
 #include "compiler/dialect/tenon/SizeRules.h"
-#include "compiler/dialect/tenon/ChannelConstants.h"
 #include "compiler/graph/Passes.h"
 
 using namespace mlir;

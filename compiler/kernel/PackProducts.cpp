@@ -74,8 +74,8 @@ Value Packer::takeFactor(ContractOp op) {
     rows *= d.constant().value_or(large);
   if (ShapedType::isDynamic(columns) || rows < kManyRows * columns)
     return {};
-  for (auto [v, factor] : {std::pair{multiplied.getLhs(), multiplied.getRhs()},
-                           {multiplied.getRhs(), multiplied.getLhs()}}) {
+  for (auto [v, factor] :
+       {std::pair{multiplied.getLhs(), multiplied.getRhs()}, {multiplied.getRhs(), multiplied.getLhs()}}) {
     Value factors = perChannel(factor);
     if (!factors || sizes.dims(factors).back() != dims.back() || isConstantMath(factors))
       continue;

@@ -51,4 +51,16 @@ def FuseWindows : Pass<"tenon-fuse-windows", "::mlir::func::FuncOp"> {
     After: `%2 = tenon.kernel "window"(%x, %p, %f)`
   }];
 }
+
+def AskAhead : Pass<"tenon-ask-ahead", "::mlir::func::FuncOp"> {
+  let summary = "let products of many rows ask for the weights of later products of few rows";
+  let description = [{
+    A product of up to four rows takes as long as memory delivers its weights. Products of many rows in front of it get
+    parts of that weight as a further argument, which they do not use, and the attribute `tenon.asks_ahead`: their code
+    prefetches it while they compute. Nearest first, one part for each kernel, as much as its steps have time for.
+
+    Before: `%1 = tenon.kernel "contraction"(%x, %p)`, `%2 = tenon.kernel "contraction"(%row, %w)`
+    After: `%1 = tenon.kernel "contraction"(%x, %p, %w) {tenon.asks_ahead = array<i64: 2, 0, 163840, 1048576>}`, `%2` as before
+  }];
+}
 #endif

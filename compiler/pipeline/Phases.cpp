@@ -110,8 +110,10 @@ LogicalResult runPack(ModuleOp module, const Settings &settings) {
 LogicalResult runKernel(ModuleOp module, const Settings &settings) {
   PassManager passes(module.getContext());
   passes.nest<func::FuncOp>().addPass(kernel::createFormKernels());
-  if (!settings.mortise) // devices choose among kernels of one product each
+  if (!settings.mortise) { // devices choose among kernels of one product each, and have no caches
     passes.nest<func::FuncOp>().addPass(kernel::createFuseWindows());
+    passes.nest<func::FuncOp>().addPass(kernel::createAskAhead());
+  }
   return passes.run(module);
 }
 

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/cpu/CostModel.h"
+#include "compiler/dialect/tenon/ProductAttributes.h"
 #include <cmath>
 
 using namespace mlir;
@@ -107,7 +108,11 @@ static double weightBandwidth(const CpuTarget &t, int64_t modelWeights) {
 
 Prediction predict(KernelOp kernel, const CpuTarget &target, Size flops, Size computing,
                    const Traffic &traffic, int64_t modelWeights) {
-  int64_t weight = picosecondsPerByte(weightBandwidth(target, modelWeights));
+  double bandwidth = weightBandwidth(target, modelWeights);
+  if (auto reach = kernel->getAttrOfType<IntegerAttr>(kAskedAheadAttr);
+      reach && target.holdsAhead(reach.getInt()))
+    bandwidth = std::max(bandwidth, target.l3GBs);
+  int64_t weight = picosecondsPerByte(bandwidth);
   double peak = peakFor(kernel, target);
   Prediction p;
   p.compute = flops.ceilDiv(std::max<int64_t>(1, std::llround(peak)));

@@ -32,6 +32,9 @@ struct CpuTarget {
   /// Lowers schedules written for `vectorBits` to instructions that any x86-64-v3 CPU runs.
   bool emulate = false;
 
+  /// Whether the last cache still has what was asked for before `bytes` of weights passed. They pass within
+  /// the run: others that share the cache displace less than from one run to the next.
+  bool holdsAhead(int64_t bytes) const { return bytes <= 4 * l3Bytes; }
   /// Finds bytes in a table of 256 that lies in registers.
   bool looksUpBytes() const { return vbmi && !emulate && vectorBits >= 512; }
   /// Has nothing better than shuffles of 16 bytes for that.

@@ -43,6 +43,7 @@ private:
   std::optional<WidenedRows> widened;
   Value firstWidened; // row of the part that is widened now
   std::optional<SumStart> start;
+  std::optional<AheadPrefetch> ahead;
   Operation *failed = nullptr;
 };
 
@@ -98,6 +99,14 @@ LogicalResult ContractionEmitter::run() {
   shape.schedule = "contraction tile=" + std::to_string(shapeOfTile.rows) + "x" +
                    std::to_string(shapeOfTile.vectors * shapeOfTile.lanes) +
                    (group > 1 ? " " + nameOf(form).str() : "") + " block_rows=" + std::to_string(blockRows);
+
+  if (rows.constant() && depthConstant && panelCount.constant() && !batched)
+    ahead.emplace(k, rhsElement,
+                  llvm::divideCeil(*rows.constant(), shapeOfTile.rows) *
+                      llvm::divideCeil(*panelCount.constant(), range.perTile),
+                  llvm::divideCeil(*depthConstant, group));
+  if (ahead && ahead->asks())
+    shape.schedule += " asks_ahead";
 
   Value blockCount = k.size(blocks);
   if (widened) {
@@ -169,6 +178,12 @@ void ContractionEmitter::tile(Value batch, Value m, Value m0, TileShape t, Value
   SmallVector<TilePrefetch> prefetches =
       panelPrefetch.at(k.div(k.sub(m, m0), k.constant(shapeOfTile.rows)), onlyTile, t.rows,
                        tileColumns.front().offset, llvm::divideCeil(t.columns(), 16), k.constant(0));
+  if (ahead) {
+    Value rowTile = k.div(k.add(m, k.constant(shapeOfTile.rows - 1)), k.constant(shapeOfTile.rows));
+    Value panelTile = k.div(firstPanel, k.constant(shapeOfTile.vectors / perPanel));
+    int64_t rowTiles = llvm::divideCeil(*rows.constant(), shapeOfTile.rows);
+    ahead->at(k.add(k.mul(panelTile, k.constant(rowTiles)), rowTile), prefetches);
+  }
   SmallVector<Value> lead;
   for (Size d : ArrayRef<Size>(resultDims).drop_back())
     lead.push_back(k.size(d));

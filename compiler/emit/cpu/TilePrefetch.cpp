@@ -6,7 +6,9 @@
 //===----------------------------------------------------------------------===//
 #include "compiler/emit/cpu/TilePrefetch.h"
 
+#include "compiler/dialect/tenon/ProductAttributes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -50,6 +52,29 @@ SmallVector<TilePrefetch> PanelPrefetch::at(Value tile, bool onlyTile, unsigned 
   return list;
 }
 
+AheadPrefetch::AheadPrefetch(KernelBuilder &k, Type element, int64_t tiles, int64_t steps) : k(k) {
+  KernelOp op = k.spec().op();
+  auto asked = op->getAttrOfType<DenseI64ArrayAttr>(kAsksAheadAttr);
+  if (!asked || tiles <= 0 || steps <= 0 || !k.target().holdsAhead(asked[3]))
+    return;
+  int64_t unit = std::max<int64_t>(1, k.storageType(element).getIntOrFloatBitWidth() / 8);
+  int64_t count = asked[2] / unit, most = kLineBytes / unit;
+  step = std::min(most, static_cast<int64_t>(llvm::divideCeil(count, tiles * steps)));
+  perTile = step * steps;
+  if (perTile > count)
+    return;
+  first = asked[1] / unit;
+  last = count - perTile;
+  pointer = k.bufferOf(op.getBody().getArgument(asked[0]));
+}
+
+void AheadPrefetch::at(Value tile, SmallVectorImpl<TilePrefetch> &list) const {
+  if (!pointer)
+    return;
+  Value offset = k.min(k.mul(tile, k.constant(perTile)), k.constant(last));
+  list.push_back({pointer, k.add(k.constant(first), offset), k.constant(step)});
+}
+
 void prefetchEpilogue(KernelBuilder &k, Value product, Value row, unsigned rows, Value column,
                       unsigned columns) {
   ArrayRef<Size> dims = k.spec().dims(product);
@@ -68,8 +93,8 @@ void prefetchEpilogue(KernelBuilder &k, Value product, Value row, unsigned rows,
     }
   };
   for (Value input : k.spec().op().getBody().getArguments())
-    if (isa<RankedTensorType>(input.getType()) && k.bufferOf(input) && sameRows(input) &&
-        !llvm::is_contained(product.getDefiningOp()->getOperands(), input))
+    if (isa<RankedTensorType>(input.getType()) && !input.use_empty() && k.bufferOf(input) &&
+        sameRows(input) && !llvm::is_contained(product.getDefiningOp()->getOperands(), input))
       ask(k.bufferOf(input), input, false);
   if (sameRows(yielded(k, 0)))
     ask(k.outputBuffer(0), yielded(k, 0), true);

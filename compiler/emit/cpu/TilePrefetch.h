@@ -33,6 +33,24 @@ private:
   int64_t line, perStep; // in elements
   bool useful;
 };
+
+/// What the products of a kernel's tiles ask for on behalf of a later kernel (`kAsksAheadAttr`), evenly
+/// spread over `tiles` tiles of `steps` steps each. Nothing where the target's caches do not hold it for so
+/// long.
+class AheadPrefetch {
+public:
+  /// `element`: the type that prefetches of the product count in.
+  AheadPrefetch(KernelBuilder &k, mlir::Type element, int64_t tiles, int64_t steps);
+  /// Appends that of tile number `tile`.
+  void at(mlir::Value tile, llvm::SmallVectorImpl<TilePrefetch> &list) const;
+  bool asks() const { return static_cast<bool>(pointer); }
+
+private:
+  KernelBuilder &k;
+  mlir::Value pointer;
+  int64_t first = 0, last = 0, step = 0, perTile = 0; // in elements; `last`: where the last tile may begin
+};
+
 /// Asks for what the epilogue of a tile will read from buffers of the product's shape (a residual branch) and
 /// for the lines that it will write: rows [row, row + rows) of the product seen as a matrix, `columns`
 /// columns from `column`.
