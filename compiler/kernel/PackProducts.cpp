@@ -43,6 +43,12 @@ private:
   }
   Value padded(OpBuilder &b, Location loc, Value v, unsigned axis, Size to);
   Value takeFactor(ContractOp op);
+  /// The sizes of `v` behind as many of 1 as make up `rank`.
+  Dims ones(Value v, size_t rank) {
+    Dims dims(sizes.dims(v));
+    dims.insert(dims.begin(), rank - dims.size(), context.constant(1));
+    return dims;
+  }
   Value scalar(OpBuilder &b, Location loc, Type element, int64_t value) {
     auto type = RankedTensorType::get({}, element);
     Attribute a = isa<FloatType>(element) ? Attribute(b.getFloatAttr(element, static_cast<double>(value)))
@@ -58,9 +64,9 @@ private:
   bool winograd, scaleWeights;
 };
 
-/// Where every row of the left operand is multiplied by the same factors (squeeze and excite of one image),
-/// and there are many more rows than columns: takes the multiplication away and returns the factors,
-/// [1, .., 1, K], for the weights. Null where the product stays as it is.
+/// Where the rows of an image of the left operand, [N, .., K], are all multiplied by the same factors
+/// (squeeze and excite), and are many more than the columns: takes the multiplication away and returns the
+/// factors, [1 or N, 1, .., 1, K], for the weights. Null where the product stays as it is.
 Value Packer::takeFactor(ContractOp op) {
   auto multiplied = op.getLhs().getDefiningOp<MulOp>();
   auto f32 = [](Value v) { return getElementTypeOrSelf(v).isF32(); };
@@ -68,16 +74,21 @@ Value Packer::takeFactor(ContractOp op) {
       !f32(op.getResult()) || tensorType(op.getRhs()).getRank() != 2 || !isConstantMath(op.getRhs()))
     return {};
   constexpr int64_t large = 160; // unknown sides of images
-  int64_t rows = 1, columns = tensorType(op.getResult()).getShape().back();
-  ArrayRef<Size> dims = sizes.dims(op.getLhs());
-  for (Size d : dims.drop_back())
-    rows *= d.constant().value_or(large);
-  if (ShapedType::isDynamic(columns) || rows < kManyRows * columns)
-    return {};
+  Dims dims(sizes.dims(op.getLhs()));
+  int64_t columns = tensorType(op.getResult()).getShape().back();
   for (auto [v, factor] :
        {std::pair{multiplied.getLhs(), multiplied.getRhs()}, {multiplied.getRhs(), multiplied.getLhs()}}) {
-    Value factors = perChannel(factor);
-    if (!factors || sizes.dims(factors).back() != dims.back() || isConstantMath(factors))
+    auto repeated = factor.getDefiningOp<BroadcastOp>();
+    Value factors = repeated ? repeated.getInput() : Value();
+    if (!factors || isConstantMath(factors) || sizes.dims(factors).size() != dims.size())
+      continue;
+    ArrayRef<Size> own = sizes.dims(factors);
+    bool alike = own.back() == dims.back() && (own.front().isConstant(1) || own.front() == dims.front()) &&
+                 llvm::all_of(own.drop_front().drop_back(), [](Size d) { return d.isConstant(1); });
+    int64_t rows = 1;
+    for (Size d : ArrayRef<Size>(dims).drop_back().drop_front(own.front().isConstant(1) ? 0 : 1))
+      rows *= d.constant().value_or(large);
+    if (!alike || ShapedType::isDynamic(columns) || rows < kManyRows * columns)
       continue;
     op.getLhsMutable().assign(v);
     return factors;
@@ -132,9 +143,16 @@ void Packer::contract(ContractOp op) {
   }
   rhs = createReshape(b, loc, sizes, rhs, split);
   rhs = transpose(b, loc, rhs, permutation);
-  if (factors) { // one for each row of the panels
-    factors = createReshape(b, loc, sizes, factors, {context.constant(1), groups, context.constant(1)});
-    rhs = MulOp::create(b, loc, rhs.getType(), rhs, createBroadcast(b, loc, sizes, factors, sizes.dims(rhs)));
+  if (factors) { // one for each row of the panels, in each image
+    Dims each{sizes.dims(factors).front(), context.constant(1), groups, context.constant(1)},
+        all(sizes.dims(rhs));
+    if (each.front().isConstant(1))
+      each.erase(each.begin());
+    else
+      all.insert(all.begin(), each.front());
+    factors = createBroadcast(b, loc, sizes, createReshape(b, loc, sizes, factors, each), all);
+    rhs = createBroadcast(b, loc, sizes, createReshape(b, loc, sizes, rhs, ones(rhs, each.size())), all);
+    rhs = MulOp::create(b, loc, rhs.getType(), rhs, factors);
   }
   SmallVector<Value> named;
   if (!columns.constant())

@@ -179,17 +179,36 @@ TEST(Contraction, ConstantOperandLiesInMemory) {
         {{20, 32}, {4, 32}}, {"map", "contraction"});
 }
 
-/// Factors of the depth that all rows share, for weights of a last panel that is not full.
-TEST(Contraction, FactorsOfOneImage) {
-  check(R"(func.func @main(%x: tensor<1x7x9x20xf32>, %f: tensor<1x1x1x20xf32>) -> tensor<1x7x9x24xf32> {
-    %b = tenon.broadcast %f : tensor<1x1x1x20xf32> -> tensor<1x7x9x20xf32>
-    %m = tenon.mul %b, %x : tensor<1x7x9x20xf32>
-    %i = tenon.iota axis 0 : tensor<480xf32>
+/// Factors of the depth that the rows of an image share, for weights of a last panel that is not full.
+TEST(Contraction, FactorsOfImages) {
+  std::string weights = R"(    %i = tenon.iota axis 0 : tensor<480xf32>
     %s = tenon.sin %i : tensor<480xf32>
     %w = tenon.reshape %s() : tensor<480xf32> -> tensor<20x24xf32>
-    %p = tenon.contract %m, %w : tensor<1x7x9x20xf32>, tensor<20x24xf32> -> tensor<1x7x9x24xf32>
+)";
+  check(
+      R"(func.func @main(%x: tensor<1x7x9x20xf32>, %f: tensor<1x1x1x20xf32>) -> tensor<1x7x9x24xf32> {
+    %b = tenon.broadcast %f : tensor<1x1x1x20xf32> -> tensor<1x7x9x20xf32>
+    %m = tenon.mul %b, %x : tensor<1x7x9x20xf32>
+)" + weights +
+          R"(    %p = tenon.contract %m, %w : tensor<1x7x9x20xf32>, tensor<20x24xf32> -> tensor<1x7x9x24xf32>
     return %p : tensor<1x7x9x24xf32> })",
-        {{1, 7, 9, 20}, {1, 1, 1, 20}}, {"map", "map", "contraction"});
+      {{1, 7, 9, 20}, {1, 1, 1, 20}}, {"map", "map", "contraction"});
+  std::string images =
+      R"(func.func @main(%x: tensor<?x?x9x20xf32> {tenon.dims = ["n", "h", 9, 20]}, %f: tensor<?x1x1x20xf32> {tenon.dims = ["n", 1, 1, 20]}, %c: tensor<1x1x1x24xf32>, %r: tensor<?x?x9x24xf32> {tenon.dims = ["n", "h", 9, 24]}) -> tensor<?x?x9x24xf32> {
+    %n = tenon.symbol "n" min 1 multiple_of 1 likely []
+    %h = tenon.symbol "h" min 1 multiple_of 1 likely []
+    %b = tenon.broadcast %f (%n, %h) : tensor<?x1x1x20xf32> -> tensor<?x?x9x20xf32>
+    %m = tenon.mul %x, %b : tensor<?x?x9x20xf32>
+)" + weights +
+      R"(    %p = tenon.contract %m, %w : tensor<?x?x9x20xf32>, tensor<20x24xf32> -> tensor<?x?x9x24xf32>
+    %d = tenon.broadcast %c (%n, %h) : tensor<1x1x1x24xf32> -> tensor<?x?x9x24xf32>
+    %a = tenon.add %p, %d : tensor<?x?x9x24xf32>
+    %y = tenon.add %a, %r : tensor<?x?x9x24xf32>
+    return %y : tensor<?x?x9x24xf32> })";
+  for (int64_t n : {1, 2, 5})
+    for (int64_t h : {1, 8})
+      check(images, {{n, h, 9, 20}, {n, 1, 1, 20}, {1, 1, 1, 24}, {n, h, 9, 24}},
+            {"map", "map", "contraction"});
 }
 
 TEST(Contraction, Batched) {

@@ -44,8 +44,8 @@ def Tenon_YieldOp : Tenon_Op<"yield", [Pure, Terminator, HasParent<"KernelOp">]>
 def Tenon_PackedContractOp : Tenon_CoreOp<"packed_contract"> {
   let summary = "contract with the right operand in panels";
   let description = [{
-    lhs [batch..., M, K], rhs [batch..., ceil(N / 16), K, 16] or without batch dimensions, result [batch..., M, N]:
-    column n of the product is column n mod 16 of panel n / 16. Elements that are multiplied in groups of `group` lie
+    lhs [batch..., M..., K], rhs [batch..., ceil(N / 16), K, 16], with as many batch dimensions or none, result
+    [batch..., M..., N]: column n of the product is column n mod 16 of panel n / 16. Elements that are multiplied in groups of `group` lie
     together: rhs is [..., ceil(N / 16), ceil(K / group), 16, group] then.
 
     Example: `%y = tenon.packed_contract %a, %b : tensor<?x384xf32>, tensor<96x384x16xf32> -> tensor<?x1536xf32>`

@@ -42,16 +42,17 @@ LogicalResult PackedContractOp::verify() {
   ArrayRef<int64_t> lhs = tensorType(getLhs()).getShape(), rhs = tensorType(getRhs()).getShape();
   ArrayRef<int64_t> result = getType().getShape();
   unsigned panelRank = getPanelRank();
-  if (lhs.size() < 2 || rhs.size() < panelRank ||
-      (rhs.size() != panelRank && rhs.size() != lhs.size() - 2 + panelRank))
+  if (lhs.size() < 2 || rhs.size() < panelRank || rhs.size() > lhs.size() - 2 + panelRank)
     return emitOpError() << "expected rhs [panels, K, 16] or, in groups, [panels, ceil(K / group), 16, "
-                            "group], with the batch "
-                            "dimensions of lhs or without any, found rank "
+                            "group], with batch dimensions of lhs or without any, found rank "
                          << rhs.size() << " for an lhs of rank " << lhs.size();
   if (failed(verifyPanel(*this, rhs,
                          productGroup(tensorType(getLhs()).getElementType(),
                                       tensorType(getRhs()).getElementType(), getType().getElementType()))))
     return failure();
+  for (auto [own, batch] : llvm::zip(rhs.drop_back(panelRank), lhs))
+    if (failed(verifyDim(*this, "a batch dimension of rhs", own, batch)))
+      return failure();
   rhs = rhs.drop_back(panelRank - 3); // without the group
   int64_t group = getGroup(), depth = lhs.back();
   if (depth != kDynamic)

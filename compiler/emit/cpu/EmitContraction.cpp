@@ -57,9 +57,11 @@ LogicalResult ContractionEmitter::run() {
   batched = rhs.size() > op.getPanelRank();
   group = op.getGroup();
   Size batch = context.constant(1);
-  rows = lhs[lhs.size() - 2];
-  for (Size d : lhs.drop_back(2))
-    (batched ? batch : rows) = (batched ? batch : rows) * d;
+  rows = context.constant(1);
+  for (auto [i, d] : llvm::enumerate(lhs.drop_back())) {
+    Size &count = i + op.getPanelRank() < rhs.size() ? batch : rows;
+    count = count * d;
+  }
   lhsElement = cast<RankedTensorType>(op.getLhs().getType()).getElementType();
   rhsElement = cast<RankedTensorType>(op.getRhs().getType()).getElementType();
   start.emplace(k, op.getResult());
