@@ -9,6 +9,8 @@
 // the wide image is larger than either end, and is never stored where the window's kernel computes the lines
 // that it needs by itself.
 //
+// Whether an image is large enough is asked at run time where its size is open.
+//
 //===----------------------------------------------------------------------===//
 #include "compiler/dialect/tenon/SizeAnalysis.h"
 #include "compiler/kernel/Passes.h"
@@ -72,13 +74,20 @@ PackedContractOp productOf(KernelOp kernel) {
 
 class Fuser {
 public:
-  explicit Fuser(func::FuncOp function) : sizes(function) {}
+  Fuser(func::FuncOp function, bool openIsLarge) : sizes(function), openIsLarge(openIsLarge) {}
   void fuse(KernelOp window);
 
 private:
-  bool pays(PackedContractOp product, Value image);
-  void merge(KernelOp product, KernelOp window, unsigned input);
+  bool fits(PackedContractOp product, Value image);
+  std::optional<bool> isLarge(Value image);
+  Value asksIfLarge(OpBuilder &b, Location loc, Value image);
+  KernelOp merged(OpBuilder &b, KernelOp product, KernelOp window, unsigned input);
+  void erase(KernelOp kernel) {
+    sizes.forget(kernel);
+    kernel.erase();
+  }
   SizeAnalysis sizes;
+  bool openIsLarge;
 };
 
 void Fuser::fuse(KernelOp window) {
@@ -91,26 +100,66 @@ void Fuser::fuse(KernelOp window) {
   if (!kernel || kernel->getBlock() != window->getBlock() || !image.hasOneUse())
     return;
   PackedContractOp product = productOf(kernel);
-  if (product && pays(product, image))
-    merge(kernel, window, input);
-}
-
-bool Fuser::pays(PackedContractOp product, Value image) {
-  auto channels = sizes.dims(image).back().constant(), depth = sizes.dims(product.getLhs()).back().constant();
-  if (!channels || !depth || *channels > kMostChannels || *depth > kMostDepth)
-    return false;
-  // Nothing known, it may be large, and little is lost where it is not; an unknown side is taken to be as
-  // long as the other one.
-  auto images = sizes.dims(image)[0].constant(), height = sizes.dims(image)[1].constant(),
-       width = sizes.dims(image)[2].constant();
-  if (!height && !width)
-    return true;
-  int64_t lines = height ? *height : *width, pixels = lines * (width ? *width : lines);
-  return lines >= kLeastHeight && images.value_or(1) * pixels * *channels * 4 >= kLeastBytes;
-}
-
-void Fuser::merge(KernelOp product, KernelOp window, unsigned input) {
+  std::optional<bool> large = product && fits(product, image) ? isLarge(image) : false;
+  if (large && !*large)
+    return;
   OpBuilder b(window);
+  if (window.getContext()->getRemarkEngine())
+    remark::passed(b.getFusedLoc({kernel.getLoc(), window.getLoc()}),
+                   remark::RemarkOpts::name("FusedWindow").category("fuse"))
+        << remark::metric("Reason", large ? "the window computes the lines of the product that it reads"
+                                          : "the window computes the lines of the product that it reads, "
+                                            "where the image turns out to be large");
+  if (large) {
+    window->replaceAllUsesWith(merged(b, kernel, window, input));
+    erase(window);
+    erase(kernel);
+    return;
+  }
+  Value condition = asksIfLarge(b, window.getLoc(), image);
+  auto branch = scf::IfOp::create(b, window.getLoc(), window.getResultTypes(), condition,
+                                  /*addThenBlock=*/true, /*addElseBlock=*/true);
+  b.setInsertionPointToStart(branch.thenBlock());
+  scf::YieldOp::create(b, window.getLoc(), merged(b, kernel, window, input).getResults());
+  window->replaceAllUsesWith(branch);
+  b.setInsertionPointToStart(branch.elseBlock());
+  auto end = scf::YieldOp::create(b, window.getLoc(), window.getResults());
+  kernel->moveBefore(end);
+  window->moveBefore(end);
+}
+
+bool Fuser::fits(PackedContractOp product, Value image) {
+  auto channels = sizes.dims(image).back().constant(), depth = sizes.dims(product.getLhs()).back().constant();
+  return channels && depth && *channels <= kMostChannels && *depth <= kMostDepth;
+}
+
+/// Whether an image is too large for the second cache, and of many lines; nothing where that is not known.
+std::optional<bool> Fuser::isLarge(Value image) {
+  ArrayRef<Size> dims = sizes.dims(image);
+  Size bytes = dims[0] * dims[1] * dims[2] * dims[3] * 4;
+  if (dims[1].constant() && *dims[1].constant() < kLeastHeight)
+    return false;
+  if (!dims[1].constant() || !bytes.constant())
+    return openIsLarge ? std::optional<bool>(true) : std::nullopt;
+  return *bytes.constant() >= kLeastBytes;
+}
+
+Value Fuser::asksIfLarge(OpBuilder &b, Location loc, Value image) {
+  ArrayRef<Size> dims = sizes.dims(image);
+  auto atLeast = [&](Size size, int64_t least) {
+    return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, sizes.materialize(b, loc, size),
+                                 arith::ConstantIndexOp::create(b, loc, least))
+        .getResult();
+  };
+  Value large = atLeast(dims[0] * dims[1] * dims[2] * dims[3] * 4, kLeastBytes);
+  return dims[1].constant()
+             ? large
+             : arith::AndIOp::create(b, loc, atLeast(dims[1], kLeastHeight), large).getResult();
+}
+
+/// The kernel of both, at the insertion point.
+KernelOp Fuser::merged(OpBuilder &b, KernelOp product, KernelOp window, unsigned input) {
+  OpBuilder::InsertionGuard guard(b);
   llvm::SetVector<Value> tensors, indices;
   tensors.insert(product.getInputs().begin(), product.getInputs().end());
   for (auto [i, v] : llvm::enumerate(window.getInputs()))
@@ -138,21 +187,15 @@ void Fuser::merge(KernelOp product, KernelOp window, unsigned input) {
   };
   outside.map(window.getInputs()[input], clone(product));
   YieldOp::create(b, loc, clone(window));
-  if (window.getContext()->getRemarkEngine())
-    remark::passed(loc, remark::RemarkOpts::name("FusedWindow").category("fuse"))
-        << remark::metric("Reason", "the window computes the lines of the product that it reads");
-  window.getResult(0).replaceAllUsesWith(merged.getResult(0));
-  for (KernelOp old : {window, product}) {
-    sizes.forget(old);
-    old.erase();
-  }
+  return merged;
 }
 
 struct FuseWindows : impl::FuseWindowsBase<FuseWindows> {
+  using FuseWindowsBase::FuseWindowsBase;
   void runOnOperation() override {
     SmallVector<KernelOp> kernels;
     getOperation().walk([&](KernelOp op) { kernels.push_back(op); });
-    Fuser fuser(getOperation());
+    Fuser fuser(getOperation(), openIsLarge);
     // Windows stand behind their products, and are not products themselves.
     for (KernelOp kernel : llvm::reverse(kernels))
       fuser.fuse(kernel);

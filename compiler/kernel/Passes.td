@@ -45,11 +45,14 @@ def FuseWindows : Pass<"tenon-fuse-windows", "::mlir::func::FuncOp"> {
   let description = [{
     The kernel of an f32 depthwise convolution takes in the kernel of the product (a 1x1 convolution with its epilogue)
     whose result it alone reads, where that image is too large for the second cache and is made of few channels: it
-    computes the lines under its window itself, which stay in the first cache. The family remains "window".
+    computes the lines under its window itself, which stay in the first cache. The family remains "window". Where the
+    image's size is open, an `scf.if` on it chooses between that kernel and the two.
 
     Before: `%1 = tenon.kernel "contraction"(%x, %p)`, `%2 = tenon.kernel "window"(%1, %f)`
     After: `%2 = tenon.kernel "window"(%x, %p, %f)`
   }];
+  let options = [Option<"openIsLarge", "open-is-large", "bool", "false", "take images of open size for large ones (for tests of kernels)">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }
 
 def AskAhead : Pass<"tenon-ask-ahead", "::mlir::func::FuncOp"> {

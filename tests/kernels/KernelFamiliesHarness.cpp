@@ -136,7 +136,7 @@ std::string compareWithReference(const GraphCase &graph, std::vector<std::string
   PassManager passes(&context);
   passes.addNestedPass<func::FuncOp>(kernel::createPackProducts({.winograd = true, .scaleWeights = true}));
   passes.addNestedPass<func::FuncOp>(kernel::createFormKernels());
-  passes.addNestedPass<func::FuncOp>(kernel::createFuseWindows());
+  passes.addNestedPass<func::FuncOp>(kernel::createFuseWindows({.openIsLarge = true}));
   if (failed(passes.run(*module)))
     return "kernel formation fails: " + diagnostics;
   SizeAnalysis sizes(function);

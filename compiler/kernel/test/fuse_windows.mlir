@@ -78,3 +78,36 @@ func.func @pooling(%x: tensor<1x112x112x16xf32>, %p: tensor<4x16x16xf32>) -> ten
   %1 = tenon.reduce_window max %0 window [1, 2, 2, 1] strides [1, 2, 2, 1] dilations [1, 1, 1, 1] low [0, 0, 0, 0] high [0, 0, 0, 0] : tensor<1x112x112x64xf32> -> tensor<1x56x56x64xf32>
   return %1 : tensor<1x56x56x64xf32>
 }
+
+// -----
+
+// An image of open size: the run chooses.
+// CHECK-LABEL: @open_size
+// CHECK-DAG: %[[H:.*]] = tenon.symbol "h"
+// CHECK-DAG: %[[LINES:.*]] = arith.constant 48 : index
+// CHECK-DAG: %[[BYTES:.*]] = arith.constant 786432 : index
+// CHECK-DAG: %[[LONG:.*]] = arith.cmpi sge, %[[H]], %[[LINES]] : index
+// CHECK-DAG: %[[WIDE:.*]] = arith.cmpi sge, %{{.*}}, %[[BYTES]] : index
+// CHECK: %[[LARGE:.*]] = arith.andi %[[LONG]], %[[WIDE]] : i1
+// CHECK: %[[Y:.*]] = scf.if %[[LARGE]] -> (tensor<1x?x224x64xf32>) {
+// CHECK: %[[F:.*]] = tenon.kernel "window"
+// CHECK: scf.yield %[[F]]
+// CHECK: } else {
+// CHECK: %[[P:.*]] = tenon.kernel "contraction"
+// CHECK: %[[A:.*]] = tenon.kernel "window"(%[[P]],
+// CHECK: scf.yield %[[A]]
+// CHECK: return %[[Y]]
+func.func @open_size(%x: tensor<1x?x224x16xf32> {tenon.dims = [1, "h", 224, 16]}, %p: tensor<4x16x16xf32>, %f: tensor<3x3x1x64xf32>) -> tensor<1x?x224x64xf32> {
+  %0 = tenon.packed_contract %x, %p : tensor<1x?x224x16xf32>, tensor<4x16x16xf32> -> tensor<1x?x224x64xf32>
+  %1 = tenon.conv %0, %f strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 64 : tensor<1x?x224x64xf32>, tensor<3x3x1x64xf32> -> tensor<1x?x224x64xf32>
+  return %1 : tensor<1x?x224x64xf32>
+}
+
+// Too few lines, whatever the width.
+// CHECK-LABEL: @few_lines
+// CHECK-NOT: scf.if
+func.func @few_lines(%x: tensor<1x40x?x16xf32> {tenon.dims = [1, 40, "w", 16]}, %p: tensor<4x16x16xf32>, %f: tensor<3x3x1x64xf32>) -> tensor<1x40x?x64xf32> {
+  %0 = tenon.packed_contract %x, %p : tensor<1x40x?x16xf32>, tensor<4x16x16xf32> -> tensor<1x40x?x64xf32>
+  %1 = tenon.conv %0, %f strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] input_dilations [1, 1] groups 64 : tensor<1x40x?x64xf32>, tensor<3x3x1x64xf32> -> tensor<1x40x?x64xf32>
+  return %1 : tensor<1x40x?x64xf32>
+}
