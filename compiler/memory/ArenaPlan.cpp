@@ -11,6 +11,7 @@
 #include "llvm/Support/MathExtras.h"
 #include <algorithm>
 #include <functional>
+#include <random>
 
 using namespace llvm;
 
@@ -59,9 +60,93 @@ int64_t placeArena(const ArenaPlan &plan, ArrayRef<int64_t> bytesOfRequest,
   return peak;
 }
 
+namespace {
+
+/// The orders of some requests, and how good they are.
+class OrderSearch {
+public:
+  using Order = SmallVector<uint32_t>;
+  explicit OrderSearch(ArrayRef<ArenaRequest> requests);
+  /// The sum over all likely sizes of the peak over the bytes that are alive together; `least()` at best.
+  double costOf(ArrayRef<uint32_t> order);
+  double least() const { return static_cast<double>(alive.size()); }
+  void improve(Order &order);
+
+private:
+  ArrayRef<ArenaRequest> requests;
+  size_t samples;
+  std::vector<SmallVector<uint32_t>> neighbours; // alive at the same time
+  SmallVector<double> alive;                     // bytes, for each of the likely sizes
+  std::vector<double> ends;                      // of the buffers, sample by sample; less than 0: not placed
+  size_t steps = 0;                              // of one `costOf`
+};
+
+OrderSearch::OrderSearch(ArrayRef<ArenaRequest> requests)
+    : requests(requests), samples(requests.front().likelyBytes.size()), neighbours(requests.size()),
+      alive(samples, 1.0), ends(requests.size() * samples) {
+  for (uint32_t a = 0; a < requests.size(); ++a) {
+    SmallVector<double> here(samples, 0.0); // alive when `a` begins
+    for (uint32_t b = 0; b < requests.size(); ++b) {
+      if (a != b && aliveTogether(requests[a], requests[b]))
+        neighbours[a].push_back(b);
+      if (requests[b].first <= requests[a].first && requests[a].first <= requests[b].last)
+        for (size_t s = 0; s < samples; ++s)
+          here[s] += static_cast<double>(
+              alignTo(static_cast<uint64_t>(requests[b].likelyBytes[s]), kArenaAlignment));
+    }
+    for (size_t s = 0; s < samples; ++s)
+      alive[s] = std::max(alive[s], here[s]);
+    steps += (neighbours[a].size() + 1) * samples;
+  }
+}
+
+double OrderSearch::costOf(ArrayRef<uint32_t> order) {
+  std::fill(ends.begin(), ends.end(), -1.0);
+  SmallVector<double> peaks(samples, 0.0);
+  for (uint32_t request : order) {
+    for (size_t s = 0; s < samples; ++s) {
+      double start = 0;
+      for (uint32_t other : neighbours[request])
+        start = std::max(start, ends[other * samples + s]);
+      double bytes = static_cast<double>(
+          alignTo(static_cast<uint64_t>(requests[request].likelyBytes[s]), kArenaAlignment));
+      ends[request * samples + s] = start + bytes;
+      peaks[s] = std::max(peaks[s], start + bytes);
+    }
+  }
+  double cost = 0;
+  for (size_t s = 0; s < samples; ++s)
+    cost += std::max(1.0, peaks[s] / alive[s]);
+  return cost;
+}
+
+void OrderSearch::improve(Order &order) {
+  constexpr size_t mostSteps = 12'000'000, mostTries = 4000; // some 15 ms
+  size_t tries = std::min(mostTries, mostSteps / std::max<size_t>(1, steps));
+  double best = costOf(order);
+  std::minstd_rand random; // the same everywhere
+  for (size_t t = 0; t < tries && order.size() > 2 && best > least(); ++t) {
+    Order moved = order;
+    uint32_t from = random() % order.size(), to = random() % order.size();
+    if (from < to)
+      std::rotate(moved.begin() + from, moved.begin() + from + 1, moved.begin() + to + 1);
+    else
+      std::rotate(moved.begin() + to, moved.begin() + from, moved.begin() + from + 1);
+    double cost = costOf(moved);
+    if (cost > best)
+      continue;
+    best = cost;
+    order = std::move(moved);
+  }
+}
+
+} // namespace
+
 ArenaPlan planArena(ArrayRef<ArenaRequest> requests) {
+  if (requests.empty())
+    return {};
   using Key = std::pair<double, uint32_t>; // placed in ascending order
-  auto bytes = [&](uint32_t i) { return static_cast<double>(requests[i].likelyBytes); };
+  auto bytes = [&](uint32_t i) { return static_cast<double>(requests[i].likelyBytes.front()); };
   auto span = [&](uint32_t i) { return static_cast<double>(requests[i].last - requests[i].first + 1); };
   const std::function<Key(uint32_t)> heuristics[] = {
       [&](uint32_t i) { return Key(-bytes(i), requests[i].first); },
@@ -69,23 +154,20 @@ ArenaPlan planArena(ArrayRef<ArenaRequest> requests) {
       [&](uint32_t i) { return Key(-span(i), requests[i].first); },
       [&](uint32_t i) { return Key(requests[i].first, requests[i].last); },
   };
-  SmallVector<int64_t> likely;
-  for (const ArenaRequest &request : requests)
-    likely.push_back(request.likelyBytes);
-
-  ArenaPlan best;
-  int64_t bestPeak = 0;
+  OrderSearch search(requests);
+  OrderSearch::Order best;
+  double bestCost = 0;
   for (const auto &key : heuristics) {
-    SmallVector<uint32_t> order = to_vector(seq<uint32_t>(0, requests.size()));
+    OrderSearch::Order order = to_vector(seq<uint32_t>(0, requests.size()));
     llvm::sort(order, [&](uint32_t a, uint32_t b) { return std::pair(key(a), a) < std::pair(key(b), b); });
-    ArenaPlan plan = planInOrder(requests, order);
-    int64_t peak = placeArena(plan, likely);
-    if (best.placements.empty() || peak < bestPeak) {
-      best = std::move(plan);
-      bestPeak = peak;
+    double cost = search.costOf(order);
+    if (best.empty() || cost < bestCost) {
+      best = std::move(order);
+      bestCost = cost;
     }
   }
-  return best;
+  search.improve(best);
+  return planInOrder(requests, best);
 }
 
 } // namespace tenon::memory

@@ -8,7 +8,7 @@
 // Sizes are symbolic, so offsets cannot be fixed at compile time. What is fixed is an order of placement: a
 // buffer lies at the aligned maximum end of the earlier buffers that are alive at the same time as it. The
 // runtime evaluates that rule whenever the symbols change. Planning chooses the order that needs the fewest
-// bytes at likely sizes.
+// bytes at likely sizes: the best of a few simple ones, improved by moving buffers about in it.
 //
 //===----------------------------------------------------------------------===//
 #pragma once
@@ -28,7 +28,7 @@ inline constexpr int64_t kArenaAlignment = 64;
 struct ArenaRequest {
   uint32_t first = 0;
   uint32_t last = 0;
-  int64_t likelyBytes = 0; // size at likely values of the symbols
+  llvm::SmallVector<int64_t, 3> likelyBytes; // sizes for several likely values of the symbols
 };
 
 /// The order of placement. Entry i describes the i-th buffer to be placed.
@@ -40,8 +40,10 @@ struct ArenaPlan {
   std::vector<Placement> placements;
 };
 
-/// Tries a few orders (by size, by time, by size times lifetime) and keeps the one with the lowest peak at
-/// likely sizes.
+/// Tries a few orders (by size, by time, by size times lifetime), then moves single buffers of the best one
+/// to other places as long as that lowers the peaks at likely sizes, each in proportion to the bytes that are
+/// alive together then, which no order can go below. Every request has as many likely sizes as the first.
+/// Equal requests give equal plans.
 ArenaPlan planArena(llvm::ArrayRef<ArenaRequest> requests);
 
 /// Applies the rule: the offsets of the placements, in their order, for sizes in bytes given per request.

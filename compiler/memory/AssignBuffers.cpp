@@ -11,6 +11,7 @@
 #include "compiler/memory/BufferClasses.h"
 #include "compiler/memory/Timeline.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/ADT/StringSet.h"
 #include <map>
 
 using namespace mlir;
@@ -45,25 +46,61 @@ static LiveRange rangeOf(const BufferClasses &classes, BufferClasses::ClassId id
   return range;
 }
 
-/// Values of the symbols for which the arena is made small.
-static std::map<std::string, int64_t> likelyValues(SizeAnalysis &sizes, Size size) {
-  constexpr int64_t typicalExtent = 64;
-  std::map<std::string, int64_t> values;
-  for (StringRef name : size.symbols()) {
-    const SymbolInfo *info = sizes.context().info(name);
-    int64_t value = info->likely.empty()
-                        ? std::max(info->min, std::min(info->max.value_or(typicalExtent), typicalExtent))
-                        : info->likely.back();
-    values[name.str()] = value;
+namespace {
+
+/// Values of the symbols for which the arena is made small: those that are said to be likely, else one item
+/// of a batch (what only the first axis of inputs has), and several extents of everything else.
+class LikelySizes {
+public:
+  LikelySizes(func::FuncOp function, SizeAnalysis &sizes);
+  /// The bytes of a tensor for each of them.
+  SmallVector<int64_t, 3> bytes(Value value);
+
+private:
+  int64_t valueOf(StringRef symbol, size_t sample);
+  SizeAnalysis &sizes;
+  llvm::StringSet<> batches;
+  size_t samples = 1;
+};
+
+LikelySizes::LikelySizes(func::FuncOp function, SizeAnalysis &sizes) : sizes(sizes) {
+  llvm::StringSet<> inner;
+  for (Value argument : function.getArguments()) {
+    if (!isa<RankedTensorType>(argument.getType()))
+      continue;
+    for (auto [axis, size] : llvm::enumerate(sizes.dims(argument)))
+      for (StringRef name : size.symbols()) {
+        samples = 3;
+        (axis == 0 ? batches : inner).insert(name);
+      }
   }
-  return values;
+  for (const auto &name : inner)
+    batches.erase(name.getKey());
 }
 
-static int64_t likelyBytes(SizeAnalysis &sizes, Value value) {
+int64_t LikelySizes::valueOf(StringRef symbol, size_t sample) {
+  constexpr int64_t typicalExtents[] = {256, 64, 1024};
+  const SymbolInfo *info = sizes.context().info(symbol);
+  if (!info->likely.empty())
+    return info->likely[info->likely.size() - 1 - std::min(sample, info->likely.size() - 1)];
+  int64_t value = batches.contains(symbol) ? 1 : typicalExtents[sample];
+  return std::max(info->min, std::min(info->max.value_or(value), value));
+}
+
+SmallVector<int64_t, 3> LikelySizes::bytes(Value value) {
   Size elements = productOf(sizes.context(), sizes.dims(value));
   Size bytes = elements * storageBytes(cast<RankedTensorType>(value.getType()).getElementType());
-  return std::max<int64_t>(0, bytes.evaluate(likelyValues(sizes, bytes)).value_or(0));
+  SmallVector<int64_t, 3> result;
+  for (size_t sample = 0; sample < samples; ++sample) {
+    std::map<std::string, int64_t> values;
+    for (StringRef name : bytes.symbols())
+      values[name.str()] = valueOf(name, sample);
+    result.push_back(std::max<int64_t>(0, bytes.evaluate(values).value_or(0)));
+  }
+  return result;
 }
+
+} // namespace
 
 namespace {
 
@@ -75,8 +112,10 @@ struct Numbering {
 
 } // namespace
 
-static Numbering numberClasses(BufferClasses &classes, const Timeline &timeline, SizeAnalysis &sizes) {
+static Numbering numberClasses(func::FuncOp function, BufferClasses &classes, const Timeline &timeline,
+                               SizeAnalysis &sizes) {
   Numbering result;
+  LikelySizes likely(function, sizes);
   SmallVector<BufferClasses::ClassId> arena;
   std::vector<ArenaRequest> requests;
   for (BufferClasses::ClassId id : classes.all()) {
@@ -87,11 +126,15 @@ static Numbering numberClasses(BufferClasses &classes, const Timeline &timeline,
       continue;
     }
     LiveRange range = rangeOf(classes, id, timeline);
-    int64_t bytes = 0;
-    for (Value value : classes.members(id))
-      bytes = std::max(bytes, likelyBytes(sizes, value));
+    ArenaRequest request{range.first, range.last, {}};
+    for (Value value : classes.members(id)) {
+      SmallVector<int64_t, 3> bytes = likely.bytes(value);
+      request.likelyBytes.resize(bytes.size());
+      for (auto [most, own] : llvm::zip_equal(request.likelyBytes, bytes))
+        most = std::max(most, own);
+    }
     arena.push_back(id);
-    requests.push_back({range.first, range.last, bytes});
+    requests.push_back(std::move(request));
   }
   auto base = static_cast<uint32_t>(result.table.entries.size());
   for (const ArenaPlan::Placement &placement : planArena(requests).placements) {
@@ -128,7 +171,7 @@ LogicalResult assignBuffers(func::FuncOp function, SizeAnalysis &sizes) {
   if (failed(classes))
     return failure();
   Timeline timeline(function);
-  attachNumbers(function, *classes, numberClasses(*classes, timeline, sizes));
+  attachNumbers(function, *classes, numberClasses(function, *classes, timeline, sizes));
   return success();
 }
 
