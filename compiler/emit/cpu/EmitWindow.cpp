@@ -254,7 +254,7 @@ void WindowEmitter::channelParts(llvm::function_ref<void()> rows) {
 
 void WindowEmitter::rowOfTiles(Value image, ArrayRef<Value> outer) {
   auto extent = g.out.back().constant();
-  unsigned most = sumsByDots() || !extent ? 4 : 6;
+  unsigned most = sumsByDots() ? 4 : 6;
   if (sumsByDots()) {
     if (extent)
       most = *extent <= 7 ? static_cast<unsigned>(*extent) : bestTileRows(*extent, 4, 7);
