@@ -33,7 +33,9 @@ ProductLines::ProductLines(KernelBuilder &k, Value image, int64_t span)
   depthDivisor = stepsDivisor(f32, f32, f32, depth.knownDivisor());
   auto depthConstant = depth.constant();
   auto rowBytes = depthConstant ? std::optional<int64_t>(*depthConstant * 4) : std::nullopt;
-  shapeOfTile = tileFor(k.target(), 32, width.constant(), channels.constant(), rowBytes, depthDivisor);
+  constexpr int64_t longLine = 1 << 16; // the form is for large images
+  shapeOfTile = tileFor(k.target(), 32, width.constant().value_or(longLine), channels.constant(), rowBytes,
+                        depthDivisor);
   range.ragged = channels.knownDivisor() % 16 != 0;
   range.beside = shapeOfTile.beside != 0;
   range.wholePanels = range.ragged ? channels.floorDiv(16) : range.panels;
