@@ -384,11 +384,13 @@ std::optional<LineTile> lineTile(KernelBuilder &k, const Convolution &c) {
     bool wasteful = computed * 8 > *length * 9; // positions waste nothing but at the very end
     return isFit() && !wasteful ? std::optional(line) : std::nullopt;
   }
-  // An open length consists of whole tiles, or what is computed twice is known when the kernel runs.
+  // An open length consists of whole tiles, unless these have so few sums that each waits for the one before;
+  // or what is computed twice is known when the kernel runs.
+  constexpr unsigned enoughChains = 12;
   unsigned most = shape.rows;
   while (shape.rows >= fewestRows && size.knownDivisor() % shape.rows != 0)
     --shape.rows;
-  if (isFit())
+  if (isFit() && shape.rows * shape.vectors >= std::min(enoughChains, most * shape.vectors))
     return line;
   shape.rows = most;
   if (!isFit())
