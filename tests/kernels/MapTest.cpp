@@ -36,6 +36,20 @@ TEST(Map, DynamicSizes) {
     check(f, {{3, n}, {1, n}}, {"map"});
 }
 
+TEST(Map, RowsOfUnrelatedSizes) {
+  // That m is a times b is known to none but the caller.
+  check(
+      R"(func.func @main(%x: tensor<?x24xf32> {tenon.dims = ["m", 24]}, %s: tensor<?x1xf32> {tenon.dims = ["m", 1]}, %like: tensor<?x?xf32> {tenon.dims = ["a", "b"]}) -> tensor<?x?x24xf32> {
+    %m = tenon.symbol "m" min 1 multiple_of 1 likely []
+    %a = tenon.symbol "a" min 1 multiple_of 1 likely []
+    %b = tenon.symbol "b" min 1 multiple_of 1 likely []
+    %sb = tenon.broadcast %s (%m) : tensor<?x1xf32> -> tensor<?x24xf32>
+    %d = tenon.div %x, %sb : tensor<?x24xf32>
+    %r = tenon.reshape %d(%a, %b) : tensor<?x24xf32> -> tensor<?x?x24xf32>
+    return %r : tensor<?x?x24xf32> })",
+      {{15, 24}, {15, 1}, {3, 5}}, {"map"});
+}
+
 TEST(Map, Movement) {
   check(R"(func.func @main(%a: tensor<2x3x20xf32>) -> tensor<20x2x3xf32> {
     %0 = tenon.transpose %a [2, 0, 1] : tensor<2x3x20xf32> -> tensor<20x2x3xf32>

@@ -77,9 +77,7 @@ unsigned lanesOf(KernelBuilder &k, Type element) {
 /// True for a reshape of what lies before the innermost axis: lanes stay side by side.
 static bool keepsInnermost(KernelBuilder &k, ReshapeOp reshape) {
   ArrayRef<Size> from = k.spec().dims(reshape.getInput()), to = k.spec().dims(reshape.getResult());
-  SizeContext &context = k.spec().context();
-  return !from.empty() && !to.empty() && from.back() == to.back() &&
-         productOf(context, from.drop_back()) == productOf(context, to.drop_back());
+  return !from.empty() && !to.empty() && from.back() == to.back();
 }
 
 /// Of a piece of a concatenation that is read in vectors of its own; fewer do not pay.

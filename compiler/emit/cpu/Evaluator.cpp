@@ -210,6 +210,12 @@ static std::pair<size_t, size_t> equalRuns(ArrayRef<Size> from, ArrayRef<Size> t
 
 Coords Evaluator::throughReshape(ArrayRef<Coord> at, ArrayRef<Size> from, ArrayRef<Size> to) {
   Coords result(from.size(), fixed(0));
+  // Both have the same number of elements, and so does what stands before equal ends, proven or not.
+  while (!from.empty() && !to.empty() && from.back() == to.back()) {
+    from = from.drop_back();
+    to = to.drop_back();
+    result[from.size()] = at[to.size()];
+  }
   size_t i = 0, j = 0;
   while (i < from.size() || j < to.size()) {
     if (i < from.size() && from[i].isConstant(1)) {
