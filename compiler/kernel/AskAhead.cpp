@@ -30,8 +30,8 @@ constexpr int64_t kFewRows = 4;
 /// A tile of a product of many rows: each of its steps, of one element (or group) of the depth, has time for
 /// one line.
 constexpr int64_t kTileRows = 14, kTilePanels = 2;
-/// Shallower products wait for their own rows and results.
-constexpr int64_t kLeastSteps = 64;
+/// Products of fewer rows read their own weights for too few tiles, shallower ones wait for rows and results.
+constexpr int64_t kManyRows = 3 * kTileRows, kLeastSteps = 64;
 /// Less is not worth asking for, and a model of few weights has them in the second cache.
 constexpr int64_t kLeastBytes = 32 << 10, kSmallModel = 1 << 20;
 /// Weights that pass between asking and reading: no cache holds more.
@@ -68,7 +68,7 @@ std::optional<Product> productOf(KernelOp kernel, SizeAnalysis &sizes) {
     product.rows *= *d.constant();
   }
   product.bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8;
-  if (product.rows > kFewRows && type.getDimSize(1) >= kLeastSteps) {
+  if (product.rows >= kManyRows && type.getDimSize(1) >= kLeastSteps) {
     auto tiles = static_cast<int64_t>(llvm::divideCeil(product.rows, kTileRows) *
                                       llvm::divideCeil(type.getDimSize(0), kTilePanels));
     product.capacity = std::max<int64_t>(0, tiles * type.getDimSize(1) * kLine - product.bytes / 2);

@@ -34,17 +34,18 @@ func.func @too_much(%a: tensor<112x128xf32>, %row: tensor<1x960xf32>) -> (tensor
   return %0, %1 : tensor<112x128xf32>, tensor<1x1280xf32>
 }
 
-// Behind, of unknown rows, shallow: none has the time.
+// Behind, of unknown rows, shallow, of few rows: none has the time.
 // CHECK-LABEL: @none_in_time
 // CHECK-NOT: tenon.asks_ahead
-func.func @none_in_time(%a: tensor<112x128xf32>, %d: tensor<?x128xf32> {tenon.dims = ["n", 128]}, %s: tensor<350x32xf32>, %q: tensor<8x32x16xf32>, %row: tensor<1x960xf32>) -> (tensor<?x128xf32>, tensor<350x128xf32>, tensor<1x320xf32>, tensor<112x128xf32>) {
+func.func @none_in_time(%a: tensor<112x128xf32>, %d: tensor<?x128xf32> {tenon.dims = ["n", 128]}, %s: tensor<350x32xf32>, %q: tensor<8x32x16xf32>, %t: tensor<40x128xf32>, %row: tensor<1x960xf32>) -> (tensor<?x128xf32>, tensor<350x128xf32>, tensor<1x320xf32>, tensor<112x128xf32>, tensor<40x128xf32>) {
   %p = tenon.get_weight @p : tensor<8x128x16xf32>
   %0 = tenon.packed_contract %d, %p : tensor<?x128xf32>, tensor<8x128x16xf32> -> tensor<?x128xf32>
   %1 = tenon.packed_contract %s, %q : tensor<350x32xf32>, tensor<8x32x16xf32> -> tensor<350x128xf32>
+  %4 = tenon.packed_contract %t, %p : tensor<40x128xf32>, tensor<8x128x16xf32> -> tensor<40x128xf32>
   %w = tenon.get_weight @few : tensor<20x960x16xf32>
   %2 = tenon.packed_contract %row, %w : tensor<1x960xf32>, tensor<20x960x16xf32> -> tensor<1x320xf32>
   %3 = tenon.packed_contract %a, %p : tensor<112x128xf32>, tensor<8x128x16xf32> -> tensor<112x128xf32>
-  return %0, %1, %2, %3 : tensor<?x128xf32>, tensor<350x128xf32>, tensor<1x320xf32>, tensor<112x128xf32>
+  return %0, %1, %2, %3, %4 : tensor<?x128xf32>, tensor<350x128xf32>, tensor<1x320xf32>, tensor<112x128xf32>, tensor<40x128xf32>
 }
 
 // -----
