@@ -50,6 +50,7 @@ private:
   void channelParts(llvm::function_ref<void()> rows);
   void rowOfTiles(Value image, ArrayRef<Value> outer);
   void lineOfTiles(Value image, ArrayRef<Value> outer, unsigned most, bool rowsInside);
+  void openLineOfTiles(WindowTile t, unsigned most);
   void channelBlocks(WindowTile t);
   void tile(const WindowTile &t);
   void write(const WindowTile &t, ArrayRef<Value> acc);
@@ -290,6 +291,12 @@ void WindowEmitter::lineOfTiles(Value image, ArrayRef<Value> outer, unsigned mos
     t.columnsInside = columnsInside;
     channelBlocks(t);
   };
+  if (!extent && !width && int64_t(most) * g.strides.back() >= g.low.back()) {
+    WindowTile t{.image = image, .outer = outer, .x = {}, .count = most};
+    t.rowsInside = rowsInside;
+    openLineOfTiles(t, most);
+    return;
+  }
   if (!extent || !width || *extent < most) {
     tileRows(k, k.constant(0), k.size(g.out.back()), most, extent,
              [&](Value x, unsigned count) { at(x, count, false); });
@@ -311,6 +318,40 @@ void WindowEmitter::lineOfTiles(Value image, ArrayRef<Value> outer, unsigned mos
     k.loop(k.constant(most), k.constant(middle + 1), most, [&](Value x) { at(x, most, true); });
   if (last > 0)
     at(k.constant(last), most, false);
+}
+
+/// The same for lines of open length: where one is long enough, the first tile meets padding on its left
+/// only, and those behind it none; what is left over tests each tap.
+void WindowEmitter::openLineOfTiles(WindowTile t, unsigned most) {
+  Value end = k.size(g.out.back()), width = k.size(g.in.back()), step = k.constant(most);
+  auto at = [&](Value x, unsigned count, bool columnsInside, bool endsInside) {
+    t.x = x;
+    t.count = count;
+    t.columnsInside = columnsInside;
+    t.endsInside = endsInside;
+    channelBlocks(t);
+  };
+  auto few = [&] {
+    tileRows(k, k.constant(0), end, most, most - 1, [&](Value x, unsigned n) { at(x, n, false, false); });
+  };
+  auto line = [&] {
+    Value last = k.sub(end, step);
+    // What a tile reads beyond its first position, and the last place where all of it lies in the line.
+    int64_t stride = g.strides.back(),
+            beyond = (most - 1) * stride + (g.window.back() - 1) * g.dilations.back();
+    Value room = k.add(k.sub(width, k.constant(1 + beyond)), k.constant(g.low.back()));
+    Value whole = k.min(last, k.div(k.max(room, k.constant(0)), k.constant(stride)));
+    auto whenLong = [&] {
+      at(k.constant(0), most, false, true);
+      Value behind =
+          k.add(k.mul(k.div(whole, step), step), step); // the last such tile begins at `whole` at most
+      k.loop(step, behind, most, [&](Value x) { at(x, most, true, true); });
+      return behind;
+    };
+    Value from = k.ifValue(k.less(room, k.constant(0)), [&] { return k.constant(0); }, whenLong);
+    k.loop(from, end, most, [&](Value x) { at(k.min(x, last), most, false, false); });
+  };
+  k.ifThen(k.less(end, step), few, line);
 }
 
 void WindowEmitter::channelBlocks(WindowTile t) {
@@ -427,6 +468,10 @@ void WindowEmitter::tile(const WindowTile &t) {
   }
   if (sumsByDots()) {
     write(t, accumulateDots(t));
+    return;
+  }
+  if (auto x = t.endsInside && !t.columnsInside ? getConstantIntValue(t.x) : std::nullopt) {
+    write(t, sums.accumulate(t, *x * g.strides.back() >= g.low.back()));
     return;
   }
   Value inside = t.columnsInside ? Value() : allInside(t.x, t.count);

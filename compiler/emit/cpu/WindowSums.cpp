@@ -123,6 +123,8 @@ SmallVector<Value> WindowSums::accumulate(const WindowTile &t, bool interior) {
         Value here =
             b.createOrFold<arith::CmpIOp>(k.loc(), arith::CmpIPredicate::ult, c, k.size(w.g.in[last]));
         auto known = getConstantIntValue(here);
+        if (auto place = t.endsInside ? getConstantIntValue(c) : std::nullopt)
+          known = *place >= 0;
         if (known && *known == 0 && w.padValue == 0 && !planted(Defect::MaxPoolPadsZero)) {
           found.assign(t.vectors, {}); // adds nothing
           return found;

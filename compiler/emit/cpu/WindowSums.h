@@ -36,6 +36,7 @@ struct WindowTile {
   unsigned vectors = 1, lanes = 1;
   mlir::Value mask = {};                          ///< of the channels' tail, or null
   bool rowsInside = false, columnsInside = false; ///< every tap is known to lie within them
+  bool endsInside = false;                        ///< no tap is known to lie beyond the end of the line
 };
 
 /// Windows of up to this many taps are unrolled whole, unless padding decides how many taps there are.
