@@ -81,7 +81,7 @@ struct AskAhead : impl::AskAheadBase<AskAhead> {
 
 private:
   void ask(const Product &carrier, const Product &reader, int64_t from, int64_t bytes, int64_t reach);
-  void askFor(const Product &reader, MutableArrayRef<Product> before);
+  void askFor(const Product &reader, ArrayRef<Product> before);
 };
 
 /// The carrier gets the weight as one more argument.
@@ -101,7 +101,7 @@ void AskAhead::ask(const Product &carrier, const Product &reader, int64_t from, 
         << remark::metric("Reason", "a later product of few rows waits for its weights");
 }
 
-void AskAhead::askFor(const Product &reader, MutableArrayRef<Product> before) {
+void AskAhead::askFor(const Product &reader, ArrayRef<Product> before) {
   int64_t from = 0, passed = reader.bytes, reach = 0;
   for (const Product &carrier : llvm::reverse(before)) {
     passed += carrier.bytes;

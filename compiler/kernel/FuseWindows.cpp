@@ -79,6 +79,7 @@ public:
 
 private:
   bool fits(PackedContractOp product, Value image);
+  Size bytesOf(Value image) { return tenon::productOf(sizes.context(), sizes.dims(image)) * 4; }
   std::optional<bool> isLarge(Value image);
   Value asksIfLarge(OpBuilder &b, Location loc, Value image);
   KernelOp merged(OpBuilder &b, KernelOp product, KernelOp window, unsigned input);
@@ -136,7 +137,7 @@ bool Fuser::fits(PackedContractOp product, Value image) {
 /// Whether an image is too large for the second cache, and of many lines; nothing where that is not known.
 std::optional<bool> Fuser::isLarge(Value image) {
   ArrayRef<Size> dims = sizes.dims(image);
-  Size bytes = dims[0] * dims[1] * dims[2] * dims[3] * 4;
+  Size bytes = bytesOf(image);
   if (dims[1].constant() && *dims[1].constant() < kLeastHeight)
     return false;
   if (!dims[1].constant() || !bytes.constant())
@@ -151,7 +152,7 @@ Value Fuser::asksIfLarge(OpBuilder &b, Location loc, Value image) {
                                  arith::ConstantIndexOp::create(b, loc, least))
         .getResult();
   };
-  Value large = atLeast(dims[0] * dims[1] * dims[2] * dims[3] * 4, kLeastBytes);
+  Value large = atLeast(bytesOf(image), kLeastBytes);
   return dims[1].constant()
              ? large
              : arith::AndIOp::create(b, loc, atLeast(dims[1], kLeastHeight), large).getResult();

@@ -73,17 +73,20 @@ public:
   void improve(Order &order);
 
 private:
-  ArrayRef<ArenaRequest> requests;
   size_t samples;
+  std::vector<double> bytes;                     // of the buffers, aligned, sample by sample
   std::vector<SmallVector<uint32_t>> neighbours; // alive at the same time
   SmallVector<double> alive;                     // bytes, for each of the likely sizes
-  std::vector<double> ends;                      // of the buffers, sample by sample; less than 0: not placed
+  std::vector<double> ends;                      // likewise; less than 0: not placed
   size_t steps = 0;                              // of one `costOf`
 };
 
 OrderSearch::OrderSearch(ArrayRef<ArenaRequest> requests)
-    : requests(requests), samples(requests.front().likelyBytes.size()), neighbours(requests.size()),
-      alive(samples, 1.0), ends(requests.size() * samples) {
+    : samples(requests.front().likelyBytes.size()), neighbours(requests.size()), alive(samples, 1.0),
+      ends(requests.size() * samples) {
+  for (const ArenaRequest &request : requests)
+    for (int64_t size : request.likelyBytes)
+      bytes.push_back(static_cast<double>(alignTo(static_cast<uint64_t>(size), kArenaAlignment)));
   for (uint32_t a = 0; a < requests.size(); ++a) {
     SmallVector<double> here(samples, 0.0); // alive when `a` begins
     for (uint32_t b = 0; b < requests.size(); ++b) {
@@ -91,8 +94,7 @@ OrderSearch::OrderSearch(ArrayRef<ArenaRequest> requests)
         neighbours[a].push_back(b);
       if (requests[b].first <= requests[a].first && requests[a].first <= requests[b].last)
         for (size_t s = 0; s < samples; ++s)
-          here[s] += static_cast<double>(
-              alignTo(static_cast<uint64_t>(requests[b].likelyBytes[s]), kArenaAlignment));
+          here[s] += bytes[b * samples + s];
     }
     for (size_t s = 0; s < samples; ++s)
       alive[s] = std::max(alive[s], here[s]);
@@ -108,10 +110,9 @@ double OrderSearch::costOf(ArrayRef<uint32_t> order) {
       double start = 0;
       for (uint32_t other : neighbours[request])
         start = std::max(start, ends[other * samples + s]);
-      double bytes = static_cast<double>(
-          alignTo(static_cast<uint64_t>(requests[request].likelyBytes[s]), kArenaAlignment));
-      ends[request * samples + s] = start + bytes;
-      peaks[s] = std::max(peaks[s], start + bytes);
+      double &end = ends[request * samples + s];
+      end = start + bytes[request * samples + s];
+      peaks[s] = std::max(peaks[s], end);
     }
   }
   double cost = 0;

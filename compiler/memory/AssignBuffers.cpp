@@ -100,10 +100,6 @@ SmallVector<int64_t, 3> LikelySizes::bytes(Value value) {
   return result;
 }
 
-} // namespace
-
-namespace {
-
 /// Numbers the classes: those outside the arena first, then the arena's in their order of placement.
 struct Numbering {
   BufferTable table;
